@@ -1,0 +1,97 @@
+/** The decision: policy, facts and a question in, an answer with its reason out. Pure: no I/O and no clock. */
+import { isBanned } from './ban.ts';
+import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
+import { covers } from './grants.ts';
+import { isKnown, organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
+
+/** What is asked; where is said by the facts, whose organization is null for the whole platform. */
+export interface Question {
+  readonly userId: string;
+  readonly resource: string;
+  readonly action: string;
+}
+
+/** Why a decision fell as it did. */
+export type DecisionReason =
+  | 'ROLE_GRANTS'
+  | 'PLATFORM_ROLE_GRANTS'
+  | 'ROLE_LACKS_PERMISSION'
+  | 'NOT_A_MEMBER'
+  | 'USER_BANNED'
+  | 'USER_INACTIVE'
+  | 'USER_NOT_FOUND'
+  | 'ORGANIZATION_NOT_FOUND'
+  | 'NO_ORGANIZATION'
+  | 'ORGANIZATIONS_NOT_ENABLED'
+  | 'UNKNOWN_PERMISSION';
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: DecisionReason;
+  /** The roles in the scope of the question: the member's, or the platform roles. */
+  readonly roles: readonly string[];
+  /** The role that grants it, or {@link ADMIN_USER_IDS}; empty when denied. */
+  readonly grantedBy: string;
+}
+
+/** What grants the platform to the users that the policy names. */
+export const ADMIN_USER_IDS = 'adminUserIds';
+
+/** The platform roles of a user: those stored, else the default. */
+export const platformRolesOf = (policy: Policy, user: UserFacts): readonly string[] =>
+  user.roles.length === 0 ? [policy.defaultPlatformRole] : user.roles;
+
+/** Why an organization has no roles to look at; null when the user is a member. */
+export const withoutMembership = (
+  organization: OrganizationFacts,
+): 'ORGANIZATIONS_NOT_ENABLED' | 'ORGANIZATION_NOT_FOUND' | 'NOT_A_MEMBER' | null => {
+  if (organization.status === 'disabled') return 'ORGANIZATIONS_NOT_ENABLED';
+  if (organization.status === 'absent') return 'ORGANIZATION_NOT_FOUND';
+  return organization.memberRoles === null ? 'NOT_A_MEMBER' : null;
+};
+
+const platformGrant = (policy: Policy, user: UserFacts, { userId, resource, action }: Question): string | null => {
+  for (const role of platformRolesOf(policy, user)) {
+    if (covers(platformRoleGrants(policy, role), resource, action)) return role;
+  }
+  return policy.adminUserIds.has(userId) ? ADMIN_USER_IDS : null;
+};
+
+const memberGrant = (
+  policy: Policy,
+  { memberRoles, dynamicRoles }: OrganizationFacts,
+  { resource, action }: Question,
+): string | null => {
+  for (const role of memberRoles ?? []) {
+    if (covers(organizationRoleGrants(policy, role), resource, action)) return role;
+    // Better Auth knows no wildcards, so that a `*` in a dynamic role is a name, and one that nobody can ask for.
+    for (const dynamic of dynamicRoles) {
+      if (dynamic.role === role && dynamic.grants.some(([on, what]) => on === resource && what === action)) return role;
+    }
+  }
+  return null;
+};
+
+/** Decides, in the order of docs/decision.md: the first rule that applies answers. */
+export const decide = (policy: Policy, facts: Facts, question: Question, nowMs: number): Decision => {
+  const { user, organization } = facts;
+  const deny = (reason: DecisionReason, roles: readonly string[] = []): Decision => ({
+    allowed: false,
+    reason,
+    roles,
+    grantedBy: '',
+  });
+  if (user === null) return deny('USER_NOT_FOUND');
+  const roles = organization === null ? platformRolesOf(policy, user) : (organization.memberRoles ?? []);
+  if (isBanned(user.ban, nowMs)) return deny('USER_BANNED', roles);
+  const byPlatform = platformGrant(policy, user, question);
+  if (byPlatform !== null) return { allowed: true, reason: 'PLATFORM_ROLE_GRANTS', roles, grantedBy: byPlatform };
+  if (organization !== null) {
+    const reason = withoutMembership(organization);
+    if (reason !== null) return deny(reason);
+    const byRole = memberGrant(policy, organization, question);
+    if (byRole !== null) return { allowed: true, reason: 'ROLE_GRANTS', roles, grantedBy: byRole };
+  }
+  const known = isKnown(policy, question.resource, question.action);
+  return deny(known ? 'ROLE_LACKS_PERMISSION' : 'UNKNOWN_PERMISSION', roles);
+};

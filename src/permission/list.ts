@@ -1,0 +1,67 @@
+/** Everything that facts grant, by the same rules as the decision. Pure. */
+import { isBanned } from './ban.ts';
+import { type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
+import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
+import { ANY, covers, type Grants, grantsOf, pairsOf } from './grants.ts';
+import { organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
+
+const EVERYTHING: Grants = grantsOf([[ANY, ANY]]);
+
+const platformGrants = (policy: Policy, user: UserFacts, userId: string | null): readonly Grants[] => [
+  ...platformRolesOf(policy, user).map((role) => platformRoleGrants(policy, role)),
+  ...(userId !== null && policy.adminUserIds.has(userId) ? [EVERYTHING] : []),
+];
+
+const staticGrants = (policy: Policy, organization: OrganizationFacts): readonly Grants[] =>
+  (organization.memberRoles ?? []).map((role) => organizationRoleGrants(policy, role));
+
+/** Pairs of dynamic roles, literal; a name with `*` is left out, since nobody can ask for it and it means nothing here. */
+const dynamicPairs = ({ dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] =>
+  dynamicRoles.flatMap(({ grants }) => grants.filter(([resource, action]) => resource !== ANY && action !== ANY));
+
+/** Names of pairs and patterns, and every pair of the vocabulary that a pattern covers; sorted. */
+const names = (
+  policy: Policy,
+  grants: readonly Grants[],
+  literal: readonly (readonly [string, string])[],
+): readonly string[] => {
+  const listed = new Set<string>();
+  const add = ([resource, action]: readonly [string, string]): void => {
+    // A name with a colon of its own cannot be asked for; listed, it could be taken for another permission.
+    if (!resource.includes(':') && !action.includes(':')) listed.add(`${resource}:${action}`);
+  };
+  for (const one of grants) for (const pair of pairsOf(one)) add(pair);
+  for (const pair of literal) add(pair);
+  for (const pair of pairsOf(policy.vocabulary)) if (grants.some((one) => covers(one, pair[0], pair[1]))) add(pair);
+  return [...listed].toSorted();
+};
+
+/** Every permission of a user in the facts' scope, with the reason as in ListPermissions. */
+export const listPermissions = (
+  policy: Policy,
+  facts: Facts,
+  userId: string,
+  nowMs: number,
+): { readonly roles: readonly string[]; readonly permissions: readonly string[]; readonly reason: DecisionReason } => {
+  const { user, organization } = facts;
+  if (user === null) return { roles: [], permissions: [], reason: 'USER_NOT_FOUND' };
+  const roles = organization === null ? platformRolesOf(policy, user) : (organization.memberRoles ?? []);
+  if (isBanned(user.ban, nowMs)) return { roles, permissions: [], reason: 'USER_BANNED' };
+  const byPlatform = platformGrants(policy, user, userId);
+  const without = organization === null ? null : withoutMembership(organization);
+  const member = organization !== null && without === null ? organization : null;
+  const grants = [...byPlatform, ...(member === null ? [] : staticGrants(policy, member))];
+  const permissions = names(policy, grants, member === null ? [] : dynamicPairs(member));
+  if (names(policy, byPlatform, []).length > 0) return { roles, permissions, reason: 'PLATFORM_ROLE_GRANTS' };
+  if (permissions.length > 0) return { roles, permissions, reason: 'ROLE_GRANTS' };
+  return { roles, permissions, reason: without ?? 'ROLE_LACKS_PERMISSION' };
+};
+
+/** What the member's own roles grant, or the platform roles where there is no organization: for other readers of Redis. */
+export const memberPermissions = (policy: Policy, facts: Facts, nowMs: number): readonly string[] => {
+  const { user, organization } = facts;
+  if (user === null || isBanned(user.ban, nowMs)) return [];
+  if (organization === null) return names(policy, platformGrants(policy, user, null), []);
+  if (withoutMembership(organization) !== null) return [];
+  return names(policy, staticGrants(policy, organization), dynamicPairs(organization));
+};

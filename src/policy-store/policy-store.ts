@@ -1,0 +1,71 @@
+/** The policy in force: read at start, and read again when its file changes. */
+import { readFile } from 'node:fs/promises';
+import { DEFAULT_POLICY } from '../permission/default-policy.ts';
+import type { Policy } from '../permission/policy.ts';
+import { PolicyError, parsePolicy } from '../permission/policy-file.ts';
+
+/** What came of reading a changed file. */
+export interface PolicyReload {
+  readonly ok: boolean;
+  /** Why the file was refused, for people. */
+  readonly problems: readonly string[];
+}
+
+export interface PolicyStoreOptions {
+  /** Null for Better Auth's default roles. */
+  readonly path: string | null;
+  readonly onReload: (reload: PolicyReload) => void;
+  /** How often the file is looked at, in milliseconds. */
+  readonly intervalMs?: number;
+}
+
+export interface PolicyStore {
+  /** The policy in force: always a whole one, the old or the new. */
+  readonly current: () => Policy;
+  /**
+   * Reads the policy for the first time.
+   * @throws {PolicyError} with all problems, or the error of reading the file.
+   */
+  start(): Promise<void>;
+  stop(): void;
+}
+
+/** Creates the store; until {@link PolicyStore.start} the default policy is in force. */
+export const createPolicyStore = ({ path, onReload, intervalMs = 1_000 }: PolicyStoreOptions): PolicyStore => {
+  let policy = parsePolicy(DEFAULT_POLICY, 'the default policy');
+  let text = '';
+  let timer: NodeJS.Timeout | null = null;
+
+  const reload = async (file: string): Promise<void> => {
+    let found: string;
+    try {
+      found = await readFile(file, 'utf8');
+    } catch {
+      // Between an editor's removing and renaming there is no file; the next look decides.
+      return;
+    }
+    if (found === text) return;
+    text = found;
+    try {
+      policy = parsePolicy(found, file);
+      onReload({ ok: true, problems: [] });
+    } catch (error) {
+      onReload({ ok: false, problems: error instanceof PolicyError ? error.message.split('\n') : [String(error)] });
+    }
+  };
+
+  return {
+    current: () => policy,
+    start: async () => {
+      if (path === null) return;
+      text = await readFile(path, 'utf8');
+      policy = parsePolicy(text, path);
+      // Looking at the content once a second is the one way that works alike for editors that replace files, for the
+      // symbolic links of a ConfigMap and for network file systems, none of which a watcher hears of reliably.
+      timer = setInterval(() => void reload(path), intervalMs).unref();
+    },
+    stop: () => {
+      if (timer !== null) clearInterval(timer);
+    },
+  };
+};
