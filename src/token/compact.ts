@@ -1,0 +1,71 @@
+/** The outside of a token: its three parts and its header. Nothing here is trusted until the signature is verified. */
+import { AssentError } from '../errors.ts';
+import { parseJsonObject } from './json.ts';
+
+/** Longest token that is looked at, without `Bearer `. Its alphabet is ASCII, so characters are bytes. */
+export const MAX_TOKEN_BYTES = 8192;
+
+/** A token in compact form whose header can be read. */
+export interface CompactToken {
+  /** All three parts, as they came. */
+  readonly text: string;
+  /** What the token says it is signed with: a claim of whoever made it, not yet anything more. */
+  readonly alg: string;
+  readonly kid: string | null;
+  readonly typ: string | null;
+  /** False for an unsecured JWS, whose third part is empty. */
+  readonly hasSignature: boolean;
+}
+
+// The signature may be empty so that `alg: none`, which is written so, is named as what it is.
+const COMPACT = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)$/;
+
+// The last character carries bits that belong to no byte when a part's length is not a multiple of four. Decoders drop
+// them, so that several texts would be the same token; only the one with zeros there is taken (RFC 4648 section 3.5).
+const LAST_OF_ONE_BYTE = /[AQgw]$/;
+const LAST_OF_TWO_BYTES = /[AEIMQUYcgkosw048]$/;
+
+const isCanonical = (part: string): boolean => {
+  const rest = part.length % 4;
+  if (rest === 0) return true;
+  if (rest === 1) return false;
+  return (rest === 2 ? LAST_OF_ONE_BYTE : LAST_OF_TWO_BYTES).test(part);
+};
+
+const malformed = (message: string): AssentError => new AssentError('TOKEN_MALFORMED', message);
+
+const optionalString = (name: string, value: unknown): string | null => {
+  if (value === undefined) return null;
+  if (typeof value !== 'string') throw malformed(`The token's header has a ${name} that is not a string.`);
+  return value;
+};
+
+/**
+ * Takes a token apart.
+ * @throws AssentError TOKEN_MALFORMED
+ */
+export const parseCompact = (text: string): CompactToken => {
+  if (text.length > MAX_TOKEN_BYTES) throw malformed(`The token is longer than ${MAX_TOKEN_BYTES} bytes.`);
+  const parts = COMPACT.exec(text)?.slice(1) ?? [];
+  const [header, , signature] = parts;
+  if (header === undefined || signature === undefined) {
+    throw malformed('The token is not a signed JWT: three base64url parts with dots between them.');
+  }
+  if (!parts.every(isCanonical)) throw malformed("The token's base64url is not canonical.");
+  const parsed = parseJsonObject(Buffer.from(header, 'base64url'));
+  if (parsed === null) throw malformed("The token's header is not a JSON object with distinct members.");
+  const { alg, kid, typ, crit, b64 } = parsed;
+  if (typeof alg !== 'string') throw malformed("The token's header has no algorithm.");
+  // RFC 7515 section 4.1.11: what is critical and not understood makes the token invalid, and no extension is
+  // understood here. `b64` (RFC 7797) changes what is signed, and a token that has it without `crit` is no better.
+  if (crit !== undefined || b64 !== undefined) {
+    throw malformed("The token's header asks for an extension that is not supported.");
+  }
+  return {
+    text,
+    alg,
+    kid: optionalString('kid', kid),
+    typ: optionalString('typ', typ),
+    hasSignature: signature !== '',
+  };
+};

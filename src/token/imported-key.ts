@@ -1,0 +1,40 @@
+/** From a published key to one that verifies. */
+import type { CryptoKey } from 'jose';
+import { importJWK } from 'jose';
+import { type AsymmetricAlgorithm, usableKey } from './algorithm.ts';
+import type { PublishedKey } from './key-source.ts';
+
+/** A public key with the one algorithm that it may verify. */
+export interface ImportedKey {
+  readonly kid: string;
+  readonly algorithm: AsymmetricAlgorithm;
+  readonly key: CryptoKey;
+  /** Milliseconds since the epoch, grace included: from then on the key verifies nothing. Null when it does not expire. */
+  readonly usableUntil: number | null;
+}
+
+// RFC 7518 section 3.3.
+const MIN_RSA_BITS = 2048;
+
+/**
+ * Imports a key.
+ * @param graceMs How long a key goes on verifying after it stopped signing.
+ * @returns The key, or the reason why it cannot be used, for the log.
+ */
+export const importKey = async (published: PublishedKey, graceMs: number): Promise<ImportedKey | string> => {
+  const { kid, expiresAt } = published;
+  if (kid === '') return 'it has no kid';
+  const usable = usableKey(published.jwk, published.alg, published.crv ?? null);
+  if (usable.kind === 'refused') return usable.reason;
+  const { algorithm, jwk } = usable;
+  try {
+    const key = await importJWK(jwk, algorithm, { extractable: false });
+    if (key instanceof Uint8Array) return 'it is symmetric';
+    const { modulusLength } = key.algorithm as { modulusLength?: number };
+    if (modulusLength !== undefined && modulusLength < MIN_RSA_BITS) return `it has fewer than ${MIN_RSA_BITS} bits`;
+    return { kid, algorithm, key, usableUntil: expiresAt === null ? null : expiresAt + graceMs };
+  } catch {
+    // The reason is in the key's bytes, and no log needs those.
+    return 'it cannot be imported';
+  }
+};
