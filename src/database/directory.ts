@@ -1,0 +1,74 @@
+/**
+ * The door of this folder: Better Auth's tables as functions. Finds out where they are at the first use and keeps it; the
+ * answer of a server that is away is DATABASE_UNAVAILABLE until it is back.
+ */
+import type { Facts, FactsKey } from '../permission/facts.ts';
+import { readFacts } from './facts.ts';
+import { type KeyRecord, readKeys } from './keys.ts';
+import type { Naming, Schema } from './naming.ts';
+import { type MembershipRecord, type OrganizationRecord, readMemberships, readOrganization } from './organizations.ts';
+import { createDatabase, type PoolOptions } from './pool.ts';
+import { detectSchema } from './schema.ts';
+import { readUser, type UserRecord } from './users.ts';
+
+export interface DirectoryOptions extends PoolOptions {
+  /** The database schema; null for the first one of the search path. */
+  readonly schema: string | null;
+  readonly naming: Naming;
+  /** Called with how many dynamic roles of an organization could not be read. */
+  readonly onBadRole: (organizationId: string, count: number) => void;
+}
+
+/** Reads of Better Auth's tables, always from PostgreSQL. Every method can fail with DATABASE_UNAVAILABLE or OVERLOADED. */
+export interface Directory {
+  /**
+   * Finds the tables.
+   * @throws {SchemaError} naming everything that is missing.
+   */
+  schema(): Promise<Schema>;
+  facts(key: FactsKey): Promise<Facts>;
+  userById(id: string): Promise<UserRecord | null>;
+  /** `email` is compared as Better Auth stores it: in lower case. */
+  userByEmail(email: string): Promise<UserRecord | null>;
+  organizationById(id: string): Promise<OrganizationRecord | null>;
+  organizationBySlug(slug: string): Promise<OrganizationRecord | null>;
+  memberships(page: {
+    readonly userId: string;
+    readonly after: string | null;
+    readonly limit: number;
+  }): Promise<readonly MembershipRecord[]>;
+  keys(): Promise<readonly KeyRecord[]>;
+  end(): Promise<void>;
+}
+
+/** Creates the directory; no connection is made before the first read. */
+export const createDirectory = (options: DirectoryOptions): Directory => {
+  const db = createDatabase(options);
+  let known: Schema | null = null;
+  let detecting: Promise<Schema> | null = null;
+
+  const schema = (): Promise<Schema> => {
+    detecting ??= detectSchema(db, options.schema, options.naming)
+      .then((found) => {
+        known = found;
+        return found;
+      })
+      .finally(() => {
+        detecting = null;
+      });
+    return detecting;
+  };
+  const current = async (): Promise<Schema> => known ?? schema();
+
+  return {
+    schema,
+    facts: async (key) => readFacts(db, await current(), key, options.onBadRole),
+    userById: async (id) => readUser(db, await current(), 'id', id),
+    userByEmail: async (email) => readUser(db, await current(), 'email', email.toLowerCase()),
+    organizationById: async (id) => readOrganization(db, await current(), 'id', id),
+    organizationBySlug: async (slug) => readOrganization(db, await current(), 'slug', slug),
+    memberships: async (page) => readMemberships(db, await current(), page),
+    keys: async () => readKeys(db, await current()),
+    end: db.end,
+  };
+};

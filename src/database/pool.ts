@@ -1,0 +1,179 @@
+/**
+ * PostgreSQL through slonik: one pool of read-only sessions, opened when PostgreSQL can be reached, with a bound on every
+ * wait. A dead server fails a statement within its timeout and never keeps a caller.
+ */
+import { createPool, type DatabasePool, type QuerySqlToken, sql } from 'slonik';
+import { z } from 'zod';
+import { AssentError } from '../errors.ts';
+
+export interface PoolOptions {
+  /** A PostgreSQL connection URI. */
+  readonly url: string;
+  /** Connections at most. */
+  readonly size: number;
+  /** Bound on one statement, from asking for a connection to the last row, in milliseconds. */
+  readonly statementTimeoutMs: number;
+  /** Statements that may wait or run at once; one more is refused with OVERLOADED. */
+  readonly maxPending: number;
+  /** Reports a fault of the database; the text is for the log only. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Runs read-only statements and validates their rows. */
+export interface Database {
+  /**
+   * Runs one statement.
+   * @throws {AssentError} DATABASE_UNAVAILABLE when PostgreSQL cannot be reached in time, OVERLOADED when too many
+   *   statements wait. Other errors are defects, among them a row of unexpected shape.
+   */
+  rows<T>(statement: QuerySqlToken, schema: z.ZodType<T>): Promise<readonly T[]>;
+  /** How many statements wait or run. */
+  pending(): number;
+  end(): Promise<void>;
+}
+
+const unavailable = (cause: unknown): AssentError =>
+  new AssentError('DATABASE_UNAVAILABLE', 'The database cannot be read at the moment: try again.', { cause });
+
+// SQLSTATE classes in which the server, not the statement, is at fault: connection, resources, operator intervention,
+// system error, invalid authorization (a password being rotated), cannot-connect-now.
+const SERVER_FAULT = /^(?:08|53|57|58|28|3D)/;
+const CONNECTION_FAULT =
+  /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|terminat|timeout|closed|not queryable/i;
+
+/** Whether an error means that PostgreSQL is out of reach rather than that a statement is wrong. */
+const isServerFault = (error: unknown): boolean => {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    const code = 'code' in current && typeof current.code === 'string' ? current.code : '';
+    if (SERVER_FAULT.test(code) || CONNECTION_FAULT.test(code) || CONNECTION_FAULT.test(current.message)) return true;
+    if (current.name.startsWith('BackendTerminated') || current.name === 'StatementTimeoutError') return true;
+    if (current instanceof RecoveryError) return true;
+    if (current instanceof AggregateError && current.errors.some(isServerFault)) return true;
+  }
+  return false;
+};
+
+/** The server is a standby: it may lag, and would bring back what was revoked. */
+class RecoveryError extends Error {
+  override readonly name = 'RecoveryError';
+}
+
+/**
+ * Makes a session read-only, bounds its statements and looks whether the server is a standby, all in one statement. Set
+ * here and not by startup parameters, which transaction poolers refuse.
+ */
+const sessionSetup = (statementTimeoutMs: number): QuerySqlToken =>
+  sql.unsafe`SELECT pg_is_in_recovery() AS standby,
+    set_config('default_transaction_read_only', 'on', false),
+    set_config('statement_timeout', ${String(statementTimeoutMs)}, false),
+    set_config('idle_in_transaction_session_timeout', ${String(statementTimeoutMs)}, false)`;
+
+const sessionRow = z.object({ standby: z.literal(false) });
+
+const open = async (options: PoolOptions): Promise<DatabasePool> => {
+  // Sessions live as long as their connection, so each is set up when it is first handed out and not again.
+  const ready = new Set<string>();
+  const pool = await createPool(options.url, {
+    maxPoolSize: options.size,
+    connectionTimeout: options.statementTimeoutMs,
+    connectionRetryLimit: 1,
+    queryRetryLimit: 0,
+    // The timeouts are set by `sessionSetup`.
+    statementTimeout: 'DISABLE_TIMEOUT',
+    idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
+    idleTimeout: 60_000,
+    // What a connection that no longer answers is given before it is dropped from the pool.
+    gracefulTerminationTimeout: 500,
+    // slonik's default sends DISCARD ALL after every statement: a second round trip, for sessions that only ever read.
+    resetConnection: async () => {},
+    typeParsers: [],
+    interceptors: [
+      {
+        name: 'read-only-session',
+        afterPoolConnection: async ({ connectionId }, connection) => {
+          if (connectionId !== undefined && ready.has(connectionId)) return null;
+          const { rows } = await connection.query(sessionSetup(options.statementTimeoutMs));
+          if (!sessionRow.safeParse(rows[0]).success) {
+            throw new RecoveryError(
+              'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.',
+            );
+          }
+          if (connectionId !== undefined) ready.add(connectionId);
+          return null;
+        },
+      },
+    ],
+  });
+  // Without a listener an error of an idle connection would end the process.
+  pool.on('error', options.onFault);
+  return pool;
+};
+
+/** Rejects when `work` has not settled in time; `work` itself goes on and is dropped. */
+const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('timeout waiting for PostgreSQL')), timeoutMs);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** Creates the database; no connection is made before the first statement. */
+export const createDatabase = (options: PoolOptions): Database => {
+  let opening: Promise<DatabasePool> | null = null;
+  let pending = 0;
+
+  // createPool itself asks the server for its types and hence fails while the server is away: kept only once it worked.
+  const pool = (): Promise<DatabasePool> => {
+    opening ??= open(options).catch((error: unknown) => {
+      opening = null;
+      throw error;
+    });
+    return opening;
+  };
+
+  const run = async (statement: QuerySqlToken): Promise<readonly unknown[]> => {
+    let abandoned = false;
+    const work = (async () => {
+      const connected = await pool();
+      return connected.connect(async (connection) => {
+        // The caller left while this waited for a connection: do not read for nobody.
+        if (abandoned) return [];
+        // The timeout is inside the routine, so that slonik drops a connection that stopped answering.
+        return (await within(options.statementTimeoutMs, connection.query(statement))).rows;
+      });
+    })();
+    try {
+      return await within(options.statementTimeoutMs, work);
+    } finally {
+      abandoned = true;
+      work.catch(() => {});
+    }
+  };
+
+  return {
+    rows: async <T>(statement: QuerySqlToken, schema: z.ZodType<T>): Promise<readonly T[]> => {
+      if (pending >= options.maxPending) {
+        throw new AssentError('OVERLOADED', 'Too many reads of the database are waiting: try again later.');
+      }
+      pending += 1;
+      try {
+        return z.array(schema).parse(await run(statement));
+      } catch (error) {
+        if (!isServerFault(error)) throw error;
+        options.onFault(error);
+        throw unavailable(error);
+      } finally {
+        pending -= 1;
+      }
+    },
+    pending: () => pending,
+    end: async () => {
+      if (opening === null) return;
+      const connected = await opening.catch(() => null);
+      await connected?.end();
+    },
+  };
+};

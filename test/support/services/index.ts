@@ -1,0 +1,16 @@
+/** Real PostgreSQL, Redis and NATS for tests, demo and benches: processes of their own that never outlive ours. */
+export {
+  createDatabase,
+  databaseUrl,
+  dropDatabase,
+  ensureTemplateDatabase,
+  openConnections,
+  uniqueDatabaseName,
+  withClient,
+} from './databases.ts';
+export { type NatsOptions, startNats } from './nats.ts';
+export type { Server, ServerOptions } from './network-server.ts';
+export { freePort } from './ports.ts';
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';
+export { startRedis } from './redis.ts';
+export { ServiceUnavailable } from './unavailable.ts';

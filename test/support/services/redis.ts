@@ -1,0 +1,28 @@
+import { redisAnswers } from './environment-server.ts';
+import { type Server, type ServerKind, type ServerOptions, startServer } from './network-server.ts';
+
+/** The numbered databases of a Redis that we start: tests share one server and take a number each. */
+export const redisDatabases = 512;
+
+const redis: ServerKind = {
+  service: 'redis',
+  package: 'redis-server',
+  containerPort: 6379,
+  variable: 'REDIS_URL',
+  answers: redisAnswers,
+  args: ({ host, port, folder }) => [
+    ...['--bind', host, '--port', String(port), '--dir', folder, '--databases', String(redisDatabases)],
+    // Nothing is kept unless the caller asks for it: `--save`, `60 1` after these overrides it.
+    ...['--save', '', '--appendonly', 'no', '--protected-mode', 'no', '--daemonize', 'no'],
+  ],
+  url: (port) => `redis://127.0.0.1:${port}`,
+  ready: /Ready to accept connections/,
+};
+
+/**
+ * Starts a Redis, or takes the one of `REDIS_URL` if it answers and the options ask for none of our own.
+ * @throws ServiceUnavailable
+ */
+export function startRedis(options: ServerOptions = {}): Promise<Server> {
+  return startServer(redis, options);
+}

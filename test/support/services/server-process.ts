@@ -1,0 +1,228 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { type Cleanup, registerCleanup, unregisterCleanup } from './cleanup.ts';
+import { startWatchdog } from './watchdog.ts';
+
+/** How one server is run. */
+export interface ServerPlan {
+  /** For messages, such as `redis-server`. */
+  name: string;
+  command: string;
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  /** The user to run as; only root can choose one. */
+  user?: { uid: number; gid: number } | undefined;
+  /** Asks the server to stop in good order. */
+  stopSignal: NodeJS.Signals;
+  /** Ends it at once, for the exit of this process. */
+  abandonSignal: NodeJS.Signals;
+  /** The line of its log that says that it serves. */
+  ready: RegExp;
+  /** Removed at the end; none if the folder belongs to the caller. */
+  folder: string | undefined;
+}
+
+/** A server as a process of its own that does not outlive this one. */
+export interface ServerProcess {
+  /** The process, while there is one. */
+  readonly pid: number | undefined;
+  /** The last 64 KiB of its log. */
+  log(): string;
+  /** Starts it (again) with the same plan; ready when it resolves. */
+  start(): Promise<void>;
+  /** Sends a signal; resolves when the process has ended, or at once for SIGSTOP, SIGCONT and others that do not end it. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Ends the process in good order, by SIGKILL when that takes over 10 s, and leaves the folder. */
+  halt(): Promise<void>;
+  /** Ends the process and removes the folder. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+const readyTimeoutMs = 30_000;
+const stopTimeoutMs = 10_000;
+const abandonMs = 1000;
+const abandonPollMs = 5;
+const logLimit = 64 * 1024;
+const endingSignals: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGABRT']);
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly ended: Promise<void>;
+}
+
+/** A server that was not started yet. It is registered for cleanup from its first start to its stop. */
+export function createServerProcess(plan: ServerPlan): ServerProcess {
+  const watchdog = startWatchdog(plan.stopSignal, plan.folder);
+  let running: Running | undefined;
+  let log = '';
+  let stopped: Promise<void> | undefined;
+
+  const cleanup: Cleanup = {
+    stop: () => stop().catch(() => {}),
+    abandon: () => {
+      if (running !== undefined) {
+        signalProcess(running.pid, plan.abandonSignal);
+        signalProcess(running.pid, 'SIGCONT');
+        waitForEnd(running.pid);
+      }
+      if (plan.folder !== undefined) {
+        // What a server that is still ending writes into it again, the watchdog removes.
+        rmSync(plan.folder, { recursive: true, force: true, maxRetries: 3 });
+      }
+    },
+  };
+  registerCleanup(cleanup);
+
+  async function start(): Promise<void> {
+    if (running !== undefined || stopped !== undefined) {
+      throw new Error(`${plan.name} ${stopped === undefined ? 'runs already' : 'was stopped'}`);
+    }
+    log = '';
+    // A group of its own: Ctrl-C reaches this process only, which stops its servers in its own order.
+    const child = spawn(plan.command, plan.args, {
+      cwd: plan.cwd,
+      env: plan.env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(plan.user ?? {}),
+    });
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => {
+        running = undefined;
+        watchdog.watch(undefined);
+        resolve();
+      });
+      child.once('error', (error) => {
+        log += `${error.message}\n`;
+        if (child.pid === undefined) {
+          resolve();
+        }
+      });
+    });
+    if (child.pid !== undefined) {
+      running = { child, pid: child.pid, ended };
+      watchdog.watch(child.pid);
+    }
+    await ready(child, ended);
+    setReferenced(child, false);
+  }
+
+  async function ready(child: ChildProcess, ended: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<'ready' | 'timeout'>();
+    const onData = (chunk: Buffer) => {
+      log = (log + chunk.toString('utf8')).slice(-logLimit);
+      if (plan.ready.test(log)) {
+        resolve('ready');
+      }
+    };
+    child.stdout?.on('data', onData);
+    child.stderr?.on('data', onData);
+    const timer = setTimeout(() => resolve('timeout'), readyTimeoutMs);
+    const outcome = await Promise.race([promise, ended.then(() => 'ended' as const)]);
+    clearTimeout(timer);
+    if (outcome === 'ready') {
+      return;
+    }
+    if (outcome === 'timeout') {
+      await kill('SIGKILL');
+    }
+    const why = outcome === 'timeout' ? `was not ready after ${readyTimeoutMs / 1000} s` : 'ended while starting';
+    throw new Error(`${plan.name} ${why}:\n${log.trim() || '(no output)'}`);
+  }
+
+  async function kill(signal: NodeJS.Signals): Promise<void> {
+    const target = running;
+    if (target === undefined) {
+      return;
+    }
+    setReferenced(target.child, true);
+    signalProcess(target.pid, signal);
+    if (endingSignals.has(signal)) {
+      await target.ended;
+    } else {
+      setReferenced(target.child, false);
+    }
+  }
+
+  async function halt(): Promise<void> {
+    const target = running;
+    if (target === undefined) {
+      return;
+    }
+    setReferenced(target.child, true);
+    signalProcess(target.pid, plan.stopSignal);
+    // A process stopped by SIGSTOP hears nothing else until it goes on.
+    signalProcess(target.pid, 'SIGCONT');
+    const timer = setTimeout(() => signalProcess(target.pid, 'SIGKILL'), stopTimeoutMs);
+    await target.ended;
+    clearTimeout(timer);
+  }
+
+  function stop(): Promise<void> {
+    stopped ??= (async () => {
+      await halt();
+      if (plan.folder !== undefined) {
+        await rm(plan.folder, { recursive: true, force: true, maxRetries: 3 });
+      }
+      watchdog.release();
+      unregisterCleanup(cleanup);
+    })();
+    return stopped;
+  }
+
+  return {
+    get pid() {
+      return running?.pid;
+    },
+    log: () => log,
+    start,
+    kill,
+    halt,
+    stop,
+  };
+}
+
+/** A program that forgets a server must still be able to end; while something waits for the server, it must not. */
+function setReferenced(child: ChildProcess, referenced: boolean): void {
+  for (const handle of [child, child.stdout, child.stderr]) {
+    const refable = handle as { ref?: () => void; unref?: () => void } | null;
+    if (referenced) {
+      refable?.ref?.();
+    } else {
+      refable?.unref?.();
+    }
+  }
+}
+
+/**
+ * Blocks until a process has ended, at most 1 s. In the `exit` event its end cannot be awaited, and as our child it stays
+ * a zombie (state Z) until we are gone; without /proc that cannot be told from a running one.
+ */
+function waitForEnd(pid: number): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < abandonMs; waited += abandonPollMs) {
+    if (hasEnded(pid)) {
+      return;
+    }
+    Atomics.wait(pause, 0, 0, abandonPollMs);
+  }
+}
+
+function hasEnded(pid: number): boolean {
+  try {
+    return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return existsSync('/proc/self/stat');
+  }
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended by itself in the meantime.
+  }
+}
