@@ -1,0 +1,82 @@
+/**
+ * The facts of a pair from the nearest tier that has them: memory, then Redis, then PostgreSQL. The protocol and the
+ * argument that it never answers from before an applied event are in docs/consistency.md.
+ */
+import type { Clock } from '../clock.ts';
+import type { Facts, FactsKey } from '../permission/facts.ts';
+import { remainingLife } from './entry.ts';
+import type { FactsLoader, FactsTier, LoadedFacts } from './facts-loader.ts';
+import { createFlights } from './flights.ts';
+import { memoryKey } from './keys.ts';
+import type { MemoryStore } from './memory.ts';
+import type { Positions } from './positions.ts';
+
+export type { FactsTier };
+
+/** Facts for one answer. */
+export interface FactsReading {
+  readonly facts: Facts;
+  readonly tier: FactsTier;
+  /** When they were read from PostgreSQL, in milliseconds since the epoch. */
+  readonly readAt: number;
+}
+
+export interface FactsCache {
+  /**
+   * The facts of a pair: at once when memory has them, else as a promise.
+   * @param full Reads PostgreSQL by a statement of this call's own.
+   */
+  read(key: FactsKey, full: boolean): FactsReading | Promise<FactsReading>;
+}
+
+export interface FactsCacheOptions {
+  readonly memory: MemoryStore;
+  readonly positions: Positions;
+  readonly clock: Clock;
+  readonly ttlMs: number;
+  /** Redis around PostgreSQL, or PostgreSQL alone. */
+  readonly cached: FactsLoader;
+  /** PostgreSQL alone: for FULL, and while no events are heard. */
+  readonly database: FactsLoader;
+}
+
+/** Creates the cache. */
+export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
+  const { memory, positions, clock, ttlMs, cached, database } = options;
+
+  const land = (key: FactsKey, loaded: LoadedFacts): LoadedFacts => {
+    if (!positions.hearing() || !positions.current(loaded.stamp, key.userId, key.organizationId)) return loaded;
+    const life = remainingLife(loaded, ttlMs, clock.now());
+    if (life <= 0) return loaded;
+    const id = memoryKey(key.userId, key.organizationId);
+    // Without events a slower, older read must not take the place of a newer one.
+    if ((memory.get(id)?.readAt ?? 0) > loaded.readAt) return loaded;
+    const { facts, stamp, readAt } = loaded;
+    memory.set(id, { facts, stamp, readAt, expiresAt: clock.monotonic() + life });
+    return loaded;
+  };
+  const landing = (loader: FactsLoader): FactsLoader => ({
+    load: async (key, stamp) => land(key, await loader.load(key, stamp)),
+  });
+
+  const flights = createFlights(landing(cached), positions);
+  // Deaf reads share loads among themselves only: a flight that began while hearing may have read Redis.
+  const deafFlights = createFlights(database, positions);
+  const own = landing(database);
+
+  return {
+    read: (key, full) => {
+      if (full) return own.load(key, positions.stamp());
+      if (!positions.hearing()) return deafFlights.load(key);
+      const entry = memory.get(memoryKey(key.userId, key.organizationId));
+      if (
+        entry !== undefined &&
+        clock.monotonic() < entry.expiresAt &&
+        positions.current(entry.stamp, key.userId, key.organizationId)
+      ) {
+        return { facts: entry.facts, tier: 'memory', readAt: entry.readAt };
+      }
+      return flights.load(key);
+    },
+  };
+};

@@ -1,0 +1,26 @@
+/** The interface that every tier behind memory has, and its innermost implementation. */
+import type { Clock } from '../clock.ts';
+import type { Facts, FactsKey } from '../permission/facts.ts';
+import type { CachedFacts } from './entry.ts';
+import type { Stamp } from './positions.ts';
+
+/** The tier that facts came from. */
+export type FactsTier = 'memory' | 'redis' | 'database';
+
+/** Facts with the tier that had them. */
+export interface LoadedFacts extends CachedFacts {
+  readonly tier: FactsTier;
+}
+
+/** Loads facts that are current by the stamp that was taken before the call. */
+export interface FactsLoader {
+  load(key: FactsKey, stamp: Stamp): Promise<LoadedFacts>;
+}
+
+/** Loads from PostgreSQL; `readAt` is taken before the statement, so that an age is never counted too short. */
+export const databaseFacts = (read: (key: FactsKey) => Promise<Facts>, clock: Clock): FactsLoader => ({
+  load: async (key, stamp) => {
+    const readAt = clock.now();
+    return { facts: await read(key), stamp, readAt, tier: 'database' };
+  },
+});

@@ -1,0 +1,112 @@
+/**
+ * Freshness: what this process has heard, and the one predicate that judges every cached entry by it. Redis holds values,
+ * never freshness; the argument why this is enough is in docs/consistency.md. Pure but for the injected clock.
+ */
+import type { Clock } from '../clock.ts';
+import type { FactsChange } from '../permission/facts.ts';
+import { memoryKey } from './keys.ts';
+import { createRecentChanges } from './recent-changes.ts';
+
+/** The position in the stream of events at which a read of the database began. */
+export interface Stamp {
+  /** Which stream the sequence belongs to; sequences of different epochs cannot be compared. */
+  readonly epoch: string;
+  /** The last event applied when the read began. */
+  readonly seq: number;
+}
+
+export interface PositionsOptions {
+  readonly clock: Clock;
+  /** How long a proof of hearing events lasts, in milliseconds. */
+  readonly leaseMs: number;
+  /** How long a change is remembered: the longest life of an entry and some more, in milliseconds. */
+  readonly rememberMs: number;
+  /** How many changes of each kind are remembered at most. */
+  readonly maxRemembered: number;
+}
+
+export interface Positions {
+  /** What a read that begins now is stamped with. Take it before the read. */
+  stamp(): Stamp;
+  /**
+   * The predicate: whether data stamped like this shows every change that this process has applied for the pair. The only
+   * judge for memory, for Redis, for joining a flight and for landing its result.
+   */
+  current(stamp: Stamp, userId: string, organizationId: string | null): boolean;
+  /** Whether a proof of hearing is younger than the lease; otherwise nothing cached may answer. */
+  hearing(): boolean;
+  /** Starts an epoch: nothing stamped before it, or below `floor` in it, is current any more. */
+  begin(epoch: string, floor: number): void;
+  /** Events up to `seq` may have been missed: nothing stamped below it is current any more. */
+  skipTo(seq: number): void;
+  /** Records an event, in stream order. From this instant on, nothing older answers. */
+  apply(seq: number, change: FactsChange | null): void;
+  /** Records a proof that every event up to `monotonicMs` had been applied. */
+  heard(monotonicMs: number): void;
+}
+
+/** Creates positions that trust nothing until {@link Positions.begin} and a proof of hearing. */
+export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: PositionsOptions): Positions => {
+  let epoch = '';
+  let applied = 0;
+  let floor = 0;
+  let heardAt = Number.NEGATIVE_INFINITY;
+  // Forgetting a change of sequence s keeps the promise only if nothing stamped before s is trusted any more.
+  const raiseFloor = (seq: number): void => {
+    if (seq > floor) floor = seq;
+  };
+  const recent = () => createRecentChanges({ rememberMs, max: maxRemembered, onForget: raiseFloor });
+  let users = recent();
+  let organizations = recent();
+  let pairs = recent();
+
+  return {
+    stamp: () => ({ epoch, seq: applied }),
+    current: (stamp, userId, organizationId) =>
+      stamp.epoch === epoch &&
+      epoch !== '' &&
+      stamp.seq >= floor &&
+      stamp.seq >= users.latest(userId) &&
+      (organizationId === null ||
+        (stamp.seq >= organizations.latest(organizationId) &&
+          stamp.seq >= pairs.latest(memoryKey(userId, organizationId)))),
+    hearing: () => clock.monotonic() - heardAt < leaseMs,
+    begin: (newEpoch, newFloor) => {
+      epoch = newEpoch;
+      applied = newFloor;
+      floor = newFloor;
+      heardAt = Number.NEGATIVE_INFINITY;
+      users = recent();
+      organizations = recent();
+      pairs = recent();
+    },
+    skipTo: (seq) => {
+      raiseFloor(seq);
+      if (seq > applied) applied = seq;
+    },
+    apply: (seq, change) => {
+      if (change !== null) {
+        const now = clock.monotonic();
+        if (change.kind === 'pair') pairs.record(memoryKey(change.userId, change.organizationId), seq, now);
+        else if (change.kind === 'user') users.record(change.userId, seq, now);
+        else if (change.kind === 'organization') organizations.record(change.organizationId, seq, now);
+        else raiseFloor(seq);
+      }
+      applied = seq;
+    },
+    heard: (monotonicMs) => {
+      if (monotonicMs > heardAt) heardAt = monotonicMs;
+    },
+  };
+};
+
+/** The epoch of processes without events: entries are shared and the TTL alone bounds their age. */
+export const TTL_EPOCH = 'ttl';
+
+/** Positions for a service without NATS: always hearing, never told of anything. */
+export const createTtlPositions = (clock: Clock): Positions => {
+  const positions = createPositions({ clock, leaseMs: Number.POSITIVE_INFINITY, rememberMs: 0, maxRemembered: 0 });
+  positions.begin(TTL_EPOCH, 0);
+  positions.heard(clock.monotonic());
+  return positions;
+};

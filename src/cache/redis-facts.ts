@@ -1,0 +1,70 @@
+/** Redis as a tier of facts, around another one. */
+import type { Clock } from '../clock.ts';
+import type { Facts, FactsChange, FactsKey } from '../permission/facts.ts';
+import { decodeEntry, encodeEntry, remainingLife, type SharedView } from './entry.ts';
+import type { FactsLoader } from './facts-loader.ts';
+import { redisKey } from './keys.ts';
+import type { Positions } from './positions.ts';
+
+/** What a tier needs of Redis. Nothing here ever fails: Redis away is a miss. */
+export interface ValueStore {
+  /** Null for a miss, an error or an answer that took too long. */
+  get(key: string): Promise<string | null>;
+  /** Stores for `lifeMs` milliseconds; not awaited by any call. */
+  set(key: string, value: string, lifeMs: number): void;
+  delete(key: string): void;
+}
+
+export interface RedisFactsOptions {
+  readonly store: ValueStore;
+  readonly positions: Positions;
+  readonly clock: Clock;
+  readonly ttlMs: number;
+  /** What other services read beside the facts. */
+  readonly view: (facts: Facts, now: number) => SharedView;
+  readonly next: FactsLoader;
+}
+
+/**
+ * Facts from Redis, when the entry there is current by the events that this process has applied, else from the next tier.
+ * What the next tier read is stored only if it is still current: otherwise an event came in between.
+ */
+export const redisFacts = ({ store, positions, clock, ttlMs, view, next }: RedisFactsOptions): FactsLoader => {
+  const read = async ({ userId, organizationId }: FactsKey, name: string) => {
+    const value = await store.get(name);
+    const entry = value === null ? null : decodeEntry(value);
+    if (entry === null || remainingLife(entry, ttlMs, clock.now()) <= 0) return null;
+    return positions.current(entry.stamp, userId, organizationId) ? entry : null;
+  };
+  return {
+    load: async (key, stamp) => {
+      const name = redisKey(key);
+      const entry = await read(key, name);
+      if (entry !== null) return { ...entry, tier: 'redis' };
+      const loaded = await next.load(key, stamp);
+      const now = clock.now();
+      const lifeMs = remainingLife(loaded, ttlMs, now);
+      if (lifeMs > 0 && positions.current(loaded.stamp, key.userId, key.organizationId)) {
+        store.set(name, encodeEntry(loaded, view(loaded.facts, now)), lifeMs);
+      }
+      return loaded;
+    },
+  };
+};
+
+/** The part of the positions that hears of changes. */
+interface ChangeSink {
+  apply(seq: number, change: FactsChange | null): void;
+}
+
+/**
+ * Deletes a pair's Redis key after its change was recorded, for the other readers of `perm:`, who know no positions. Not
+ * awaited, and no part of the promise. Wide changes cost Redis nothing: its TTL ends what they made stale for others.
+ */
+export const clearOnChange = <Sink extends ChangeSink>(sink: Sink, store: ValueStore): Sink => ({
+  ...sink,
+  apply: (seq: number, change: FactsChange | null): void => {
+    sink.apply(seq, change);
+    if (change?.kind === 'pair') store.delete(redisKey(change));
+  },
+});

@@ -1,0 +1,64 @@
+/** Redis through ioredis, as a store that never fails a call: away, slow or in error, it is a miss. */
+import { Redis } from 'ioredis';
+import type { Clock } from '../clock.ts';
+import type { ValueStore } from './redis-facts.ts';
+
+/** Redis answers in well under a millisecond; past this, PostgreSQL is asked instead. */
+const COMMAND_TIMEOUT_MS = 50;
+/** After a command that timed out, Redis is left alone for this long, so that not every miss waits for the timeout. */
+const PAUSE_MS = 500;
+const RECONNECT_MAX_MS = 1_000;
+
+export interface RedisStoreOptions {
+  /** A Redis URL, `redis://` or `rediss://`. */
+  readonly url: string;
+  readonly clock: Clock;
+  /** Called with every command that failed and why; the text is for the log only. */
+  readonly onError: (operation: 'connect' | 'get' | 'set' | 'delete', error: unknown) => void;
+  /** Called when the connection is made or made again. */
+  readonly onReady: () => void;
+}
+
+export interface RedisStore extends ValueStore {
+  /** Whether commands are being sent at the moment. */
+  available(): boolean;
+  end(): void;
+}
+
+/** Connects in the background; never fails and never waits for the connection. */
+export const createRedisStore = ({ url, clock, onError, onReady }: RedisStoreOptions): RedisStore => {
+  let pausedUntil = Number.NEGATIVE_INFINITY;
+  const redis = new Redis(url, {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    // A command either goes out now or fails now: queued ones would be answered, or stored, much later.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 2_000,
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
+    // The process must not linger for a connection that is closing.
+    disableClientInfo: true,
+  });
+  redis.on('error', (error) => onError('connect', error));
+  redis.on('ready', onReady);
+
+  const available = (): boolean => redis.status === 'ready' && clock.monotonic() >= pausedUntil;
+  const failed = (operation: 'get' | 'set' | 'delete') => (error: unknown) => {
+    if (error instanceof Error && error.message === 'Command timed out') pausedUntil = clock.monotonic() + PAUSE_MS;
+    onError(operation, error);
+    return null;
+  };
+
+  return {
+    available,
+    get: (key) => (available() ? redis.get(key).catch(failed('get')) : Promise.resolve(null)),
+    set: (key, value, lifeMs) => {
+      if (available()) redis.set(key, value, 'PX', Math.ceil(lifeMs)).catch(failed('set'));
+    },
+    delete: (key) => {
+      // Sent even while paused: other services read the key, and nobody waits for the answer.
+      if (redis.status === 'ready') redis.unlink(key).catch(failed('delete'));
+    },
+    end: () => redis.disconnect(),
+  };
+};

@@ -1,0 +1,71 @@
+/** The real cache on stores of this process, with time, loads and events in the test's hands. */
+import { createFactsCache, type FactsCache } from '../../src/cache/facts-cache.ts';
+import { databaseFacts } from '../../src/cache/facts-loader.ts';
+import { createMemoryStore } from '../../src/cache/memory.ts';
+import { createPositions, type Positions } from '../../src/cache/positions.ts';
+import { redisFacts, type ValueStore } from '../../src/cache/redis-facts.ts';
+import type { Facts, FactsKey } from '../../src/permission/facts.ts';
+
+export const TTL_MS = 300_000;
+export const EPOCH = 'js:TEST:1';
+export const KEY: FactsKey = { userId: 'u', organizationId: 'o' };
+
+/** Facts that say one role. */
+export const factsOf = (role: string | null): Facts => ({
+  user: { roles: ['user'], ban: null },
+  organization: { status: 'present', memberRoles: role === null ? null : [role], dynamicRoles: [] },
+});
+
+export const roleOf = (facts: Facts): string | null => facts.organization?.memberRoles?.[0] ?? null;
+
+/** Time that only the test moves; both clocks together. */
+export const createTestClock = (start = 1_800_000_000_000) => {
+  let time = start;
+  return {
+    now: () => time,
+    monotonic: () => time,
+    advance: (ms: number): void => {
+      time += ms;
+    },
+  };
+};
+
+/** Redis as a Map, without a life of its own: freshness must not rest on it. */
+export const createTestRedis = () => {
+  const values = new Map<string, string>();
+  const counts = { get: 0, set: 0 };
+  const store: ValueStore = {
+    get: async (key) => {
+      counts.get += 1;
+      return values.get(key) ?? null;
+    },
+    set: (key, value) => {
+      counts.set += 1;
+      values.set(key, value);
+    },
+    delete: (key) => {
+      values.delete(key);
+    },
+  };
+  return { values, counts, store };
+};
+
+export interface Replica {
+  readonly cache: FactsCache;
+  readonly positions: Positions;
+}
+
+/** One process with a memory and positions of its own; `read` is its database. */
+export const createReplica = (options: {
+  readonly clock: ReturnType<typeof createTestClock>;
+  readonly redis: ValueStore;
+  readonly read: (key: FactsKey) => Promise<Facts>;
+}): Replica => {
+  const { clock, redis, read } = options;
+  const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 10_000 });
+  const database = databaseFacts(read, clock);
+  const view = () => ({ role: '', permissions: [] });
+  const cached = redisFacts({ store: redis, positions, clock, ttlMs: TTL_MS, view, next: database });
+  const memory = createMemoryStore(1_000);
+  return { positions, cache: createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, cached, database }) };
+};

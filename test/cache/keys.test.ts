@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { memoryKey, redisKey } from '../../src/cache/keys.ts';
+
+// Ids made of the characters that keys are joined with, so that a collision would be found if there were one.
+const id = fc.string({
+  unit: fc.constantFrom(':', '%', '{', '}', '3', 'A', 'a', '-', 'ü'),
+  minLength: 1,
+  maxLength: 6,
+});
+const pair = fc.record({ userId: id, organizationId: fc.option(id) });
+
+describe('keys', () => {
+  it('is the contract’s perm:<userId>:<organizationId>', () => {
+    expect(redisKey({ userId: 'u1', organizationId: 'o1' })).toBe('perm:u1:o1');
+    expect(redisKey({ userId: 'a:b', organizationId: '{c}%' })).toBe('perm:a%3Ab:%7Bc%7D%25');
+    expect(redisKey({ userId: 'u1', organizationId: null })).toBe('perm:u1:');
+  });
+
+  it('never gives two pairs the same key', () => {
+    fc.assert(
+      fc.property(pair, pair, (one, other) => {
+        const same = one.userId === other.userId && one.organizationId === other.organizationId;
+        expect(redisKey(one) === redisKey(other)).toBe(same);
+        const memory = [one, other].map((key) => memoryKey(key.userId, key.organizationId));
+        expect(memory[0] === memory[1]).toBe(same);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+});
