@@ -1,0 +1,98 @@
+/**
+ * Keeps one ear at NATS for the life of the process: connects, listens, and begins again after every fault. Each process
+ * has an ear of its own, so that every process hears every event.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, Events, type NatsConnection } from 'nats';
+import { listenToCore } from './core-session.ts';
+import { createEventApplier, type EventSink } from './event-applier.ts';
+import type { ListenerOptions, SessionOptions } from './session.ts';
+import { createStreamPosition, hasJetStream, listenToStream } from './stream-session.ts';
+
+export interface Listener {
+  /** Resolves with the first proof of hearing, or after `timeoutMs` without one. */
+  readyWithin(timeoutMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const RETRY_MS = 250;
+
+/** The client takes addresses and credentials apart; users write them in one URL, or several separated by commas. */
+const serversOf = (urls: string): { servers: string[]; user?: string; pass?: string; token?: string } => {
+  const parsed = urls.split(',').map((url) => new URL(url.trim()));
+  const [first] = parsed;
+  const user = decodeURIComponent(first?.username ?? '');
+  const pass = decodeURIComponent(first?.password ?? '');
+  const servers = parsed.map(({ protocol, host }) => `${protocol}//${host}`);
+  if (user === '') return { servers };
+  return pass === '' ? { servers, token: user } : { servers, user, pass };
+};
+
+/** Starts listening in the background. NATS may be away, now or later: the positions' lease then runs out. */
+export const createListener = (options: ListenerOptions): Listener => {
+  const stopping = new AbortController();
+  const ready = Promise.withResolvers<void>();
+  const applier = createEventApplier(options.prefix, options.sink, options.observer, options.clock);
+  const position = createStreamPosition();
+  let live: NatsConnection | null = null;
+
+  const sink: EventSink = {
+    ...options.sink,
+    heard: (at) => {
+      options.sink.heard(at);
+      ready.resolve();
+    },
+  };
+
+  /** One connection, for as long as it lasts: the client's own reconnecting would hide how long it was gone. */
+  const session = async (): Promise<void> => {
+    const connection = await connect({
+      ...serversOf(options.url),
+      name: 'assent',
+      reconnect: false,
+      timeout: 2_000,
+      // A peer that vanished without a word is noticed by the proofs; these pings only free its socket.
+      pingInterval: 2_000,
+      maxPingOut: 2,
+    });
+    live = connection;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([ended.signal, stopping.signal]);
+    void connection.closed().then((error) => ended.abort(error ?? new Error('the connection was closed')));
+    void (async () => {
+      for await (const status of connection.status())
+        if (status.type === Events.Disconnect) ended.abort(new Error('disconnected'));
+    })();
+    try {
+      const common: SessionOptions = { ...options, sink, connection, applier, signal };
+      if (await hasJetStream(connection)) await listenToStream(common, position);
+      else await listenToCore(common);
+    } finally {
+      applier.reset();
+      live = null;
+      await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await session();
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        options.observer.state('deaf', error instanceof Error ? error.message : String(error));
+      }
+      await delay(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  };
+  const running = run();
+
+  return {
+    readyWithin: (timeoutMs) => Promise.race([ready.promise, delay(timeoutMs, undefined, { ref: false })]),
+    stop: async () => {
+      stopping.abort(new Error('stopping'));
+      await live?.close();
+      await running;
+    },
+  };
+};

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { covers, eventNames, parseEvent } from '../../src/events/subjects.ts';
+
+const parse = (subject: string, payload: unknown, prefix = 'betterauth') =>
+  parseEvent(
+    prefix,
+    subject,
+    typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(JSON.stringify(payload)),
+  );
+
+const IDS = { userId: 'u', organizationId: 'o' };
+const pair = { kind: 'change', change: { kind: 'pair', ...IDS } };
+const user = { kind: 'change', change: { kind: 'user', userId: 'u' } };
+const organization = { kind: 'change', change: { kind: 'organization', organizationId: 'o' } };
+
+describe('parseEvent', () => {
+  it.each([
+    ['member.added', pair],
+    ['member.removed', pair],
+    ['member.role_changed', pair],
+    ['user.updated', user],
+    ['user.deleted', user],
+    ['organization.updated', organization],
+    ['organization.deleted', organization],
+    ['organization_role.changed', organization],
+    ['resync', { kind: 'change', change: { kind: 'everything' } }],
+  ])('%s makes stale what the contract says', (name, expected) => {
+    expect(eventNames).toContain(name);
+    expect(parse(`betterauth.${name}`, { id: 'x', occurredAt: 'now', ...IDS })).toEqual(expected);
+    expect(parse(`betterauth.${name}`, { user_id: 'u', organization_id: 'o' })).toEqual(expected);
+    expect(parse(`auth.prod.${name}`, IDS, 'auth.prod')).toEqual(expected);
+  });
+
+  it('takes serial ids, which are numbers in JSON', () => {
+    expect(parse('betterauth.user.updated', { userId: 7 })).toEqual({
+      kind: 'change',
+      change: { kind: 'user', userId: '7' },
+    });
+  });
+
+  it.each([
+    ['member.removed', { userId: 'u' }],
+    ['member.removed', { organizationId: 'o' }],
+    ['user.updated', {}],
+    ['user.updated', { userId: '' }],
+    ['user.updated', { userId: null }],
+    ['organization.deleted', { userId: 'u' }],
+    ['user.updated', 'not json'],
+    ['user.updated', '"text"'],
+    ['user.updated', '[]'],
+    ['user.updated', 'null'],
+    ['user.updated', ''],
+  ])('%s without its ids is malformed, never ignored: %j', (name, payload) => {
+    expect(parse(`betterauth.${name}`, payload).kind).toBe('malformed');
+  });
+
+  it('reads bytes that are no text as malformed', () => {
+    expect(parseEvent('betterauth', 'betterauth.user.updated', Uint8Array.of(0xff, 0xfe)).kind).toBe('malformed');
+  });
+
+  it.each([
+    'betterauth.user.invented',
+    'betterauth',
+    'betterauth.',
+    'other.user.updated',
+    'betterauthx.user.updated',
+    'betterauth.constructor',
+  ])('does not know %s', (subject) => {
+    expect(parse(subject, IDS).kind).toBe('unknown');
+  });
+});
+
+describe('covers', () => {
+  it.each([
+    ['betterauth.>', 'betterauth.user.updated', true],
+    ['>', 'betterauth.user.updated', true],
+    ['betterauth.*.updated', 'betterauth.user.updated', true],
+    ['betterauth.user.updated', 'betterauth.user.updated', true],
+    ['betterauth.*', 'betterauth.user.updated', false],
+    ['betterauth.user.*.more', 'betterauth.user.updated', false],
+    ['other.>', 'betterauth.user.updated', false],
+    ['betterauth.>', 'betterauth', false],
+  ])('%s over %s: %s', (pattern, subject, expected) => {
+    expect(covers(pattern, subject)).toBe(expected);
+  });
+});
