@@ -1,0 +1,85 @@
+/** The one table from the domain's errors to the API's: status, message and google.rpc details. */
+import { create } from '@bufbuild/protobuf';
+import { type Any, anyPack, durationFromMs } from '@bufbuild/protobuf/wkt';
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
+import { AssentError, type ErrorCode } from '../errors.ts';
+
+/** The codes of google.rpc.Code that Assent answers with. */
+export const Code = {
+  INVALID_ARGUMENT: 3,
+  NOT_FOUND: 5,
+  RESOURCE_EXHAUSTED: 8,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+} as const;
+
+/** The domain in ErrorInfo. */
+export const ERROR_DOMAIN = 'assent';
+
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  INVALID_ARGUMENT: Code.INVALID_ARGUMENT,
+  TOKEN_MALFORMED: Code.UNAUTHENTICATED,
+  TOKEN_EXPIRED: Code.UNAUTHENTICATED,
+  TOKEN_NOT_YET_VALID: Code.UNAUTHENTICATED,
+  TOKEN_SIGNATURE_INVALID: Code.UNAUTHENTICATED,
+  TOKEN_ALGORITHM_REFUSED: Code.UNAUTHENTICATED,
+  TOKEN_KEY_UNKNOWN: Code.UNAUTHENTICATED,
+  TOKEN_ISSUER_MISMATCH: Code.UNAUTHENTICATED,
+  TOKEN_AUDIENCE_MISMATCH: Code.UNAUTHENTICATED,
+  TOKEN_CLAIMS_INVALID: Code.UNAUTHENTICATED,
+  CALLER_UNAUTHENTICATED: Code.UNAUTHENTICATED,
+  USER_NOT_FOUND: Code.NOT_FOUND,
+  ORGANIZATION_NOT_FOUND: Code.NOT_FOUND,
+  DATABASE_UNAVAILABLE: Code.UNAVAILABLE,
+  KEYS_UNAVAILABLE: Code.UNAVAILABLE,
+  OVERLOADED: Code.RESOURCE_EXHAUSTED,
+};
+
+const RETRY_AFTER_MS = 100;
+
+/** An error as both doors send it. */
+export interface ErrorStatus {
+  /** A google.rpc.Code. */
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly Any[];
+}
+
+const errorInfo = (reason: string): Any =>
+  anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN }));
+
+const detailsOf = (error: AssentError): readonly Any[] => {
+  if (error.code === 'INVALID_ARGUMENT') {
+    const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
+    return [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
+  }
+  if (error.code === 'OVERLOADED') {
+    const retry = create(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) });
+    return [errorInfo(error.code), anyPack(RetryInfoSchema, retry)];
+  }
+  return [errorInfo(error.code)];
+};
+
+/**
+ * The status of anything that was thrown. What is not an {@link AssentError} is a defect: its text goes to `onDefect`,
+ * for the log, and never to the caller.
+ */
+export const errorStatus = (error: unknown, onDefect: (error: unknown) => void): ErrorStatus => {
+  if (error instanceof AssentError) {
+    return { code: STATUS[error.code], message: error.message, details: detailsOf(error) };
+  }
+  onDefect(error);
+  return {
+    code: Code.INTERNAL,
+    message: 'Internal error: see the log of the service.',
+    details: [errorInfo('INTERNAL')],
+  };
+};
+
+/** The stable reason of an error, as ErrorInfo has it; the path of the first field for INVALID_ARGUMENT. */
+export const errorReason = (error: unknown): string => {
+  if (!(error instanceof AssentError)) return 'INTERNAL';
+  return error.violations[0]?.field ?? error.code;
+};

@@ -1,0 +1,22 @@
+/** GetUser: one user by id or by e-mail address. */
+import { create } from '@bufbuild/protobuf';
+import {
+  type GetUserRequest,
+  type GetUserResponse,
+  GetUserResponseSchema,
+} from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { AssentError, invalidArgument } from '../errors.ts';
+import { userMessage } from './messages.ts';
+import type { Services } from './services.ts';
+import { requireId } from './validate.ts';
+
+export const getUser = async (services: Services, { lookup }: GetUserRequest): Promise<GetUserResponse> => {
+  if (lookup.case === undefined) throw invalidArgument('lookup', 'set user_id or email.');
+  const user =
+    lookup.case === 'userId'
+      ? await services.directory.userById(requireId('user_id', lookup.value))
+      : await services.directory.userByEmail(requireId('email', lookup.value));
+  if (user === null) throw new AssentError('USER_NOT_FOUND', 'There is no such user.');
+  const { defaultPlatformRole } = services.policy();
+  return create(GetUserResponseSchema, { user: userMessage(user, defaultPlatformRole, services.clock.now()) });
+};

@@ -1,0 +1,37 @@
+/** ListPermissions: everything the same facts grant. */
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import {
+  type ListPermissionsRequest,
+  type ListPermissionsResponse,
+  ListPermissionsResponseSchema,
+} from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { listPermissions as permissionsOf } from '../permission/list.ts';
+import { reasonMessage, sourceMessage } from './messages.ts';
+import { questionChecks, readAsked, resolveAsked } from './question.ts';
+import type { Services } from './services.ts';
+import { checkAll } from './validate.ts';
+
+export const listPermissions = async (
+  services: Services,
+  request: ListPermissionsRequest,
+): Promise<ListPermissionsResponse> => {
+  checkAll(...questionChecks(request, ''));
+  const asked = await resolveAsked(request, services.verifier);
+  if (asked.kind === 'denied') {
+    return create(ListPermissionsResponseSchema, {
+      reason: reasonMessage[asked.reason],
+      source: sourceMessage.token,
+      computedAt: timestampFromMs(services.clock.now()),
+    });
+  }
+  const { facts, tier, readAt } = await readAsked(request, asked.key, services);
+  const listed = permissionsOf(services.policy(), facts, asked.key.userId, services.clock.now());
+  return create(ListPermissionsResponseSchema, {
+    roles: [...listed.roles],
+    permissions: [...listed.permissions],
+    reason: reasonMessage[listed.reason],
+    source: sourceMessage[tier],
+    computedAt: timestampFromMs(readAt),
+  });
+};

@@ -1,0 +1,94 @@
+/** From the domain's terms to the API's messages. Pure. */
+import { create } from '@bufbuild/protobuf';
+import { type Timestamp, TimestampSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import {
+  type Membership,
+  MembershipSchema,
+  type Organization,
+  OrganizationSchema,
+  type Principal as PrincipalMessage,
+  PrincipalSchema,
+  Reason,
+  Source,
+  type User,
+  UserSchema,
+} from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import type { MembershipRecord, OrganizationRecord } from '../database/organizations.ts';
+import type { UserRecord } from '../database/users.ts';
+import { isBanned } from '../permission/ban.ts';
+import type { DecisionReason } from '../permission/decide.ts';
+import type { Principal } from '../token/principal.ts';
+import type { DecisionSource } from './services.ts';
+
+/** The domain's reasons as the API's. */
+export const reasonMessage: Readonly<Record<DecisionReason, Reason>> = {
+  ROLE_GRANTS: Reason.ROLE_GRANTS,
+  PLATFORM_ROLE_GRANTS: Reason.PLATFORM_ROLE_GRANTS,
+  ROLE_LACKS_PERMISSION: Reason.ROLE_LACKS_PERMISSION,
+  NOT_A_MEMBER: Reason.NOT_A_MEMBER,
+  USER_BANNED: Reason.USER_BANNED,
+  USER_INACTIVE: Reason.USER_INACTIVE,
+  USER_NOT_FOUND: Reason.USER_NOT_FOUND,
+  ORGANIZATION_NOT_FOUND: Reason.ORGANIZATION_NOT_FOUND,
+  NO_ORGANIZATION: Reason.NO_ORGANIZATION,
+  ORGANIZATIONS_NOT_ENABLED: Reason.ORGANIZATIONS_NOT_ENABLED,
+  UNKNOWN_PERMISSION: Reason.UNKNOWN_PERMISSION,
+};
+
+/** The domain's sources as the API's. */
+export const sourceMessage: Readonly<Record<DecisionSource, Source>> = {
+  memory: Source.MEMORY,
+  redis: Source.REDIS,
+  database: Source.DATABASE,
+  token: Source.TOKEN,
+};
+
+export const principalMessage = (principal: Principal): PrincipalMessage => create(PrincipalSchema, { ...principal });
+
+/** A moment of a token, in seconds and maybe fractions of them. */
+export const timestampFromSeconds = (seconds: number): Timestamp => {
+  const whole = Math.floor(seconds);
+  return create(TimestampSchema, { seconds: BigInt(whole), nanos: Math.floor((seconds - whole) * 1e9) });
+};
+
+// What a Timestamp can say: the years 1 to 9999. PostgreSQL can store more, for example infinity.
+const MIN_MS = -62_135_596_800_000;
+const MAX_MS = 253_402_300_799_999;
+const storedTimestamp = (milliseconds: number): Timestamp =>
+  timestampFromMs(Math.min(Math.max(Number.isNaN(milliseconds) ? 0 : milliseconds, MIN_MS), MAX_MS));
+
+/** A user at the moment `now`, in milliseconds since the epoch: a ban that has expired is not shown. */
+export const userMessage = (user: UserRecord, defaultRole: string, now: number): User => {
+  const banned = isBanned(user.ban, now);
+  const until = user.ban?.until ?? null;
+  return create(UserSchema, {
+    id: user.id,
+    name: user.name,
+    email: user.email,
+    emailVerified: user.emailVerified,
+    image: user.image ?? '',
+    roles: user.roles.length === 0 ? [defaultRole] : [...user.roles],
+    banned,
+    banReason: banned ? (user.banReason ?? '') : '',
+    ...(banned && until !== null ? { banExpiresAt: storedTimestamp(until) } : {}),
+    createdAt: storedTimestamp(user.createdAt),
+    updatedAt: storedTimestamp(user.updatedAt),
+  });
+};
+
+export const organizationMessage = (organization: OrganizationRecord): Organization =>
+  create(OrganizationSchema, {
+    id: organization.id,
+    name: organization.name,
+    slug: organization.slug,
+    logo: organization.logo ?? '',
+    metadata: organization.metadata ?? '',
+    createdAt: storedTimestamp(organization.createdAt),
+  });
+
+export const membershipMessage = (membership: MembershipRecord): Membership =>
+  create(MembershipSchema, {
+    organization: organizationMessage(membership.organization),
+    roles: [...membership.roles],
+    joinedAt: storedTimestamp(membership.joinedAt),
+  });

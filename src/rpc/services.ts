@@ -1,0 +1,26 @@
+/** What the handlers work with; wired in app.ts. */
+import type { FactsCache, FactsTier } from '../cache/facts-cache.ts';
+import type { Clock } from '../clock.ts';
+import type { Directory } from '../database/directory.ts';
+import type { DecisionReason } from '../permission/decide.ts';
+import type { Policy } from '../permission/policy.ts';
+import type { TokenVerifier } from '../token/principal.ts';
+import type { PageTokens } from './page-token.ts';
+
+/** Where a decision's facts came from: a tier, or the token alone. */
+export type DecisionSource = FactsTier | 'token';
+
+export interface Services {
+  readonly verifier: TokenVerifier;
+  readonly cache: FactsCache;
+  readonly directory: Pick<
+    Directory,
+    'userById' | 'userByEmail' | 'organizationById' | 'organizationBySlug' | 'memberships'
+  >;
+  /** The policy in force now. */
+  readonly policy: () => Policy;
+  readonly pageTokens: PageTokens;
+  readonly clock: Clock;
+  /** Counts a decision. */
+  readonly onDecision: (reason: DecisionReason, source: DecisionSource) => void;
+}

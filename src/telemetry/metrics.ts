@@ -1,0 +1,103 @@
+/** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operations.md. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The names of google.rpc.Code that the doors count. */
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  0: 'OK',
+  3: 'INVALID_ARGUMENT',
+  5: 'NOT_FOUND',
+  8: 'RESOURCE_EXHAUSTED',
+  13: 'INTERNAL',
+  14: 'UNAVAILABLE',
+  16: 'UNAUTHENTICATED',
+};
+
+export interface Metrics {
+  readonly call: (method: string, code: number, seconds: number) => void;
+  readonly decision: (reason: string, source: string) => void;
+  readonly event: (outcome: string) => void;
+  readonly eventLag: (messages: number) => void;
+  readonly redisError: (operation: string) => void;
+  readonly databaseFault: () => void;
+  readonly badDynamicRoles: (count: number) => void;
+  readonly policyReload: (ok: boolean) => void;
+  readonly keyRefresh: (outcome: string) => void;
+  /** Reads values that are asked for at each scrape. */
+  readonly observe: (read: { readonly memoryEntries: () => number; readonly hearing: () => boolean }) => void;
+  readonly scrape: () => Promise<{ readonly text: string; readonly contentType: string }>;
+}
+
+const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Creates the metrics in a registry of their own. */
+export const createMetrics = (): Metrics => {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> =>
+    new Counter({ name, help, labelNames: [...labelNames], registers });
+
+  const calls = counter('assent_requests_total', 'Calls by method and gRPC code.', ['method', 'code']);
+  const latency = new Histogram({
+    name: 'assent_request_duration_seconds',
+    help: 'Time from the decoded call to its answer, by method.',
+    labelNames: ['method'],
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const decisions = counter('assent_decisions_total', 'Decisions by reason and source of the facts.', [
+    'reason',
+    'source',
+  ]);
+  const events = counter('assent_events_total', 'Events by outcome: applied, malformed, unknown.', ['outcome']);
+  const lag = new Gauge({
+    name: 'assent_events_lag_messages',
+    help: 'Messages of the stream not yet applied.',
+    registers,
+  });
+  const redisErrors = counter('assent_redis_errors_total', 'Redis commands that failed, by operation.', ['operation']);
+  const databaseFaults = counter('assent_database_faults_total', 'Statements that PostgreSQL could not answer.', []);
+  const badRoles = counter(
+    'assent_bad_dynamic_roles_total',
+    'Dynamic roles that could not be read and grant nothing.',
+    [],
+  );
+  const reloads = counter('assent_policy_reloads_total', 'Reloads of the policy file by outcome: ok, failed.', [
+    'outcome',
+  ]);
+  const refreshes = counter('assent_key_refreshes_total', 'Fetches of token keys by outcome.', ['outcome']);
+
+  return {
+    call: (method, code, seconds) => {
+      calls.inc({ method, code: CODE_NAMES[code] ?? String(code) });
+      latency.observe({ method }, seconds);
+    },
+    decision: (reason, source) => decisions.inc({ reason, source }),
+    event: (outcome) => events.inc({ outcome }),
+    eventLag: (messages) => lag.set(messages),
+    redisError: (operation) => redisErrors.inc({ operation }),
+    databaseFault: () => databaseFaults.inc(),
+    badDynamicRoles: (count) => badRoles.inc(count),
+    policyReload: (ok) => reloads.inc({ outcome: ok ? 'ok' : 'failed' }),
+    keyRefresh: (outcome) => refreshes.inc({ outcome }),
+    observe: ({ memoryEntries, hearing }) => {
+      new Gauge({
+        name: 'assent_memory_entries',
+        help: 'Facts in memory.',
+        registers,
+        collect() {
+          this.set(memoryEntries());
+        },
+      });
+      new Gauge({
+        name: 'assent_events_hearing',
+        help: '1 while events are heard; 0 while every answer is read from PostgreSQL.',
+        registers,
+        collect() {
+          this.set(hearing() ? 1 : 0);
+        },
+      });
+    },
+    scrape: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
+  };
+};

@@ -1,0 +1,122 @@
+/** What happens in each part, told to the log and the metrics: the parts themselves know neither. */
+
+import type { Schema } from '../database/naming.ts';
+import { AssentError } from '../errors.ts';
+import type { KeySetEvent } from '../token/key-set.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Logs at most one line per `intervalMs` for a fault that may repeat with every call; the metrics count them all. */
+const rarely = (intervalMs: number, write: (error: unknown, suppressed: number) => void) => {
+  let next = Number.NEGATIVE_INFINITY;
+  let suppressed = 0;
+  return (error: unknown): void => {
+    const now = performance.now();
+    if (now < next) {
+      suppressed += 1;
+      return;
+    }
+    next = now + intervalMs;
+    write(error, suppressed);
+    suppressed = 0;
+  };
+};
+
+const INTERVAL_MS = 5_000;
+
+/** The text of an error without its cause chain's values: drivers put statements and their values into error objects. */
+const describe = (error: unknown): string => {
+  const texts: string[] = [];
+  for (let current = error; current instanceof Error && texts.length < 4; current = current.cause) {
+    texts.push(current.message === '' ? current.name : current.message);
+  }
+  return texts.length === 0 ? String(error) : texts.join(': ');
+};
+
+/** Everything that the parts report. */
+export type Observers = ReturnType<typeof observers>;
+
+/** Creates the observers of one process. */
+export const observers = (log: Logger, metrics: Metrics) => {
+  const databaseFault = rarely(INTERVAL_MS, (error, suppressed) =>
+    log.error({ error: describe(error), suppressed }, 'PostgreSQL could not answer'),
+  );
+  const redisError = rarely(INTERVAL_MS, (error, suppressed) =>
+    log.warn({ error: describe(error), suppressed }, 'Redis could not answer: its entries count as misses'),
+  );
+  const badRole = rarely(INTERVAL_MS, (organizationId, suppressed) =>
+    log.warn({ organizationId, suppressed }, 'a dynamic role of the organization cannot be read and grants nothing'),
+  );
+  const malformedEvent = rarely(INTERVAL_MS, (detail, suppressed) =>
+    log.warn({ event: detail, suppressed }, 'an event without its ids counts as betterauth.resync'),
+  );
+  let ear = '';
+  return {
+    call: metrics.call,
+    decision: metrics.decision,
+    defect: (error: unknown): void => log.error({ err: error }, 'a defect: a call was answered with INTERNAL'),
+    databaseFault: (error: unknown): void => {
+      metrics.databaseFault();
+      databaseFault(error);
+    },
+    badDynamicRoles: (organizationId: string, count: number): void => {
+      metrics.badDynamicRoles(count);
+      badRole(organizationId);
+    },
+    redisError: (operation: string, error: unknown): void => {
+      metrics.redisError(operation);
+      redisError(error);
+    },
+    /** What the tables that were found mean for the answers. */
+    schema: ({ name, user, organizations, organizationRole, jwks }: Schema): void => {
+      log.info(
+        {
+          schema: name,
+          user: user.table,
+          member: organizations?.member.table ?? 'none: every organization check is denied',
+          organization: organizations?.organization.table ?? 'none',
+          organizationRole: organizationRole?.table ?? 'none: no dynamic roles',
+          jwks: jwks?.table ?? 'none: no keys in the database',
+          bans: user.columns.banned === undefined ? 'none: nobody is banned' : 'on',
+        },
+        "found Better Auth's tables",
+      );
+    },
+    keys: (event: KeySetEvent): void => {
+      metrics.keyRefresh(event.kind);
+      if (event.kind === 'refreshed') log.debug({ keys: event.keys }, 'token keys were read');
+      else if (event.kind === 'key-skipped')
+        log.warn({ kid: event.kid, reason: event.reason }, 'a token key is skipped');
+      else {
+        const { failures, retryInMs } = event;
+        log.warn(
+          { error: describe(event.error), failures, retryInMs },
+          'token keys could not be read: those from before stay',
+        );
+      }
+    },
+    /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
+    isAway: (error: unknown): boolean =>
+      error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED'),
+    redisReady: (): void => log.info('Redis is connected'),
+    events: {
+      event: (outcome: string, detail: { readonly subject: string; readonly problem?: string }): void => {
+        metrics.event(outcome);
+        if (outcome === 'malformed') malformedEvent(detail);
+      },
+      lag: metrics.eventLag,
+      state: (state: 'listening' | 'deaf', detail: string): void => {
+        // A NATS that stays away is tried four times a second: one line says it.
+        if (state === 'deaf' && ear === detail) return;
+        ear = state === 'deaf' ? detail : '';
+        if (state === 'listening') log.info({ detail }, 'listening to events');
+        else log.warn({ detail }, 'not listening to events: every answer is read from PostgreSQL until it is');
+      },
+    },
+    policyReload: ({ ok, problems }: { readonly ok: boolean; readonly problems: readonly unknown[] }): void => {
+      metrics.policyReload(ok);
+      if (ok) log.info('the policy file was read again and is in force');
+      else log.error({ problems }, 'the policy file has problems: the policy from before stays in force');
+    },
+  };
+};

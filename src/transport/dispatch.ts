@@ -1,0 +1,99 @@
+/**
+ * What both doors do with a call, around the handlers: authenticate the caller, note the position for `assent-trace`, run
+ * the handler, turn what was thrown into a status, count.
+ */
+import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
+import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { AssentError } from '../errors.ts';
+import { type ErrorStatus, errorStatus } from '../rpc/errors.ts';
+import type { Handlers } from '../rpc/handlers.ts';
+import type { CallerGate } from './callers.ts';
+
+/** A method of the service. */
+export type Method = DescMethodUnary;
+
+/** All methods, with their names as the handlers have them. */
+export const methods: readonly Method[] = AuthService.methods.filter(
+  (method): method is Method => method.methodKind === 'unary',
+);
+
+/** What came of a call. */
+export type Outcome =
+  | { readonly ok: true; readonly response: Message }
+  | { readonly ok: false; readonly status: ErrorStatus };
+
+/** A call as a door hands it over. */
+export interface Call {
+  header(name: string): string | undefined;
+  /** Sets metadata that goes out before the answer. */
+  setHeader(name: string, value: string): void;
+  /** Decodes the request; what it throws is the caller's fault. */
+  decode(): Message;
+}
+
+export interface DispatcherOptions {
+  readonly handlers: Handlers;
+  readonly gate: CallerGate;
+  /** Names this process. */
+  readonly replica: string;
+  /** `epoch:sequence` of the events applied by now. */
+  readonly position: () => string;
+  /** Counts a call: the method's name, the google.rpc.Code and how long it took in seconds. */
+  readonly onCall: (method: string, code: number, seconds: number) => void;
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** Runs calls: at once where the handler answers at once. */
+export interface Dispatcher {
+  run(method: Method, call: Call): Outcome | Promise<Outcome>;
+  /** Lets a caller pass, for services that are not the dispatcher's. */
+  readonly gate: CallerGate;
+}
+
+const decoded = (call: Call): Message => {
+  try {
+    return call.decode();
+  } catch (cause) {
+    // No text of the decoder: it may quote the bytes.
+    throw new AssentError('INVALID_ARGUMENT', 'The request is not a valid message of this method.', {
+      cause,
+      violations: [{ field: '', description: 'is not a valid protobuf message; strings must be UTF-8.' }],
+    });
+  }
+};
+
+/** Creates the dispatcher. */
+export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
+  const { handlers, gate, replica, position, onCall, onDefect } = options;
+  // The methods of `handlers` differ in their types only; `methods` and `handlers` come from the same service.
+  const byName = handlers as unknown as Readonly<Record<string, (request: Message) => Message | Promise<Message>>>;
+
+  return {
+    gate,
+    run: (method, call) => {
+      const began = performance.now();
+      const count = (code: number): void => onCall(method.name, code, (performance.now() - began) / 1_000);
+      const succeed = (response: Message): Outcome => {
+        count(0);
+        return { ok: true, response };
+      };
+      const fail = (error: unknown): Outcome => {
+        const status = errorStatus(error, onDefect);
+        count(status.code);
+        return { ok: false, status };
+      };
+      try {
+        gate(call.header('authorization'));
+        if (call.header('assent-trace') === '1') {
+          call.setHeader('assent-replica', replica);
+          call.setHeader('assent-position', position());
+        }
+        const response = byName[method.localName]?.(decoded(call));
+        if (response === undefined) throw new Error(`no handler for ${method.name}`);
+        return response instanceof Promise ? response.then(succeed, fail) : succeed(response);
+      } catch (error) {
+        return fail(error);
+      }
+    },
+  };
+};

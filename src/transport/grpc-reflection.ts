@@ -1,0 +1,64 @@
+/** Server reflection, v1 and v1alpha, so that grpcurl and `buf curl` need no proto file. */
+import { type DescFile, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { type Server, status, type UntypedHandleCall, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { type EnumTypeDefinition, loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { protoPath as healthProtoPath } from 'grpc-health-check';
+import { file_assent_auth_v1_auth_service } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { AssentError } from '../errors.ts';
+import type { CallerGate } from './callers.ts';
+
+/** A file after the files that it imports, each once. */
+const withImports = (file: DescFile, seen = new Set<DescFile>()): ReadonlySet<DescFile> => {
+  for (const dependency of file.dependencies) withImports(dependency, seen);
+  return seen.add(file);
+};
+
+/**
+ * What ReflectionService reads of a package definition: the encoded descriptors. Ours go in as buf built them and the
+ * generated code holds them: through proto-loader they would lose their imports, and `buf curl` could not link them.
+ */
+const packageDefinition = (): PackageDefinition => {
+  const fileDescriptorProtos = [...withImports(file_assent_auth_v1_auth_service)].map(({ proto }) =>
+    Buffer.from(toBinary(FileDescriptorProtoSchema, proto)),
+  );
+  const assent: EnumTypeDefinition = {
+    format: 'Protocol Buffer 3 EnumDescriptorProto',
+    type: {},
+    fileDescriptorProtos,
+  };
+  return { assent, ...loadSync(healthProtoPath) };
+};
+
+/** A handler of a streaming method, as grpc-js calls it. */
+type StreamHandler = (call: {
+  readonly metadata: { get(name: string): readonly unknown[] };
+  emit(event: 'error', error: unknown): boolean;
+}) => void;
+
+const gated = (gate: CallerGate, handler: UntypedHandleCall): UntypedHandleCall => {
+  const guarded: StreamHandler = (call) => {
+    try {
+      gate(call.metadata.get('authorization')[0]?.toString());
+    } catch (error) {
+      const details = error instanceof AssentError ? error.message : 'Internal error';
+      call.emit('error', { code: status.UNAUTHENTICATED, details });
+      return;
+    }
+    (handler as unknown as StreamHandler)(call);
+  };
+  return guarded as unknown as UntypedHandleCall;
+};
+
+/** Adds the reflection services, for callers that pass the gate. */
+export const addReflection = (server: Server, gate: CallerGate): void => {
+  new ReflectionService(packageDefinition()).addToServer({
+    addService: (service, implementation) => {
+      const guarded: UntypedServiceImplementation = Object.fromEntries(
+        Object.entries(implementation).map(([name, handler]) => [name, gated(gate, handler)]),
+      );
+      server.addService(service, guarded);
+    },
+  });
+};

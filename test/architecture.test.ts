@@ -1,0 +1,93 @@
+/** The rules of the folders: one driver in one folder, no cycle, and what may know what. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..', 'src');
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+
+/** What each file imports: packages by name, files of src by their path below it. */
+const imports = new Map(
+  files.map((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const specifiers = [...text.matchAll(/(?:from|import)\s+'(?<name>[^']+)'|import\('(?<late>[^']+)'\)/g)].map(
+      (match) => match.groups?.['name'] ?? match.groups?.['late'] ?? '',
+    );
+    return [
+      file,
+      specifiers.map((name) => (name.startsWith('.') ? relative(root, resolve(root, dirname(file), name)) : name)),
+    ] as const;
+  }),
+);
+const folderOf = (file: string): string => (file.includes(sep) ? (file.split(sep)[0] ?? '') : '');
+const importers = (test: (specifier: string) => boolean): readonly string[] =>
+  [...imports].filter(([, specifiers]) => specifiers.some(test)).map(([file]) => file);
+
+describe('src', () => {
+  it('is read at all', () => {
+    expect(files.length).toBeGreaterThan(40);
+    expect(imports.get('app.ts')).toContain(join('rpc', 'handlers.ts'));
+  });
+
+  it.each([
+    ['slonik', 'database'],
+    ['ioredis', 'cache'],
+    ['nats', 'events'],
+    ['jose', 'token'],
+    ['@grpc/grpc-js', 'transport'],
+    ['@connectrpc/connect', 'transport'],
+    ['@connectrpc/connect-node', 'transport'],
+    ['pino', 'telemetry'],
+    ['prom-client', 'telemetry'],
+  ])('%s is known to the folder %s only', (driver, folder) => {
+    const users = importers((name) => name === driver);
+    expect(users.length).toBeGreaterThan(0);
+    expect([...new Set(users.map(folderOf))]).toEqual([folder]);
+  });
+
+  it('cache, database and events never import each other', () => {
+    for (const [file, specifiers] of imports) {
+      const others = ['cache', 'database', 'events'].filter((folder) => folder !== folderOf(file));
+      if (others.length === 3) continue;
+      expect(
+        specifiers.filter((name) => others.includes(folderOf(name))),
+        file,
+      ).toEqual([]);
+    }
+  });
+
+  it('permission is pure: no driver, no I/O, no clock', () => {
+    for (const [file, specifiers] of imports) {
+      if (folderOf(file) !== 'permission') continue;
+      expect(
+        specifiers.filter((name) => name !== 'yaml' && folderOf(name) !== 'permission'),
+        file,
+      ).toEqual([]);
+      expect(readFileSync(join(root, file), 'utf8'), file).not.toMatch(/Date\.now|performance\.now|setTimeout/);
+    }
+  });
+
+  it('handlers know no door', () => {
+    expect(
+      importers((name) => folderOf(name) === 'transport').filter((file) => !['transport', ''].includes(folderOf(file))),
+    ).toEqual([]);
+  });
+
+  it('reads the environment in one place', () => {
+    const readers = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
+    expect(readers.filter((file) => !['main.ts', 'config.ts'].includes(file))).toEqual([]);
+  });
+
+  it('has no cycle', () => {
+    const state = new Map<string, 'open' | 'done'>();
+    const visit = (file: string, path: readonly string[]): void => {
+      if (state.get(file) === 'done' || !imports.has(file)) return;
+      expect(state.get(file), [...path, file].join(' -> ')).toBeUndefined();
+      state.set(file, 'open');
+      for (const next of imports.get(file) ?? []) visit(next, [...path, file]);
+      state.set(file, 'done');
+    };
+    for (const file of imports.keys()) visit(file, []);
+    expect(state.size).toBe(files.length);
+  });
+});

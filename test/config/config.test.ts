@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/config.ts';
+
+const SECRET = 'a-secret-that-is-long-enough-for-hs256';
+const MINIMAL = {
+  DATABASE_URL: 'postgres://user:pass@127.0.0.1:5432/app',
+  BETTER_AUTH_SECRET: SECRET,
+  BETTER_AUTH_URL: 'https://app.example.com/api/auth',
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'assent-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+
+const problemsOf = (environment: Record<string, string | undefined>): readonly string[] => {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+
+describe('loadConfig', () => {
+  it('takes the minimal environment, with the documented defaults', () => {
+    const config = loadConfig(MINIMAL);
+    expect(config).toMatchObject({
+      redisUrl: null,
+      nats: null,
+      hs256: { secrets: [SECRET], issuer: null, audience: null },
+      jwks: { source: 'database', issuer: 'https://app.example.com', audience: 'https://app.example.com' },
+      grpcAddress: { kind: 'tcp', host: '127.0.0.1', port: 50051 },
+      httpAddress: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
+      callers: [],
+      tls: null,
+      insecure: false,
+      leaseSeconds: 2,
+      ttlSeconds: 300,
+      workers: 1,
+      logLevel: 'info',
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('reports every problem in one go, by the name of its variable', () => {
+    const problems = problemsOf({
+      DATABASE_URL: 'mysql://x',
+      BETTER_AUTH_SECRET: 'short',
+      BETTER_AUTH_URL: 'not a url',
+      REDIS_URL: 'http://x',
+      NATS_URL: 'x',
+      ASSENT_PERMISSION_TTL_SECONDS: '-1',
+      ASSENT_GRPC_ADDRESS: 'nonsense',
+      ASSENT_NAMING: 'user=people,nobody=x',
+      LOG_LEVEL: 'loud',
+    });
+    for (const name of [
+      'DATABASE_URL',
+      'BETTER_AUTH_SECRET',
+      'BETTER_AUTH_URL',
+      'REDIS_URL',
+      'NATS_URL',
+      'ASSENT_PERMISSION_TTL_SECONDS',
+      'ASSENT_GRPC_ADDRESS',
+      'ASSENT_NAMING',
+      'LOG_LEVEL',
+    ]) {
+      expect(
+        problems.filter((problem) => problem.startsWith(name)),
+        name,
+      ).toHaveLength(1);
+    }
+  });
+
+  it('never puts a secret into a problem', () => {
+    const problems = problemsOf({
+      ...MINIMAL,
+      DATABASE_URL: 'mysql://admin:hunter2hunter2@db/x',
+      BETTER_AUTH_SECRET: 'hunter2hunter2',
+      BETTER_AUTH_SECRETS: 'hunter2hunter2,1:hunter2hunter2',
+      REDIS_URL: 'http://:hunter2hunter2@redis',
+    });
+    expect(problems.length).toBeGreaterThanOrEqual(4);
+    expect(problems.join('\n')).not.toContain('hunter2');
+  });
+
+  it("takes Better Auth's form of several secrets, newest first", () => {
+    const [newer, older] = [`${SECRET}-2`, `${SECRET}-1`];
+    const config = loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `2:${newer},1:${older}` });
+    expect(config.hs256.secrets).toEqual([newer, older, SECRET]);
+  });
+
+  it.each([
+    ['neither issuer nor audience', { BETTER_AUTH_URL: undefined }, ['ASSENT_JWT_ISSUER and ASSENT_JWT_AUDIENCE']],
+    [
+      'an issuer without an audience',
+      { BETTER_AUTH_URL: undefined, ASSENT_JWT_ISSUER: 'https://issuer' },
+      ['ASSENT_JWT_AUDIENCE must be set'],
+    ],
+    ['a JWKS with a password', { ASSENT_JWKS: 'https://a:b@c/jwks' }, ['without a user or password']],
+    ['a JWKS that is no URL', { ASSENT_JWKS: 'somewhere' }, ['ASSENT_JWKS must be']],
+    ['no way to verify any token', { ASSENT_JWKS: 'off', BETTER_AUTH_SECRET: undefined }, ['BETTER_AUTH_SECRET must']],
+  ])('refuses %s', (_name, change, expected) => {
+    const problems = problemsOf({ ...MINIMAL, ...change });
+    expect(problems).toHaveLength(expected.length);
+    for (const [index, text] of expected.entries()) expect(problems[index]).toContain(text);
+  });
+
+  it('takes ASSENT_JWKS=off with a secret, and then needs no issuer', () => {
+    expect(loadConfig({ ...MINIMAL, BETTER_AUTH_URL: undefined, ASSENT_JWKS: 'off' }).jwks).toBeNull();
+  });
+
+  describe('listening', () => {
+    it.each(['0.0.0.0:50051', '10.0.0.1:1', '[::]:50051', 'example.com:50051'])(
+      'refuses %s without authentication',
+      (address) => {
+        expect(problemsOf({ ...MINIMAL, ASSENT_GRPC_ADDRESS: address })).toHaveLength(1);
+        expect(problemsOf({ ...MINIMAL, ASSENT_HTTP_ADDRESS: address })).toHaveLength(1);
+      },
+    );
+
+    it.each(['127.0.0.1:0', '127.9.9.9:1', '[::1]:50051', 'localhost:1', 'unix:/run/assent.sock'])(
+      'takes %s without any',
+      (address) => {
+        expect(problemsOf({ ...MINIMAL, ASSENT_GRPC_ADDRESS: address, ASSENT_HTTP_ADDRESS: address })).toEqual([]);
+      },
+    );
+
+    it('takes an open address with caller tokens, with client certificates, or on the operator’s word', () => {
+      const open = { ...MINIMAL, ASSENT_GRPC_ADDRESS: '0.0.0.0:50051' };
+      const tls = { ASSENT_TLS_CERT: file('cert', 'cert'), ASSENT_TLS_KEY: file('key', 'key') };
+      const callers = file('callers', `# services\norders: ${'ab'.repeat(32)}\n`);
+      expect(problemsOf({ ...open, ASSENT_CALLER_TOKENS: callers })).toEqual([]);
+      expect(problemsOf({ ...open, ...tls, ASSENT_TLS_CLIENT_CA: file('ca', 'ca') })).toEqual([]);
+      expect(problemsOf({ ...open, ASSENT_INSECURE: '1' })).toEqual([]);
+      // TLS alone tells who the server is, not who calls.
+      expect(problemsOf({ ...open, ...tls })).toHaveLength(1);
+      expect(problemsOf({ ...open, ASSENT_INSECURE: 'yes' })).toHaveLength(1);
+    });
+
+    it.each([
+      ['an empty file', ''],
+      ['a token in place of its digest', 'orders: my-token'],
+      ['a name twice', `a: ${'ab'.repeat(32)}\na: ${'cd'.repeat(32)}`],
+    ])('refuses caller tokens in %s', (_name, text) => {
+      expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: file('bad', text) })[0]).toContain('ASSENT_CALLER_TOKENS');
+    });
+
+    it('refuses a file that is not there, and half of TLS', () => {
+      expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: join(folder, 'missing') })[0]).toContain('ENOENT');
+      expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: file('cert', 'cert') })[0]).toContain('together');
+    });
+  });
+
+  it('parses renamed models and fields', () => {
+    const { naming } = loadConfig({ ...MINIMAL, ASSENT_NAMING: 'plural,user=people,user.email=mail' }).database;
+    expect(naming.tables).toBe('plural');
+    expect([...naming.renamed]).toEqual([
+      ['user', 'people'],
+      ['user.email', 'mail'],
+    ]);
+  });
+});
