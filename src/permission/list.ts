@@ -16,8 +16,10 @@ const staticGrants = (policy: Policy, organization: OrganizationFacts): readonly
   (organization.memberRoles ?? []).map((role) => organizationRoleGrants(policy, role));
 
 /** Pairs of dynamic roles, literal; a name with `*` is left out, since nobody can ask for it and it means nothing here. */
-const dynamicPairs = ({ dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] =>
-  dynamicRoles.flatMap(({ grants }) => grants.filter(([resource, action]) => resource !== ANY && action !== ANY));
+const dynamicPairs = ({ memberRoles, dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] =>
+  dynamicRoles
+    .filter(({ role }) => memberRoles?.includes(role) === true)
+    .flatMap(({ grants }) => grants.filter(([resource, action]) => resource !== ANY && action !== ANY));
 
 /** Names of pairs and patterns, and every pair of the vocabulary that a pattern covers; sorted. */
 const names = (

@@ -29,6 +29,17 @@ export interface Metrics {
 
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
+/** Keeps what was made for each list of labels: for few distinct ones only. */
+const memoized = <Made>(make: (...labels: readonly string[]) => Made): ((...labels: readonly string[]) => Made) => {
+  const made = new Map<string, Made>();
+  return (...labels) => {
+    const key = labels.join();
+    const known = made.get(key) ?? make(...labels);
+    made.set(key, known);
+    return known;
+  };
+};
+
 /** Creates the metrics in a registry of their own. */
 export const createMetrics = (): Metrics => {
   const registry = new Registry();
@@ -67,12 +78,17 @@ export const createMetrics = (): Metrics => {
   ]);
   const refreshes = counter('assent_key_refreshes_total', 'Fetches of token keys by outcome.', ['outcome']);
 
+  // Finding the child of a label set costs prom-client a hash of the labels; the few there are, are found once.
+  const callOf = memoized((...labels) => calls.labels(...labels));
+  const latencyOf = memoized((...labels) => latency.labels(...labels));
+  const decisionOf = memoized((...labels) => decisions.labels(...labels));
+
   return {
     call: (method, code, seconds) => {
-      calls.inc({ method, code: CODE_NAMES[code] ?? String(code) });
-      latency.observe({ method }, seconds);
+      callOf(method, CODE_NAMES[code] ?? String(code)).inc();
+      latencyOf(method).observe(seconds);
     },
-    decision: (reason, source) => decisions.inc({ reason, source }),
+    decision: (reason, source) => decisionOf(reason, source).inc(),
     event: (outcome) => events.inc({ outcome }),
     eventLag: (messages) => lag.set(messages),
     redisError: (operation) => redisErrors.inc({ operation }),

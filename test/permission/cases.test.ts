@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseCaseFile, runCase } from '../../src/policy-store/cases.ts';
+
+const folder = join(import.meta.dirname, '..', 'cases');
+
+describe.each(readdirSync(folder))('%s', (name) => {
+  const file = parseCaseFile(readFileSync(join(folder, name), 'utf8'), name, () => '');
+  it.each(file.cases.map((one) => [one.name, one] as const))('%s', (_name, one) => {
+    expect(runCase(file, one)).toBeNull();
+  });
+});
+
+it('a case that does not hold is said so', () => {
+  const text = `policy: |
+  version: 1
+cases:
+  - { name: wrong, ask: "a:b", organization: { roles: [x] }, expect: { allowed: true, reason: ROLE_GRANTS } }`;
+  const file = parseCaseFile(text, 'wrong.yaml', () => '');
+  expect(file.cases.map((one) => runCase(file, one))).toEqual([
+    'allowed is false, expected true; reason is "UNKNOWN_PERMISSION", expected "ROLE_GRANTS"',
+  ]);
+});

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { PolicyError, parsePolicy } from '../../src/permission/policy-file.ts';
+
+const problemsOf = (text: string): readonly string[] => {
+  try {
+    parsePolicy(text, 'policy.yaml');
+    return [];
+  } catch (error) {
+    if (error instanceof PolicyError) return error.message.split('\n');
+    throw error;
+  }
+};
+
+describe('parsePolicy', () => {
+  it.each([
+    ['an empty file', '', ['policy.yaml:1:1: the policy must be a mapping', 'policy.yaml:1:1: version must be 1']],
+    ['another version', 'version: 2', ['policy.yaml:1:10: version must be 1']],
+    ['a version as text', 'version: "1"', ['policy.yaml:1:10: version must be 1']],
+    ['an unknown key', 'version: 1\nrolez: {}', ['policy.yaml:2:1: unknown key "rolez"; known are']],
+    [
+      'an unknown key of a role',
+      'version: 1\norganizationRoles:\n  a: { grant: {} }',
+      ['policy.yaml:3:8: unknown key "grant"'],
+    ],
+    [
+      'an unknown parent',
+      'version: 1\norganizationRoles:\n  a: { extends: [b] }',
+      ['policy.yaml:3:18: "b" is not a role of organizationRoles'],
+    ],
+    [
+      'a parent among the other kind of roles',
+      'version: 1\norganizationRoles:\n  a: { extends: [b] }\nplatformRoles:\n  b: {}',
+      ['policy.yaml:3:18: "b" is not a role of organizationRoles'],
+    ],
+    [
+      'a cycle',
+      'version: 1\norganizationRoles:\n  a: { extends: [b] }\n  b: { extends: [c] }\n  c: { extends: [a] }',
+      ['policy.yaml:5:18: a cycle: a extends b extends c extends a'],
+    ],
+    [
+      'a role that extends itself',
+      'version: 1\norganizationRoles:\n  a: { extends: [a] }',
+      ['policy.yaml:3:18: a cycle: a extends a'],
+    ],
+    ['a key twice', 'version: 1\nversion: 1', ['policy.yaml:2:1: Map keys must be unique']],
+    [
+      'a colon in a name',
+      'version: 1\nstatements: { "a:b": [c] }',
+      ['policy.yaml:2:15: a resource of statements must not have a colon'],
+    ],
+    [
+      'a wildcard in the vocabulary',
+      'version: 1\nstatements: { data: ["*"] }',
+      ['policy.yaml:2:22: an action of statements.data must not be a wildcard'],
+    ],
+    [
+      'a comma in a role',
+      'version: 1\norganizationRoles: { "a,b": {} }',
+      ['policy.yaml:2:22: a role of organizationRoles must not have a comma'],
+    ],
+    [
+      'actions that are no list',
+      'version: 1\nstatements: { data: read }',
+      ['policy.yaml:2:21: statements.data must be a list'],
+    ],
+    [
+      'an action that is a number',
+      'version: 1\nstatements: { data: [1] }',
+      ['policy.yaml:2:22: an action of statements.data must be text'],
+    ],
+    [
+      'adminUserIds that are no list',
+      'version: 1\nadminUserIds: root',
+      ['policy.yaml:2:15: adminUserIds must be a list'],
+    ],
+    ['YAML that is none', 'version: 1\n  a: [', ['policy.yaml:']],
+  ])('names the place of %s', (_name, text, expected) => {
+    const problems = problemsOf(text);
+    expect(problems.length).toBeGreaterThanOrEqual(expected.length);
+    for (const [index, start] of expected.entries()) expect(problems[index]).toContain(start);
+  });
+
+  it('reports all problems in one go, in their order', () => {
+    const text = 'version: 3\norganizationRoles:\n  a: { extends: [x], grants: { r: [1] } }\nnonsense: 1';
+    expect(problemsOf(text).map((line) => line.split(':')[1])).toEqual(['1', '3', '3', '4']);
+  });
+
+  it('bounds aliases, which can grow without end', () => {
+    const levels = Array.from(
+      { length: 12 },
+      (_, level) =>
+        `x${level}: &x${level} [${Array(9)
+          .fill(level === 0 ? 'a' : `*x${level - 1}`)
+          .join(', ')}]`,
+    );
+    expect(problemsOf(`version: 1\n${levels.join('\n')}`).length).toBeGreaterThan(0);
+  });
+
+  it('keeps names of prototypes as names', () => {
+    const policy = parsePolicy(
+      'version: 1\norganizationRoles:\n  __proto__: { grants: { __proto__: [constructor] } }',
+      'p',
+    );
+    expect([...policy.organizationRoles.keys()]).toEqual(['__proto__']);
+    expect(policy.vocabulary.byResource.get('__proto__')).toEqual(new Set(['constructor']));
+  });
+
+  it('resolves a wide diamond of parents', () => {
+    const roles = Array.from(
+      { length: 60 },
+      (_, index) =>
+        `  r${index}: { extends: [${index === 0 ? '' : `r${index - 1}, r${Math.max(0, index - 2)}`}], grants: { x: [a${index}] } }`,
+    );
+    const policy = parsePolicy(`version: 1\norganizationRoles:\n${roles.toReversed().join('\n')}`, 'p');
+    expect(policy.organizationRoles.get('r59')?.byResource.get('x')?.size).toBe(60);
+  });
+});

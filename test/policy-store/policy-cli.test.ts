@@ -1,0 +1,67 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'assent-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+const run = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['src/policy-cli.ts', ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+};
+const GOOD = 'version: 1\norganizationRoles: { staff: { grants: { data: [read] } } }\n';
+
+describe('npm run policy', () => {
+  it('check: a good file', () => {
+    const path = file('good.yaml', GOOD);
+    expect(run('check', path)).toEqual({
+      status: 0,
+      stdout: `${path}: ok: 1 organization roles, 0 platform roles, 1 permissions\n`,
+      stderr: '',
+    });
+  });
+
+  it('check: every problem of every file, with its place', () => {
+    const [bad, missing] = [file('bad.yaml', 'version: 1\nx: 1\ny: 2\n'), join(folder, 'missing.yaml')];
+    const { status, stdout } = run('check', bad, missing);
+    expect(status).toBe(1);
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringContaining(`${bad}:2:1: unknown key "x"`),
+      expect.stringContaining(`${bad}:3:1: unknown key "y"`),
+      `${missing}: cannot be read (ENOENT)`,
+    ]);
+  });
+
+  it('test: cases against a policy beside them', () => {
+    file('policy.yaml', GOOD);
+    const cases = (allowed: boolean) => `policy: policy.yaml
+cases:
+  - { name: staff reads, ask: "data:read", organization: { roles: [staff] }, expect: { allowed: ${allowed} } }
+  - { name: staff writes, ask: "data:write", organization: { roles: [staff] }, expect: { allowed: false, reason: UNKNOWN_PERMISSION } }
+`;
+    const good = file('cases.yaml', cases(true));
+    expect(run('test', good)).toMatchObject({ status: 0, stdout: `${good}: 2 passed, 0 failed\n` });
+    const bad = file('bad-cases.yaml', cases(false));
+    expect(run('test', bad)).toMatchObject({
+      status: 1,
+      stdout: `${bad}: staff reads: allowed is true, expected false\n${bad}: 1 passed, 1 failed\n`,
+    });
+  });
+
+  it('test: says what is wrong with a file of cases', () => {
+    const path = file('nonsense.yaml', 'policy: policy.yaml\ncases:\n  - { name: x, ask: "a:b", expects: {} }\n');
+    const { status, stdout } = run('test', path);
+    expect(status).toBe(1);
+    expect(stdout).toContain(`${path}: cases.0.expect:`);
+  });
+
+  it.each([[[]], [['check']], [['frobnicate', 'x']]])('shows its usage for %j', (args) => {
+    expect(run(...args)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('usage:') });
+  });
+});

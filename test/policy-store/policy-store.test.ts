@@ -1,0 +1,79 @@
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PolicyError } from '../../src/permission/policy-file.ts';
+import { createPolicyStore, type PolicyReload, type PolicyStore } from '../../src/policy-store/policy-store.ts';
+import { until } from '../support/until.ts';
+
+let folder = '';
+let path = '';
+let reloads: PolicyReload[] = [];
+let store: PolicyStore;
+const policy = (role: string): string => `version: 1\ndefaultPlatformRole: ${role}\n`;
+const inForce = (): string => store.current().defaultPlatformRole;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'assent-policy-'));
+  path = join(folder, 'policy.yaml');
+  reloads = [];
+  store = createPolicyStore({ path, onReload: (reload) => reloads.push(reload), intervalMs: 10 });
+});
+afterEach(() => {
+  store.stop();
+  rmSync(folder, { recursive: true });
+});
+
+describe('the policy store', () => {
+  it("has Better Auth's default roles without a file", async () => {
+    const defaults = createPolicyStore({ path: null, onReload: () => {} });
+    await defaults.start();
+    expect([...defaults.current().organizationRoles.keys()]).toEqual(['owner', 'admin', 'member']);
+    expect(defaults.current().platformRoles.size).toBe(0);
+  });
+
+  it('refuses to start with a file that has problems, or with none', async () => {
+    await expect(store.start()).rejects.toThrow('ENOENT');
+    writeFileSync(path, 'version: 2');
+    await expect(store.start()).rejects.toThrow(PolicyError);
+  });
+
+  it('takes a changed file: written in place, renamed over, or behind a link that moved', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    expect(inForce()).toBe('one');
+    writeFileSync(path, policy('two'));
+    await until('the file written in place', () => inForce() === 'two');
+    writeFileSync(`${path}.new`, policy('three'));
+    renameSync(`${path}.new`, path);
+    await until('the file renamed over', () => inForce() === 'three');
+    writeFileSync(join(folder, 'v4'), policy('four'));
+    unlinkSync(path);
+    symlinkSync('v4', path);
+    await until('the link', () => inForce() === 'four');
+    expect(reloads).toEqual(Array(3).fill({ ok: true, problems: [] }));
+  });
+
+  it('keeps the old policy while the new one has problems, and says so once', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    writeFileSync(path, 'version: 1\nrolez: {}');
+    await until('the problems', () => reloads.length > 0);
+    expect(reloads[0]).toMatchObject({ ok: false });
+    expect(reloads[0]?.problems[0]).toContain(`${path}:2:1: unknown key "rolez"`);
+    expect(inForce()).toBe('one');
+    writeFileSync(path, policy('two'));
+    await until('the mended file', () => inForce() === 'two');
+    expect(reloads).toHaveLength(2);
+  });
+
+  it('keeps the old policy while there is no file', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    unlinkSync(path);
+    writeFileSync(`${path}.new`, policy('two'));
+    expect(inForce()).toBe('one');
+    renameSync(`${path}.new`, path);
+    await until('the new file', () => inForce() === 'two');
+  });
+});
