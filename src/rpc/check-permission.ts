@@ -10,9 +10,9 @@ import type { FactsReading } from '../cache/facts-cache.ts';
 import { type Decision, decide } from '../permission/decide.ts';
 import type { Principal } from '../token/principal.ts';
 import { principalMessage, reasonMessage, sourceMessage } from './messages.ts';
-import { type Asked, questionChecks, readAsked, resolveAsked } from './question.ts';
+import { type Asked, checkQuestion, readAsked, resolveAsked } from './question.ts';
 import type { DecisionSource, Services } from './services.ts';
-import { checkAll, requirePermission } from './validate.ts';
+import { checkPermissionName, Violations } from './validate.ts';
 
 const respond = (
   services: Services,
@@ -39,8 +39,10 @@ export const checkPermission = (
   request: CheckPermissionRequest,
   path = '',
 ): CheckPermissionResponse | Promise<CheckPermissionResponse> => {
-  checkAll(...questionChecks(request, path), () => requirePermission(`${path}permission`, request.permission));
-  const { resource, action } = requirePermission(`${path}permission`, request.permission);
+  const violations = new Violations();
+  checkQuestion(request, path, violations);
+  const { resource, action } = checkPermissionName(violations, `${path}permission`, request.permission);
+  violations.reject();
 
   const decideBy = (asked: Asked & { kind: 'facts' }, { facts, tier, readAt }: FactsReading) => {
     const question = { userId: asked.key.userId, resource, action };

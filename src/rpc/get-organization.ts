@@ -8,17 +8,20 @@ import {
 import { AssentError, invalidArgument } from '../errors.ts';
 import { organizationMessage } from './messages.ts';
 import type { Services } from './services.ts';
-import { requireId } from './validate.ts';
+import { checkId, Violations } from './validate.ts';
 
 export const getOrganization = async (
   services: Services,
   { lookup }: GetOrganizationRequest,
 ): Promise<GetOrganizationResponse> => {
   if (lookup.case === undefined) throw invalidArgument('lookup', 'set organization_id or slug.');
+  const violations = new Violations();
+  checkId(violations, lookup.case === 'organizationId' ? 'organization_id' : 'slug', lookup.value);
+  violations.reject();
   const organization =
     lookup.case === 'organizationId'
-      ? await services.directory.organizationById(requireId('organization_id', lookup.value))
-      : await services.directory.organizationBySlug(requireId('slug', lookup.value));
+      ? await services.directory.organizationById(lookup.value)
+      : await services.directory.organizationBySlug(lookup.value);
   if (organization === null) throw new AssentError('ORGANIZATION_NOT_FOUND', 'There is no such organization.');
   return create(GetOrganizationResponseSchema, { organization: organizationMessage(organization) });
 };

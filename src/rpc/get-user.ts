@@ -8,14 +8,17 @@ import {
 import { AssentError, invalidArgument } from '../errors.ts';
 import { userMessage } from './messages.ts';
 import type { Services } from './services.ts';
-import { requireId } from './validate.ts';
+import { checkId, Violations } from './validate.ts';
 
 export const getUser = async (services: Services, { lookup }: GetUserRequest): Promise<GetUserResponse> => {
   if (lookup.case === undefined) throw invalidArgument('lookup', 'set user_id or email.');
+  const violations = new Violations();
+  checkId(violations, lookup.case === 'userId' ? 'user_id' : 'email', lookup.value);
+  violations.reject();
   const user =
     lookup.case === 'userId'
-      ? await services.directory.userById(requireId('user_id', lookup.value))
-      : await services.directory.userByEmail(requireId('email', lookup.value));
+      ? await services.directory.userById(lookup.value)
+      : await services.directory.userByEmail(lookup.value);
   if (user === null) throw new AssentError('USER_NOT_FOUND', 'There is no such user.');
   const { defaultPlatformRole } = services.policy();
   return create(GetUserResponseSchema, { user: userMessage(user, defaultPlatformRole, services.clock.now()) });

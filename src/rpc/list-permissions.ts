@@ -8,15 +8,17 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { listPermissions as permissionsOf } from '../permission/list.ts';
 import { reasonMessage, sourceMessage } from './messages.ts';
-import { questionChecks, readAsked, resolveAsked } from './question.ts';
+import { checkQuestion, readAsked, resolveAsked } from './question.ts';
 import type { Services } from './services.ts';
-import { checkAll } from './validate.ts';
+import { Violations } from './validate.ts';
 
 export const listPermissions = async (
   services: Services,
   request: ListPermissionsRequest,
 ): Promise<ListPermissionsResponse> => {
-  checkAll(...questionChecks(request, ''));
+  const violations = new Violations();
+  checkQuestion(request, '', violations);
+  violations.reject();
   const asked = await resolveAsked(request, services.verifier);
   if (asked.kind === 'denied') {
     return create(ListPermissionsResponseSchema, {

@@ -7,19 +7,18 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { membershipMessage } from './messages.ts';
 import type { Services } from './services.ts';
-import { checkAll, requireId, requirePageSize, requirePageToken } from './validate.ts';
+import { checkId, checkPageSize, checkPageToken, Violations } from './validate.ts';
 
 export const listUserOrganizations = async (
   services: Services,
   request: ListUserOrganizationsRequest,
 ): Promise<ListUserOrganizationsResponse> => {
   const { userId, pageToken } = request;
-  checkAll(
-    () => requireId('user_id', userId),
-    () => requirePageSize('page_size', request.pageSize),
-    () => requirePageToken('page_token', pageToken),
-  );
-  const pageSize = requirePageSize('page_size', request.pageSize);
+  const violations = new Violations();
+  checkId(violations, 'user_id', userId);
+  const pageSize = checkPageSize(violations, 'page_size', request.pageSize);
+  checkPageToken(violations, 'page_token', pageToken);
+  violations.reject();
   const after = services.pageTokens.read(userId, pageToken);
   // One more than the page tells whether another page follows.
   const memberships = await services.directory.memberships({ userId, after, limit: pageSize + 1 });

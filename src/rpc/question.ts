@@ -2,11 +2,10 @@
 import type { CheckPermissionRequest, ListPermissionsRequest } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { Consistency } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { FactsReading } from '../cache/facts-cache.ts';
-import { invalidArgument } from '../errors.ts';
 import type { FactsKey } from '../permission/facts.ts';
 import type { Principal, TokenVerifier } from '../token/principal.ts';
 import type { Services } from './services.ts';
-import { requireId, requireToken } from './validate.ts';
+import { checkId, checkToken, type Violations } from './validate.ts';
 
 // proto3 enums are open: a number that this version does not know arrives as it is.
 const CONSISTENCIES: ReadonlySet<number> = new Set(Object.values(Consistency));
@@ -17,29 +16,19 @@ type Request = Pick<CheckPermissionRequest | ListPermissionsRequest, 'subject' |
  * Checks subject, scope and consistency, without any I/O.
  * @param path What the field paths begin with, for example `checks[3].`.
  */
-export const questionChecks = (request: Request, path: string): readonly (() => void)[] => [
-  () => {
-    const { subject } = request;
-    if (subject.case === undefined) throw invalidArgument(`${path}subject`, 'set user_id or token.');
-    if (subject.case === 'userId') requireId(`${path}user_id`, subject.value);
-    else requireToken(`${path}token`, subject.value);
-  },
-  () => {
-    const { subject, scope } = request;
-    if (scope.case === 'organizationId' && scope.value !== '') requireId(`${path}organization_id`, scope.value);
-    else if (scope.case !== 'platform' && subject.case === 'userId') {
-      throw invalidArgument(
-        `${path}organization_id`,
-        'set organization_id, or platform: a user_id has no active organization.',
-      );
-    }
-  },
-  () => {
-    if (!CONSISTENCIES.has(request.consistency)) {
-      throw invalidArgument(`${path}consistency`, 'must be CONSISTENCY_CACHED or CONSISTENCY_FULL.');
-    }
-  },
-];
+export const checkQuestion = ({ subject, scope, consistency }: Request, path: string, violations: Violations): void => {
+  if (subject.case === undefined) violations.add(`${path}subject`, 'set user_id or token.');
+  else if (subject.case === 'userId') checkId(violations, `${path}user_id`, subject.value);
+  else checkToken(violations, `${path}token`, subject.value);
+  if (scope.case === 'organizationId' && scope.value !== '') {
+    checkId(violations, `${path}organization_id`, scope.value);
+  } else if (scope.case !== 'platform' && subject.case === 'userId') {
+    violations.add(`${path}organization_id`, 'set organization_id, or platform: a user_id has no active organization.');
+  }
+  if (!CONSISTENCIES.has(consistency)) {
+    violations.add(`${path}consistency`, 'must be CONSISTENCY_CACHED or CONSISTENCY_FULL.');
+  }
+};
 
 /** What the question is about. */
 export type Asked =

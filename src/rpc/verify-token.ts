@@ -7,10 +7,13 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { principalMessage, timestampFromSeconds } from './messages.ts';
 import type { Services } from './services.ts';
-import { requireToken } from './validate.ts';
+import { checkToken, Violations } from './validate.ts';
 
 export const verifyToken = async (services: Services, request: VerifyTokenRequest): Promise<VerifyTokenResponse> => {
-  const { principal, issuedAt, expiresAt } = await services.verifier.verify(requireToken('token', request.token));
+  const violations = new Violations();
+  checkToken(violations, 'token', request.token);
+  violations.reject();
+  const { principal, issuedAt, expiresAt } = await services.verifier.verify(request.token);
   return create(VerifyTokenResponseSchema, {
     principal: principalMessage(principal),
     ...(issuedAt === null ? {} : { issuedAt: timestampFromSeconds(issuedAt) }),
