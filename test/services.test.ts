@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { connect } from 'nats';
 import { afterEach, describe, expect, it } from 'vitest';
-import { isAlive, startParent, untilGone } from './support/parent-program.ts';
+import { startParent, untilGone } from './support/parent-program.ts';
 import { type Server, startNats, startPostgres, startRedis, withClient } from './support/services/index.ts';
 import { isPortFree } from './support/services/ports.ts';
+import { isAlive } from './support/services/processes.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

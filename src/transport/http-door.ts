@@ -73,6 +73,8 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOp
     fallback,
     readMaxBytes: MAX_MESSAGE_BYTES,
     maxTimeoutMs: MAX_TIMEOUT_MS,
+    // proto3's JSON leaves out false: a denial is to be read as one by whoever looks at it.
+    jsonOptions: { alwaysEmitImplicit: true },
   });
 
   const track = (session: ServerHttp2Session): void => {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { isAlive } from './services/processes.ts';
 
 const reportSchema = z.object({ pids: z.array(z.number()), folders: z.array(z.string()) });
 
@@ -27,21 +28,6 @@ export async function startParent(ending: string, services: string): Promise<Par
     return { program, ...reportSchema.parse(JSON.parse(line)), ended };
   }
   throw new Error('the program ended before its servers served');
-}
-
-/** Whether a process still runs. One that has ended and that nobody has asked about yet does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  try {
-    // The state follows the name in parentheses; Z is an ended process whose parent has not asked about it.
-    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return existsSync('/proc/self/stat') === false;
-  }
 }
 
 const goneMs = 10_000;

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { type Cleanup, registerCleanup, unregisterCleanup } from './cleanup.ts';
+import { signalProcess, waitForEnd } from './processes.ts';
 import { startWatchdog } from './watchdog.ts';
 
 /** How one server is run. */
@@ -43,7 +44,6 @@ export interface ServerProcess {
 const readyTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const abandonMs = 1000;
-const abandonPollMs = 5;
 const logLimit = 64 * 1024;
 const endingSignals: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGABRT']);
 
@@ -53,7 +53,7 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
-/** A server that was not started yet. It is registered for cleanup from its first start to its stop. */
+/** A server that was not started yet. Registered for cleanup until its stop, which also removes the folder of one never started. */
 export function createServerProcess(plan: ServerPlan): ServerProcess {
   const watchdog = startWatchdog(plan.stopSignal, plan.folder);
   let running: Running | undefined;
@@ -66,7 +66,7 @@ export function createServerProcess(plan: ServerPlan): ServerProcess {
       if (running !== undefined) {
         signalProcess(running.pid, plan.abandonSignal);
         signalProcess(running.pid, 'SIGCONT');
-        waitForEnd(running.pid);
+        waitForEnd(running.pid, abandonMs);
       }
       if (plan.folder !== undefined) {
         // What a server that is still ending writes into it again, the watchdog removes.
@@ -194,35 +194,5 @@ function setReferenced(child: ChildProcess, referenced: boolean): void {
     } else {
       refable?.unref?.();
     }
-  }
-}
-
-/**
- * Blocks until a process has ended, at most 1 s. In the `exit` event its end cannot be awaited, and as our child it stays
- * a zombie (state Z) until we are gone; without /proc that cannot be told from a running one.
- */
-function waitForEnd(pid: number): void {
-  const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let waited = 0; waited < abandonMs; waited += abandonPollMs) {
-    if (hasEnded(pid)) {
-      return;
-    }
-    Atomics.wait(pause, 0, 0, abandonPollMs);
-  }
-}
-
-function hasEnded(pid: number): boolean {
-  try {
-    return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return existsSync('/proc/self/stat');
-  }
-}
-
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended by itself in the meantime.
   }
 }

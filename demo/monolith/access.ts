@@ -1,0 +1,26 @@
+/** What the roles of the demo's application may do. demo/policy.yaml says the same to Assent. */
+import { createAccessControl } from 'better-auth/plugins/access';
+import { adminAc as platformAdmin, userAc as platformUser } from 'better-auth/plugins/admin/access';
+import { adminAc, defaultStatements, memberAc, ownerAc } from 'better-auth/plugins/organization/access';
+
+/** Resources and actions of organizations: the application's own beside Better Auth's. */
+export const organizationAccess = createAccessControl({
+  ...defaultStatements,
+  data: ['read', 'write'],
+  leave: ['request', 'approve'],
+});
+
+const viewer = { data: ['read'] } as const;
+const staff = { data: ['read', 'write'], leave: ['request'] } as const;
+const admin = { data: ['read', 'write'], leave: ['request', 'approve'] } as const;
+
+/** Better Auth knows no hierarchy: each role spells out what the one below it has. */
+export const organizationRoles = {
+  viewer: organizationAccess.newRole({ ...memberAc.statements, ...viewer }),
+  staff: organizationAccess.newRole({ ...memberAc.statements, ...staff }),
+  admin: organizationAccess.newRole({ ...adminAc.statements, ...admin }),
+  owner: organizationAccess.newRole({ ...ownerAc.statements, ...admin }),
+};
+
+/** Roles of the whole platform, for the admin plugin. */
+export const platformRoles = { superadmin: platformAdmin, user: platformUser };

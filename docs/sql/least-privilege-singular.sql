@@ -1,0 +1,32 @@
+-- The role that Assent connects as: it may read these columns and nothing else. Not password hashes, not session tokens,
+-- not private keys. Run it as the owner of the tables, with a password of your own; the demo and the tests run this file.
+-- For Better Auth's default names: the tables user, member, organization and jwks. Plural names: least-privilege.sql.
+
+DO $$
+BEGIN
+  CREATE ROLE assent LOGIN PASSWORD 'change me';
+EXCEPTION
+  -- Roles belong to the server, grants to the database: running this for a second database keeps the role.
+  WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+
+GRANT USAGE ON SCHEMA public TO assent;
+
+GRANT SELECT ("id", "name", "email", "emailVerified", "image", "createdAt", "updatedAt") ON "user" TO assent;
+-- The admin plugin's columns.
+GRANT SELECT ("role", "banned", "banReason", "banExpires") ON "user" TO assent;
+
+-- The organization plugin's tables.
+GRANT SELECT ("id", "name", "slug", "logo", "createdAt", "metadata") ON "organization" TO assent;
+GRANT SELECT ("id", "organizationId", "userId", "role", "createdAt") ON "member" TO assent;
+
+-- Only with dynamic access control.
+DO $$
+BEGIN
+  IF to_regclass('"organizationRole"') IS NOT NULL THEN
+    GRANT SELECT ("organizationId", "role", "permission") ON "organizationRole" TO assent;
+  END IF;
+END $$;
+
+-- The jwt plugin's public keys; "privateKey" is left out.
+GRANT SELECT ("id", "publicKey", "createdAt", "expiresAt", "alg", "crv") ON "jwks" TO assent;

@@ -1,0 +1,24 @@
+/** The demo's policy file says to Assent what the demo's application says to Better Auth. */
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { organizationAccess, organizationRoles } from '../../demo/monolith/access.ts';
+import { decide } from '../../src/permission/decide.ts';
+import { parsePolicy } from '../../src/permission/policy-file.ts';
+
+const policy = parsePolicy(await readFile(new URL('../../demo/policy.yaml', import.meta.url), 'utf8'), 'policy.yaml');
+const pairs = Object.entries(organizationAccess.statements).flatMap(([resource, actions]) =>
+  actions.map((action) => [resource, action] as const),
+);
+
+it.each(Object.entries(organizationRoles))('%s', (role, better) => {
+  expect(pairs.length).toBeGreaterThan(15);
+  for (const [resource, action] of pairs) {
+    const facts = {
+      user: { roles: ['user'], ban: null },
+      organization: { status: 'present', memberRoles: [role], dynamicRoles: [] },
+    } as const;
+    const { allowed } = decide(policy, facts, { userId: 'u', resource, action }, 0);
+    const statements: Readonly<Record<string, readonly string[] | undefined>> = better.statements;
+    expect(allowed, `${resource}:${action}`).toBe(statements[resource]?.includes(action) === true);
+  }
+});

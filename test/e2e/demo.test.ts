@@ -1,0 +1,115 @@
+/** `npm run demo`, as a user runs it but for npm. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../demo/main.ts', import.meta.url));
+const TIMEOUT_MS = 60_000;
+
+/** Starts the demo; ends it at the end of the test, whatever happened. */
+const startDemo = (args: readonly string[], env: NodeJS.ProcessEnv = process.env) => {
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const { promise: up, resolve: isUp, reject: isNot } = Promise.withResolvers<void>();
+  up.catch(() => {});
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+      if (output.includes('until Ctrl-C')) isUp();
+    });
+  }
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => {
+      isNot(new Error(`the demo ended:\n${output}`));
+      resolve(code);
+    });
+  });
+  onTestFinished(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  return { child, up, ended, output: () => output };
+};
+
+/** The titles of the steps, in order, after checking that each of them held. */
+const stepsOf = (output: string): string[] => {
+  const steps = [...output.matchAll(/^ *\d+ (?<title>.*)\n(?<rows>(?: {3}.*\n)+)/gm)];
+  for (const { groups } of steps) {
+    expect(groups?.['rows']).toMatch(/^ {3}asked .+\n {3}answered .+\n {3}took +(?:[\d.]+ ms.*)\n {3}held +yes\n$/);
+  }
+  return steps.map(({ groups }) => groups?.['title'] ?? '');
+};
+
+const BEFORE = [
+  'Sam signs in',
+  'Sam chooses Acme and gets a JWT of the jwt plugin',
+  'Assent verifies the token',
+  'Sam, who is staff, may not approve leave',
+  'The same again, now from memory',
+];
+const CHANGES = [
+  'Olivia, the owner, makes Sam an admin: the decision flips',
+  'Root, the superadmin, bans Sam: the decision flips again',
+];
+const AFTER = ['A token that somebody changed is no token', 'Where Sam is a member'];
+
+const answers = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    () => true,
+    () => false,
+  );
+
+const folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+describe('the demo', () => {
+  it('ends after the tour with --once, and every step of it held', { timeout: TIMEOUT_MS }, async () => {
+    const { ended, output } = startDemo(['--once']);
+    expect(await ended, output()).toBe(0);
+    expect(stepsOf(output())).toEqual([...BEFORE, ...CHANGES, ...AFTER]);
+    expect(output()).toMatch(/took +[\d.]+ ms from the commit to the first new answer/);
+    expect(output()).toContain('UNAUTHENTICATED · TOKEN_SIGNATURE_INVALID');
+    expect(output()).toContain('9 of 9 steps held');
+    // No colours in a pipe.
+    expect(output()).not.toContain('\u001b');
+  });
+
+  it('stays up without it, with lines that work, until Ctrl-C stops everything', { timeout: TIMEOUT_MS }, async () => {
+    const { child, up, ended, output } = startDemo([]);
+    await up;
+    const [ask = ''] = /^curl .*CheckPermission$/m.exec(output()) ?? [];
+    const [unban = ''] = /^curl .*unban-user$/m.exec(output()) ?? [];
+    const url = (line: string): string => line.slice(line.lastIndexOf(' ') + 1);
+    // The line itself, with what curl does done by fetch: not every machine has curl.
+    const run = async (line: string): Promise<unknown> => {
+      const headers = [...line.matchAll(/-H '([^:]+): ([^']+)'/g)].map(([, name = '', value = '']) => [name, value]);
+      const [, body = ''] = /-d '([^']+)'/.exec(line) ?? [];
+      const response = await fetch(url(line), { method: 'POST', headers: Object.fromEntries(headers), body });
+      return response.json();
+    };
+    expect(await run(ask)).toMatchObject({ reason: 'REASON_USER_BANNED' });
+    expect(await run(unban)).toMatchObject({ user: { banned: false } });
+    await expect.poll(() => run(ask), { timeout: 5_000 }).toMatchObject({ allowed: true, grantedBy: 'admin' });
+
+    child.kill('SIGINT');
+    expect(await ended, output()).toBe(0);
+    expect(await answers(url(ask))).toBe(false);
+    expect(await answers(url(unban))).toBe(false);
+  });
+
+  it('goes on without Redis and NATS, and names what it left out', { timeout: TIMEOUT_MS }, async () => {
+    // Nothing on the path and nothing downloaded before: neither can be had.
+    const home = await mkdtemp(join(tmpdir(), 'assent-demo-home-'));
+    folders.push(home);
+    const { ended, output } = startDemo(['--once'], { HOME: home, PATH: join(home, 'nothing') });
+    expect(await ended, output()).toBe(0);
+    expect(stepsOf(output())).toEqual([...BEFORE, ...AFTER]);
+    expect(output()).toContain('7 of 7 steps held, 2 left out');
+    expect(output()).toMatch(/left out, since NATS cannot be had here: Sam becomes an admin/);
+  });
+});

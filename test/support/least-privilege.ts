@@ -1,0 +1,32 @@
+/** The role that docs/sql describes, made by the very files that users are told to run. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { withClient } from './services/databases.ts';
+
+const FILES = { plural: 'least-privilege.sql', singular: 'least-privilege-singular.sql' } as const;
+
+/** The role belongs to the server, so that its password follows from what is the same for all of its databases. */
+const passwordOf = (ownerUrl: string): string =>
+  createHash('sha256')
+    .update(`assent ${new URL(ownerUrl).password}`)
+    .digest('hex');
+
+/** The same database as the role `assent`, which has to have been made by {@link grantLeastPrivilege}. */
+export const leastPrivilegeUrl = (ownerUrl: string): string => {
+  const url = new URL(ownerUrl);
+  url.username = 'assent';
+  url.password = passwordOf(ownerUrl);
+  return url.href;
+};
+
+/**
+ * Makes the role and its grants in a database that has Better Auth's tables. Copies of the database have the grants too.
+ * @param ownerUrl Of a superuser with a password.
+ * @returns The database's URL as that role.
+ */
+export const grantLeastPrivilege = async (ownerUrl: string, naming: 'plural' | 'singular'): Promise<string> => {
+  const text = await readFile(new URL(`../../docs/sql/${FILES[naming]}`, import.meta.url), 'utf8');
+  const sql = text.replace("'change me'", `'${passwordOf(ownerUrl)}'`);
+  await withClient(ownerUrl, (client) => client.query(sql));
+  return leastPrivilegeUrl(ownerUrl);
+};
