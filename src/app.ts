@@ -21,6 +21,7 @@ import { createPageTokens } from './rpc/page-token.ts';
 import type { Logger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
+import { startTraces } from './telemetry/traces.ts';
 import { databaseKeySource } from './token/database-keys.ts';
 import { createKeySet } from './token/key-set.ts';
 import { remoteKeySource } from './token/remote-jwks.ts';
@@ -60,6 +61,7 @@ export const createApp = async (config: Config, log: Logger): Promise<App> => {
   const observe = observers(log, metrics);
   const ttlMs = config.ttlSeconds * 1_000;
   const leaseMs = config.leaseSeconds * 1_000;
+  const traces = config.traces ? await startTraces() : null;
   const policy = createPolicyStore({ path: config.policyPath, onReload: observe.policyReload });
 
   // database
@@ -126,6 +128,7 @@ export const createApp = async (config: Config, log: Logger): Promise<App> => {
     },
     onCall: observe.call,
     onDefect: observe.defect,
+    traceCall: traces?.call ?? null,
   });
   const { tls, grpcAddress, httpAddress } = config;
   const grpc = createGrpcDoor({ address: grpcAddress, tls, dispatcher });
@@ -175,6 +178,7 @@ export const createApp = async (config: Config, log: Logger): Promise<App> => {
       keys?.stop();
       await listener?.stop();
       redis?.end();
+      await traces?.stop();
       await directory.end();
     },
   };

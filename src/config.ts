@@ -39,6 +39,8 @@ export interface Config {
   readonly memoryEntries: number;
   readonly workers: number;
   readonly logLevel: string;
+  /** Whether OpenTelemetry's own variables, which its SDK reads itself, ask for traces. */
+  readonly traces: boolean;
 }
 
 /** The environment cannot be used. The message lists every problem. */
@@ -181,6 +183,13 @@ const readTls = (read: Reader): Config['tls'] => {
   return cert === null || key === null ? null : { cert, key, clientCa };
 };
 
+const wantsTraces = (read: Reader): boolean => {
+  if (read.text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return false;
+  const exporter = read.text('OTEL_TRACES_EXPORTER');
+  if (exporter !== null) return exporter !== 'none';
+  return read.text('OTEL_EXPORTER_OTLP_ENDPOINT') !== null || read.text('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') !== null;
+};
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /**
@@ -244,6 +253,7 @@ export const loadConfig = (environment: Environment): Config => {
     memoryEntries: read.integer('ASSENT_MEMORY_ENTRIES', 100_000, 1, 10_000_000),
     workers: read.integer('ASSENT_WORKERS', 1, 0, 256),
     logLevel,
+    traces: wantsTraces(read),
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return Object.freeze(config);

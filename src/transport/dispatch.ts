@@ -7,6 +7,7 @@ import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError } from '../errors.ts';
 import { type ErrorStatus, errorStatus } from '../rpc/errors.ts';
 import type { Handlers } from '../rpc/handlers.ts';
+import type { TraceCall } from '../telemetry/traces.ts';
 import type { CallerGate } from './callers.ts';
 
 /** A method of the service. */
@@ -41,6 +42,8 @@ export interface DispatcherOptions {
   /** Counts a call: the method's name, the google.rpc.Code and how long it took in seconds. */
   readonly onCall: (method: string, code: number, seconds: number) => void;
   readonly onDefect: (error: unknown) => void;
+  /** Traces calls; null when nobody asked for traces. */
+  readonly traceCall: TraceCall | null;
 }
 
 /** Runs calls: at once where the handler answers at once. */
@@ -64,7 +67,7 @@ const decoded = (call: Call): Message => {
 
 /** Creates the dispatcher. */
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
-  const { handlers, gate, replica, position, onCall, onDefect } = options;
+  const { handlers, gate, replica, position, onCall, onDefect, traceCall } = options;
   // The methods of `handlers` differ in their types only; `methods` and `handlers` come from the same service.
   const byName = handlers as unknown as Readonly<Record<string, (request: Message) => Message | Promise<Message>>>;
 
@@ -72,7 +75,11 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     gate,
     run: (method, call) => {
       const began = performance.now();
-      const count = (code: number): void => onCall(method.name, code, (performance.now() - began) / 1_000);
+      const endTrace = traceCall?.(method.name, call.header);
+      const count = (code: number): void => {
+        onCall(method.name, code, (performance.now() - began) / 1_000);
+        endTrace?.(code);
+      };
       const succeed = (response: Message): Outcome => {
         count(0);
         return { ok: true, response };

@@ -18,15 +18,22 @@ import { withProgress } from './progress.ts';
 /** The packages that hold our servers; each has a program of its own name. */
 export type ServerPackage = 'redis-server' | 'nats-server';
 
+/** The package that holds the bench's load generator. */
+export type ToolPackage = 'nghttp2-client';
+
+type Package = ServerPackage | ToolPackage;
+
+const programOf = (name: Package): string => (name === 'nghttp2-client' ? 'h2load' : name);
+
 /** Debian's redis-server is a package of links into redis-tools. */
 const companions: ReadonlySet<string> = new Set(['redis-tools']);
 
 /**
- * A server's program from its Debian package, downloaded and unpacked into the cache folder together with the libraries
+ * A program from its Debian package, downloaded and unpacked into the cache folder together with the libraries
  * that the machine lacks. Nothing is installed, no service is enabled and no root is needed.
  * @throws Error saying which step failed
  */
-export async function debianProgram(name: ServerPackage): Promise<Program> {
+export async function debianProgram(name: Package): Promise<Program> {
   const folder = join(await cacheFolder(), `packages-${await systemName()}`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const target = join(folder, name);
@@ -40,7 +47,7 @@ export async function debianProgram(name: ServerPackage): Promise<Program> {
   });
 }
 
-async function fetchProgram(name: ServerPackage, folder: string, workspace: string, target: string): Promise<Program> {
+async function fetchProgram(name: Package, folder: string, workspace: string, target: string): Promise<Program> {
   const what = `${name} is not installed: unpacking its package below ${folder} (nothing is installed)`;
   const root = join(workspace, name);
   await withProgress(what, (step) => fetchPackages(name, folder, root, step));
@@ -114,11 +121,11 @@ async function missingPackages(apt: Apt, name: string): Promise<string[]> {
 }
 
 /** The unpacked program with its libraries, if it is there and runs. */
-async function unpackedProgram(root: string, name: string): Promise<Program | undefined> {
+async function unpackedProgram(root: string, name: Package): Promise<Program | undefined> {
   const libraries = await libraryFolders(root);
   const env = libraries.length === 0 ? {} : { LD_LIBRARY_PATH: libraries.join(':') };
   for (const folder of ['usr/bin', 'usr/sbin']) {
-    const program = { command: join(root, folder, name), env };
+    const program = { command: join(root, folder, programOf(name)), env };
     if (await programWorks(program)) {
       return program;
     }
