@@ -19,7 +19,7 @@ import { createPolicyStore } from './policy-store/policy-store.ts';
 import { createHandlers } from './rpc/handlers.ts';
 import { createPageTokens } from './rpc/page-token.ts';
 import type { Logger } from './telemetry/log.ts';
-import { createMetrics } from './telemetry/metrics.ts';
+import { createMetrics, type Scrape } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { startTraces } from './telemetry/traces.ts';
 import { databaseKeySource } from './token/database-keys.ts';
@@ -54,8 +54,11 @@ export interface App {
   end(): Promise<void>;
 }
 
-/** Builds the service. Nothing is connected and nothing listens before {@link App.prepare}. */
-export const createApp = async (config: Config, log: Logger): Promise<App> => {
+/**
+ * Builds the service. Nothing is connected and nothing listens before {@link App.prepare}.
+ * @param scrapeAll Collects the metrics of all workers; null where this process is the only one.
+ */
+export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape | null): Promise<App> => {
   const clock = systemClock;
   const metrics = createMetrics();
   const observe = observers(log, metrics);
@@ -133,7 +136,9 @@ export const createApp = async (config: Config, log: Logger): Promise<App> => {
   const { tls, grpcAddress, httpAddress } = config;
   const grpc = createGrpcDoor({ address: grpcAddress, tls, dispatcher });
   const http =
-    httpAddress === null ? null : createHttpDoor({ address: httpAddress, tls, dispatcher, metrics: metrics.scrape });
+    httpAddress === null
+      ? null
+      : createHttpDoor({ address: httpAddress, tls, dispatcher, metrics: scrapeAll ?? metrics.scrape });
 
   // events
   const startListening = () =>

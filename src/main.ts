@@ -1,14 +1,13 @@
-/** The process: configuration, start, signals, exit codes. 0: stopped as asked; 1: could not start or broke. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { type App, createApp } from './app.ts';
+/** The process: configuration, signals, workers, exit codes. 0: stopped as asked; 1: could not start or broke. */
+import cluster from 'node:cluster';
+import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
+import { runService, type ServiceControl } from './service.ts';
 import { createLog, type Logger } from './telemetry/log.ts';
-
-/** How long calls are still taken after NOT_SERVING, so that balancers hear of it before the doors close. */
-const LAME_DUCK_MS = 1_000;
-/** How long calls under way may take to end. */
-const STOP_TIMEOUT_MS = 5_000;
-const RETRY_MS = 1_000;
+import { METRICS_CONTENT_TYPE } from './telemetry/metrics.ts';
+import { clearStaleSocket } from './transport/address.ts';
+import { runPrimary } from './workers/primary.ts';
+import { createWorkerControl } from './workers/worker.ts';
 
 /** One line for each thing that is not as it should be in production, and what it costs. */
 const sayWhatIsMissing = (config: Config, log: Logger): void => {
@@ -30,56 +29,38 @@ const sayWhatIsMissing = (config: Config, log: Logger): void => {
   }
 };
 
-/** Serves as soon as PostgreSQL can be read; until then the doors are open and say NOT_SERVING. */
-const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promise<void> => {
-  log.warn('PostgreSQL cannot be reached: not serving until it can');
-  while (!signal.aborted) {
-    await delay(RETRY_MS, undefined, { signal }).catch(() => {});
-    if (signal.aborted) return;
-    try {
-      await app.findTables();
-      return;
-    } catch (error) {
-      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'still not serving');
-    }
-  }
+/** Aborts with the first SIGTERM or SIGINT; the second ends the process at once. */
+const stopOnSignals = (log: Logger): AbortSignal => {
+  const stopping = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) process.exit(1);
+    log.info({ signal }, 'stopping; a second signal stops at once');
+    stopping.abort();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return stopping.signal;
 };
 
-const run = async (config: Config, log: Logger): Promise<void> => {
+const run = async (config: Config, log: Logger): Promise<number> => {
+  if (cluster.isWorker) {
+    await runService(config, log, createWorkerControl(METRICS_CONTENT_TYPE));
+    return 0;
+  }
   sayWhatIsMissing(config, log);
-  const stopping = new AbortController();
-  const app = await createApp(config, log);
-  const stopped = new Promise<void>((resolve) => {
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (stopping.signal.aborted) process.exit(1);
-      log.info({ signal }, 'stopping; the same signal again stops at once');
-      stopping.abort();
-      resolve();
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
-
-  const found = await app.prepare();
-  const addresses: Record<string, string> = {};
-  for (const { name, door } of app.doors) addresses[name] = await door.listen();
-  const setServing = (serving: boolean): void => {
-    for (const { door } of app.doors) door.setServing(serving);
+  for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
+  const stopping = stopOnSignals(log);
+  const workers = config.workers === 0 ? availableParallelism() : config.workers;
+  if (workers > 1) return runPrimary(workers, stopping, log);
+  const control: ServiceControl = {
+    stopping,
+    serving: (addresses, setServing) => {
+      setServing(true);
+      log.info(addresses, 'serving');
+    },
   };
-  const serve = (): void => {
-    if (stopping.signal.aborted) return;
-    setServing(true);
-    log.info(addresses, 'serving');
-  };
-  if (found) serve();
-  else void waitForTables(app, log, stopping.signal).then(serve);
-
-  await stopped;
-  setServing(false);
-  await delay(LAME_DUCK_MS);
-  await Promise.all(app.doors.map(({ door }) => door.stop(STOP_TIMEOUT_MS)));
-  await app.end();
-  log.info('stopped');
+  await runService(config, log, control);
+  return 0;
 };
 
 const main = async (): Promise<void> => {
@@ -90,8 +71,7 @@ const main = async (): Promise<void> => {
     // Before there is a log level there is no log; operators read this line.
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
-    return;
+    process.exit(1);
   }
   const log = createLog(config.logLevel);
   // A promise that nobody waited for is a defect; going on after it would be guessing.
@@ -99,14 +79,15 @@ const main = async (): Promise<void> => {
     log.fatal({ err: error }, 'a defect: unhandled rejection');
     process.exit(1);
   });
+  let exitCode = 1;
   try {
-    await run(config, log);
+    exitCode = await run(config, log);
+    if (cluster.isPrimary) log.info('stopped');
   } catch (error) {
     log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'cannot start');
-    process.exitCode = 1;
   }
   // Connections that linger must not keep a process that has said that it stopped.
-  process.exit();
+  process.exit(exitCode);
 };
 
 await main();

@@ -1,5 +1,6 @@
 /** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operations.md. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import cluster from 'node:cluster';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The names of google.rpc.Code that the doors count. */
 const CODE_NAMES: Readonly<Record<number, string>> = {
@@ -24,8 +25,16 @@ export interface Metrics {
   readonly keyRefresh: (outcome: string) => void;
   /** Reads values that are asked for at each scrape. */
   readonly observe: (read: { readonly memoryEntries: () => number; readonly hearing: () => boolean }) => void;
-  readonly scrape: () => Promise<{ readonly text: string; readonly contentType: string }>;
+  readonly scrape: Scrape;
 }
+
+/** Prometheus' text format and its content type. */
+export type Scrape = () => Promise<{ readonly text: string; readonly contentType: string }>;
+
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** The metrics of all workers together; called in the primary process. */
+export const aggregateMetrics = async (): Promise<string> => new AggregatorRegistry().clusterMetrics();
 
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -43,6 +52,9 @@ const memoized = <Made>(make: (...labels: readonly string[]) => Made): ((...labe
 /** Creates the metrics in a registry of their own. */
 export const createMetrics = (): Metrics => {
   const registry = new Registry();
+  // Within a worker: what the primary process is given when it collects. Elsewhere it changes nothing.
+  AggregatorRegistry.setRegistries(registry);
+  if (cluster.isWorker) new AggregatorRegistry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> =>
@@ -64,6 +76,7 @@ export const createMetrics = (): Metrics => {
   const lag = new Gauge({
     name: 'assent_events_lag_messages',
     help: 'Messages of the stream not yet applied.',
+    aggregator: 'max',
     registers,
   });
   const redisErrors = counter('assent_redis_errors_total', 'Redis commands that failed, by operation.', ['operation']);
@@ -108,6 +121,8 @@ export const createMetrics = (): Metrics => {
       new Gauge({
         name: 'assent_events_hearing',
         help: '1 while events are heard; 0 while every answer is read from PostgreSQL.',
+        // Of several workers the worst tells.
+        aggregator: 'min',
         registers,
         collect() {
           this.set(hearing() ? 1 : 0);

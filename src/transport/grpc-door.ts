@@ -14,7 +14,7 @@ import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import type { Address, Config } from '../config.ts';
 import type { ErrorStatus } from '../rpc/errors.ts';
-import { clearStaleSocket, formatAddress } from './address.ts';
+import { formatAddress } from './address.ts';
 import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
 import { type Door, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
 import { addReflection } from './grpc-reflection.ts';
@@ -110,7 +110,6 @@ export const createGrpcDoor = ({ address, tls, dispatcher }: GrpcDoorOptions): D
 
   return {
     listen: async () => {
-      await clearStaleSocket(address);
       const port = await new Promise<number>((resolve, reject) => {
         server.bindAsync(formatAddress(address), credentials(tls), (error, bound) => {
           if (error === null) resolve(bound);

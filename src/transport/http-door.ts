@@ -6,7 +6,7 @@ import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { Address, Config } from '../config.ts';
 import type { ErrorStatus } from '../rpc/errors.ts';
-import { clearStaleSocket, formatAddress } from './address.ts';
+import { formatAddress } from './address.ts';
 import { type Dispatcher, type Method, methods } from './dispatch.ts';
 import { type Door, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
 
@@ -122,7 +122,6 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOp
 
   return {
     listen: async () => {
-      await clearStaleSocket(address);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         const listening = (): void => resolve();

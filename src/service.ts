@@ -1,0 +1,67 @@
+/** One process that answers calls, from the first look at the database to the last call. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type App, createApp } from './app.ts';
+import type { Config } from './config.ts';
+import type { Logger } from './telemetry/log.ts';
+import type { Scrape } from './telemetry/metrics.ts';
+
+/** How long calls are still taken after NOT_SERVING, so that balancers hear of it before the doors close. */
+const LAME_DUCK_MS = 1_000;
+/** How long calls under way may take to end. */
+const STOP_TIMEOUT_MS = 5_000;
+const RETRY_MS = 1_000;
+
+/** Who tells the process to stop and hears that it serves: itself, or the primary of several workers. */
+export interface ServiceControl {
+  readonly stopping: AbortSignal;
+  /** Called when the doors are open and PostgreSQL can be read; `setServing` tells whoever asks the doors for health. */
+  serving(addresses: Readonly<Record<string, string>>, setServing: (serving: boolean) => void): void;
+  /** The metrics of all workers; absent where there is only one process. */
+  readonly scrape?: Scrape;
+}
+
+/** Waits until PostgreSQL can be read; the doors are open meanwhile and say NOT_SERVING. */
+const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promise<void> => {
+  log.warn('PostgreSQL cannot be reached: not serving until it can');
+  while (!signal.aborted) {
+    await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      await app.findTables();
+      return;
+    } catch (error) {
+      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'still not serving');
+    }
+  }
+};
+
+/**
+ * Serves until `control.stopping` aborts.
+ * @throws when the policy or the database's schema cannot be used, or an address cannot be listened on.
+ */
+export const runService = async (config: Config, log: Logger, control: ServiceControl): Promise<void> => {
+  const { stopping } = control;
+  const app = await createApp(config, log, control.scrape ?? null);
+  const stopped = new Promise<void>((resolve) => {
+    stopping.addEventListener('abort', () => resolve(), { once: true });
+    if (stopping.aborted) resolve();
+  });
+  const setServing = (serving: boolean): void => {
+    for (const { door } of app.doors) door.setServing(serving && !stopping.aborted);
+  };
+
+  const found = await app.prepare();
+  const addresses: Record<string, string> = {};
+  for (const { name, door } of app.doors) addresses[name] = await door.listen();
+  const serve = (): void => {
+    if (!stopping.aborted) control.serving(addresses, setServing);
+  };
+  if (found) serve();
+  else void waitForTables(app, log, stopping).then(serve);
+
+  await stopped;
+  setServing(false);
+  await delay(LAME_DUCK_MS);
+  await Promise.all(app.doors.map(({ door }) => door.stop(STOP_TIMEOUT_MS)));
+  await app.end();
+};

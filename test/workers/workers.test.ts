@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:http2';
+import pg from 'pg';
+import { afterAll, expect, it } from 'vitest';
+import { startAssent } from '../support/assent-process.ts';
+import { testDatabase } from '../support/database.ts';
+import { createSeed } from '../support/seed.ts';
+import { monolithTemplate } from '../support/template.ts';
+import { until } from '../support/until.ts';
+
+const database = await testDatabase(await monolithTemplate('plural'));
+const pool = new pg.Pool({ connectionString: database.url });
+afterAll(() => pool.end());
+const ENVIRONMENT = {
+  DATABASE_URL: database.url,
+  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
+  BETTER_AUTH_URL: 'http://localhost:3000',
+};
+
+/** The processes whose parent this is. */
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+it('several workers share the doors; a dead one is replaced; metrics and health are of the whole', async () => {
+  const seed = createSeed(pool);
+  const [userId, organizationId] = [await seed.user(), await seed.organization()];
+  await seed.member(userId, organizationId, 'owner');
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+  const pid = assent.logs().find((line) => line['msg'] === 'serving')?.['pid'] as number;
+  const ask = async (): Promise<unknown> => {
+    const response = await fetch(`${assent.httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
+      method: 'POST',
+      // A connection of its own for each call, so that both workers get some.
+      headers: { 'content-type': 'application/json', connection: 'close' },
+      body: JSON.stringify({ userId, organizationId, permission: 'organization:delete' }),
+    });
+    return ((await response.json()) as { allowed: unknown }).allowed;
+  };
+  const ready = async (): Promise<number> => (await fetch(`${assent.httpUrl}/readyz`)).status;
+  try {
+    const [first] = childrenOf(pid);
+    expect(childrenOf(pid)).toHaveLength(2);
+    expect(await ready()).toBe(200);
+    for (let count = 0; count < 20; count += 1) expect(await ask()).toBe(true);
+    const metrics = await (await fetch(`${assent.httpUrl}/metrics`)).text();
+    expect(metrics).toContain('assent_requests_total{method="CheckPermission",code="OK"} 20');
+    expect(metrics).toMatch(/^assent_events_hearing 1$/m);
+    // Each worker has a memory of its own: both were asked, so both hold the pair.
+    expect(metrics).toMatch(/^assent_memory_entries 2$/m);
+
+    if (first !== undefined) process.kill(first, 'SIGKILL');
+    await until('another worker', () => !childrenOf(pid).includes(first ?? 0) && childrenOf(pid).length === 2);
+    expect(assent.logged((line) => line['msg'] === 'a worker died and is replaced', 2_000)).toBeTruthy();
+    expect(await ready()).toBe(200);
+    for (let count = 0; count < 6; count += 1) expect(await ask()).toBe(true);
+  } finally {
+    expect(await assent.stop()).toMatchObject({ code: 0 });
+  }
+});
+
+it('workers that cannot start end the service', async () => {
+  const empty = await testDatabase();
+  await expect(startAssent({ ...ENVIRONMENT, DATABASE_URL: empty.url, ASSENT_WORKERS: '2' })).rejects.toThrow(
+    /cannot start|exit/i,
+  );
+});
+
+it('the gRPC door is shared as well', async () => {
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+  try {
+    const sessions = [connect(assent.grpcUrl), connect(assent.grpcUrl), connect(assent.grpcUrl)];
+    const statuses = sessions.map(
+      (session) =>
+        new Promise<unknown>((resolve, reject) => {
+          const stream = session.request({
+            ':method': 'POST',
+            ':path': '/grpc.health.v1.Health/Check',
+            'content-type': 'application/grpc',
+            te: 'trailers',
+          });
+          let body = Buffer.alloc(0);
+          stream.on('data', (chunk: Buffer) => {
+            body = Buffer.concat([body, chunk]);
+          });
+          stream.on('end', () => resolve([...body]));
+          stream.on('error', reject);
+          stream.end(Buffer.alloc(5));
+        }),
+    );
+    // An uncompressed message of two bytes: field 1, SERVING.
+    expect(await Promise.all(statuses)).toEqual(Array(3).fill([0, 0, 0, 0, 2, 8, 1]));
+    for (const session of sessions) session.close();
+  } finally {
+    await assent.stop();
+  }
+});
