@@ -1,0 +1,93 @@
+/** The process: configuration, signals, workers, exit codes. 0: stopped as asked; 1: could not start or broke. */
+import cluster from 'node:cluster';
+import { availableParallelism } from 'node:os';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { runService, type ServiceControl } from './service.ts';
+import { createLog, type Logger } from './telemetry/log.ts';
+import { METRICS_CONTENT_TYPE } from './telemetry/metrics.ts';
+import { clearStaleSocket } from './transport/address.ts';
+import { runPrimary } from './workers/primary.ts';
+import { createWorkerControl } from './workers/worker.ts';
+
+/** One line for each thing that is not as it should be in production, and what it costs. */
+const sayWhatIsMissing = (config: Config, log: Logger): void => {
+  if (config.insecure) {
+    log.warn('ASSENT_INSECURE=1: everybody who reaches the ports can call, and GetUser is a directory of people');
+  }
+  if (config.redisUrl === null) {
+    log.warn('REDIS_URL is not set: each process remembers for itself, and a restart begins with an empty memory');
+  }
+  if (config.nats === null) {
+    log.warn(
+      `NATS_URL is not set: nothing tells of changes, so a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
+    );
+  }
+  if (config.hs256.secrets.length === 0) log.warn('BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
+  if (config.jwks === null) log.warn('ASSENT_JWKS is off: only HS256 tokens are taken');
+  if (config.policyPath === null) {
+    log.warn("ASSENT_POLICY is not set: Better Auth's default roles (owner, admin, member) are in force");
+  }
+};
+
+/** Aborts with the first SIGTERM or SIGINT; the second ends the process at once. */
+const stopOnSignals = (log: Logger): AbortSignal => {
+  const stopping = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) process.exit(1);
+    log.info({ signal }, 'stopping; a second signal stops at once');
+    stopping.abort();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return stopping.signal;
+};
+
+const run = async (config: Config, log: Logger): Promise<number> => {
+  if (cluster.isWorker) {
+    await runService(config, log, createWorkerControl(METRICS_CONTENT_TYPE));
+    return 0;
+  }
+  sayWhatIsMissing(config, log);
+  for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
+  const stopping = stopOnSignals(log);
+  const workers = config.workers === 0 ? availableParallelism() : config.workers;
+  if (workers > 1) return runPrimary(workers, stopping, log);
+  const control: ServiceControl = {
+    stopping,
+    serving: (addresses, setServing) => {
+      setServing(true);
+      log.info(addresses, 'serving');
+    },
+  };
+  await runService(config, log, control);
+  return 0;
+};
+
+const main = async (): Promise<void> => {
+  let config: Config;
+  try {
+    config = loadConfig(process.env);
+  } catch (error) {
+    // Before there is a log level there is no log; operators read this line.
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+  const log = createLog(config.logLevel);
+  // A promise that nobody waited for is a defect; going on after it would be guessing.
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ err: error }, 'a defect: unhandled rejection');
+    process.exit(1);
+  });
+  let exitCode = 1;
+  try {
+    exitCode = await run(config, log);
+    if (cluster.isPrimary) log.info('stopped');
+  } catch (error) {
+    log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'cannot start');
+  }
+  // Connections that linger must not keep a process that has said that it stopped.
+  process.exit(exitCode);
+};
+
+await main();
