@@ -32,8 +32,8 @@ const RESYNC_INTERVAL_MS = 1_000;
 
 export interface EventApplier {
   apply(seq: number, subject: string, payload: Uint8Array): void;
-  /** Forgets a resync that is due: the positions start afresh. */
-  reset(): void;
+  /** Does a resync that is due, now: nobody may be left to do it later. */
+  flush(): void;
 }
 
 /** Creates the applier of one listener. */
@@ -73,9 +73,10 @@ export const createEventApplier = (
       if (wait <= 0) resync();
       else due = setTimeout(resync, wait).unref();
     },
-    reset: () => {
-      if (due !== null) clearTimeout(due);
-      due = null;
+    flush: () => {
+      if (due === null) return;
+      clearTimeout(due);
+      resync();
     },
   };
 };

@@ -68,7 +68,7 @@ export const createListener = (options: ListenerOptions): Listener => {
       if (await hasJetStream(connection)) await listenToStream(common, position);
       else await listenToCore(common);
     } finally {
-      applier.reset();
+      applier.flush();
       live = null;
       await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);
     }

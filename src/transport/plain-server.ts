@@ -1,0 +1,62 @@
+/** One port in the clear for HTTP/1.1 and HTTP/2: without TLS no ALPN tells them apart, but the first bytes do. */
+import { createServer as createHttp1Server, type RequestListener } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer, type Server, type Socket } from 'node:net';
+
+/** How HTTP/2's connection preface begins (RFC 9113, section 3.4); no method of HTTP/1.1 does. */
+const PREFACE = 'PRI';
+/** A connection that says nothing at all is not kept. */
+const FIRST_BYTES_TIMEOUT_MS = 10_000;
+
+/** Calls `then` with the first bytes of a connection, put back to be read again. */
+const onFirstBytes = (socket: Socket, then: (text: string) => void): void => {
+  const timeout = (): void => {
+    socket.destroy();
+  };
+  const fail = (): void => {
+    socket.destroy();
+  };
+  let seen: Buffer = Buffer.alloc(0);
+  const look = (): void => {
+    const more: Buffer | null = socket.read();
+    if (more === null) return;
+    seen = Buffer.concat([seen, more]);
+    const text = seen.toString('latin1', 0, PREFACE.length);
+    // One byte may come alone. It is put back only once it is enough: what is put back is readable at once, for ever.
+    if (text.length < PREFACE.length && PREFACE.startsWith(text)) return;
+    socket.unshift(seen);
+    socket.off('readable', look).off('timeout', timeout).off('error', fail).setTimeout(0);
+    then(text);
+  };
+  socket.on('readable', look).on('timeout', timeout).on('error', fail).setTimeout(FIRST_BYTES_TIMEOUT_MS);
+};
+
+export interface PlainServerOptions {
+  readonly maxConcurrentStreams: number;
+  readonly onSession: (session: ServerHttp2Session) => void;
+}
+
+/** A server, and how to end its connections that wait for a next request of HTTP/1.1. */
+export interface PlainServer {
+  readonly server: Server;
+  closeIdleConnections(): void;
+}
+
+/** Creates the server; nothing listens yet. `handler` serves both versions. */
+export const createPlainServer = (
+  // Node's compatibility layer gives HTTP/2 requests the same shape.
+  handler: RequestListener,
+  { maxConcurrentStreams, onSession }: PlainServerOptions,
+): PlainServer => {
+  const http1 = createHttp1Server(handler);
+  // Node sets up its list of connections, by which it ends idle and slow ones, when a server begins to listen; this one is
+  // given its connections by another and never does.
+  http1.emit('listening');
+  const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler as never).on('session', onSession);
+  const server = createServer((socket) => {
+    onFirstBytes(socket, (text) => {
+      (text === PREFACE ? http2 : http1).emit('connection', socket);
+    });
+  });
+  return { server, closeIdleConnections: () => http1.closeIdleConnections() };
+};

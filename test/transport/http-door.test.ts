@@ -1,0 +1,115 @@
+import { connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createDispatcher } from '../../src/transport/dispatch.ts';
+import type { Door } from '../../src/transport/door.ts';
+import { createHttpDoor } from '../../src/transport/http-door.ts';
+
+/** Handlers of which only the one that is asked here answers. */
+const handlers = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked here')) }) as Parameters<
+  typeof createDispatcher
+>[0]['handlers'];
+
+let door: Door;
+let url = '';
+let metrics: () => Promise<{ text: string; contentType: string }>;
+
+beforeEach(async () => {
+  metrics = async () => ({ text: 'up 1\n', contentType: 'text/plain' });
+  const dispatcher = createDispatcher({
+    handlers,
+    gate: () => {},
+    replica: 'r',
+    position: () => 'e:0',
+    onCall: () => {},
+    onDefect: () => {},
+    traceCall: null,
+  });
+  door = createHttpDoor({
+    address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    tls: null,
+    dispatcher,
+    metrics: () => metrics(),
+  });
+  url = `http://${await door.listen()}`;
+});
+afterEach(() => door.stop(2_000));
+
+/** Sends bytes and collects what comes back until the other side has said enough or closed. */
+const raw = (chunks: readonly string[], enough: (text: string) => boolean) =>
+  new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+      if (enough(text)) socket.destroy();
+    });
+    socket.on('close', () => resolve(text));
+    socket.on('error', reject);
+    socket.setNoDelay(true);
+    const [first = '', ...rest] = chunks;
+    socket.write(first);
+    // A byte that comes alone: sent in a turn of its own, after the first has been seen by the kernel.
+    for (const [index, chunk] of rest.entries()) setTimeout(() => socket.write(chunk), 20 * (index + 1));
+  });
+
+describe('pages', () => {
+  it('say whether calls are welcome', async () => {
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    door.setServing(true);
+    expect((await fetch(`${url}/readyz?verbose`)).status).toBe(200);
+  });
+
+  it('survive metrics that cannot be collected', async () => {
+    metrics = () => Promise.reject(new Error('no'));
+    expect((await fetch(`${url}/metrics`)).status).toBe(500);
+    metrics = async () => ({ text: 'up 1\n', contentType: 'text/plain' });
+    expect(await (await fetch(`${url}/metrics`)).text()).toBe('up 1\n');
+  });
+
+  it.each(['//', '///x', '/%', '*', 'http://[', '/constructor', '/__proto__'])('answers 404 for %s', async (path) => {
+    const answer = await raw([`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`], () => false);
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+  });
+});
+
+describe('one port for two versions of HTTP', () => {
+  it('takes HTTP/1.1 and HTTP/2 in the clear', async () => {
+    const session = connectHttp2(url);
+    const status = await new Promise((resolve, reject) => {
+      const stream = session.request({ ':path': '/livez' });
+      stream.on('response', (headers) => resolve(headers[':status']));
+      stream.on('error', reject);
+    });
+    session.close();
+    expect(status).toBe(200);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+  });
+
+  it('waits for the bytes that tell them apart', async () => {
+    const http1 = await raw(['G', 'ET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'], () => false);
+    expect(http1).toContain('200 OK');
+    const settings = '\0\0\0\u0004\0\0\0\0\0';
+    const http2 = await raw(['P', 'RI * HTTP/2.0\r\n\r\nSM\r\n\r\n', settings], (text) => text.length >= 9);
+    // The server's own SETTINGS frame: type 4.
+    expect(http2.charCodeAt(3)).toBe(4);
+  });
+
+  it('lives through nonsense', async () => {
+    await raw(['PRI nonsense\r\n\r\n'.repeat(10)], () => false);
+    await raw(['\0\x01\x02'.repeat(100)], () => false);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+  });
+});
+
+it('stops at once though a client keeps an idle connection', async () => {
+  const idle = connect(Number(new URL(url).port), '127.0.0.1');
+  const answered = new Promise((resolve) => idle.once('data', resolve));
+  idle.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n');
+  await answered;
+  const closed = new Promise((resolve) => idle.once('close', resolve));
+  // The bound is far beyond this test's own time-out: only ending the idle connection lets it pass.
+  await door.stop(120_000);
+  await closed;
+});
