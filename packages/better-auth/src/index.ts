@@ -1,0 +1,2 @@
+/** `@assent/better-auth`. */
+export { type AssentOptions, assent } from './plugin.ts';
