@@ -1,0 +1,125 @@
+/**
+ * What is true, for judging what a cache answers: a database whose every change raises a version, and for each call the
+ * versions that its answer must show. Pure.
+ */
+import type { Facts, FactsKey } from '../../src/permission/facts.ts';
+
+/** What a change concerns, and what has a version: `u:<user>`, `o:<organization>` or `p:<user>:<organization>`. */
+export type Subject = `u:${string}` | `o:${string}` | `p:${string}:${string}`;
+
+export type Versions = ReadonlyMap<Subject, number>;
+
+/** The subjects that the facts of a pair are made of. */
+export const subjectsOf = ({ userId, organizationId }: FactsKey): readonly Subject[] =>
+  organizationId === null ? [`u:${userId}`] : [`u:${userId}`, `o:${organizationId}`, `p:${userId}:${organizationId}`];
+
+/** An event of the database's changes, published some time after the commit. */
+export interface ModelEvent {
+  readonly id: number;
+  /** What the event tells of: of one subject, or of everything for a resync. */
+  readonly versions: Versions;
+  /** How long a process may take from recording the event until it acts on it: unreadable ones are taken together. */
+  readonly graceMs: number;
+  /** When the stream took it; null before. */
+  readonly publishedAt: number | null;
+}
+
+export interface DatabaseModel {
+  /** Changes a subject; the new version. */
+  commit(subject: Subject): number;
+  /** Changes a user: banned until then. */
+  ban(userId: string, until: number): number;
+  versions(): Versions;
+  /** What one statement reads: facts that say their versions. */
+  read(key: FactsKey): Facts;
+}
+
+export const createDatabaseModel = (): DatabaseModel => {
+  const versions = new Map<Subject, number>();
+  const bans = new Map<string, number>();
+  const versionOf = (subject: Subject): number => versions.get(subject) ?? 0;
+  const raise = (subject: Subject): number => {
+    versions.set(subject, versionOf(subject) + 1);
+    return versionOf(subject);
+  };
+  return {
+    commit: (subject) => {
+      if (subject.startsWith('u:')) bans.delete(subject.slice(2));
+      return raise(subject);
+    },
+    ban: (userId, until) => {
+      bans.set(userId, until);
+      return raise(`u:${userId}`);
+    },
+    versions: () => new Map(versions),
+    read: ({ userId, organizationId }) => {
+      const until = bans.get(userId);
+      return {
+        user: { roles: [`v${versionOf(`u:${userId}`)}`], ban: until === undefined ? null : { until } },
+        organization:
+          organizationId === null
+            ? null
+            : {
+                status: 'present',
+                memberRoles: [`v${versionOf(`p:${userId}:${organizationId}`)}`],
+                dynamicRoles: [{ role: `v${versionOf(`o:${organizationId}`)}`, grants: [] }],
+              },
+      };
+    },
+  };
+};
+
+/** The versions that facts of {@link DatabaseModel.read} say. */
+export const shownBy = ({ userId, organizationId }: FactsKey, facts: Facts): Versions => {
+  const version = (role: string | undefined): number => Number(role?.slice(1));
+  const user = [`u:${userId}` as const, version(facts.user?.roles[0])] as const;
+  if (organizationId === null) return new Map([user]);
+  return new Map<Subject, number>([
+    user,
+    [`o:${organizationId}`, version(facts.organization?.dynamicRoles[0]?.role)],
+    [`p:${userId}:${organizationId}`, version(facts.organization?.memberRoles?.[0])],
+  ]);
+};
+
+/** Why an answer must show versions at least this new. */
+export interface Requirement {
+  readonly because: string;
+  readonly versions: Versions;
+}
+
+/** The newest of all versions. */
+export const newest = (events: Iterable<Versions>): Versions => {
+  const result = new Map<Subject, number>();
+  for (const versions of events) {
+    for (const [subject, version] of versions) {
+      if (version > (result.get(subject) ?? 0)) result.set(subject, version);
+    }
+  }
+  return result;
+};
+
+/** What an answer lacks, in words; null when it shows all that it must. */
+export const lacking = (key: FactsKey, facts: Facts, requirements: readonly Requirement[]): string | null => {
+  const shown = shownBy(key, facts);
+  for (const { because, versions } of requirements) {
+    for (const subject of subjectsOf(key)) {
+      const needed = versions.get(subject) ?? 0;
+      const seen = shown.get(subject) ?? Number.NaN;
+      if (!(seen >= needed)) return `stale: ${subject} is v${seen}, must be at least v${needed} (${because})`;
+    }
+  }
+  return null;
+};
+
+/** How long facts may answer from a cache, of which nothing was heard. */
+export interface AgeLimits {
+  readonly ttlMs: number;
+}
+
+/** What is wrong with the age of facts that a cache answers with at `now`, in words; null when nothing is. */
+export const overAge = (facts: Facts, readAt: number, now: number, { ttlMs }: AgeLimits): string | null => {
+  if (now - readAt >= ttlMs) return `too old: read ${now - readAt} ms ago`;
+  const until = facts.user?.ban?.until ?? null;
+  if (until !== null && readAt < until && now >= until) return `past the end of a ban by ${now - until} ms`;
+  return null;
+};

@@ -1,0 +1,399 @@
+/** Replicas made of the real modules in a world where the schedule decides what happens next. */
+import type fc from 'fast-check';
+import { vi } from 'vitest';
+import type { FactsReading } from '../../../src/cache/facts-cache.ts';
+import type { MemoryStore } from '../../../src/cache/memory.ts';
+import type { Positions } from '../../../src/cache/positions.ts';
+import type { EventSink } from '../../../src/events/event-applier.ts';
+import type { Facts, FactsChange } from '../../../src/permission/facts.ts';
+import {
+  createDatabaseModel,
+  lacking,
+  type ModelEvent,
+  newest,
+  overAge,
+  type Requirement,
+  type Subject,
+  shownBy,
+  type Versions,
+} from '../model.ts';
+import { createFakeNats, type Log, type Step } from './fake-nats.ts';
+import { createFakeRedis } from './fake-redis.ts';
+import { type Modules, setConnect } from './modules.ts';
+import {
+  type Action,
+  type Change,
+  describeAction,
+  type Fault,
+  REPLICAS,
+  type Read,
+  type ReplicaName,
+  type Script,
+} from './script.ts';
+
+export const TTL_MS = 300_000;
+const LEASE_MS = 2_000;
+const REMEMBER_MS = TTL_MS + 60_000;
+/** After this, PostgreSQL ends a statement. */
+const STATEMENT_TIMEOUT_MS = 2_000;
+const START = 1_800_000_000_000;
+/** How long unreadable events may wait for being acted on. */
+const UNREADABLE_GRACE_MS = 1_000;
+const encoder = new TextEncoder();
+
+/** What many runs did together, to see that they proved something. */
+export interface Tally {
+  readonly answers: Record<'memory' | 'redis' | 'database', number>;
+  deaf: number;
+  failed: number;
+  /** Answers of which an older version was cached somewhere when the call began. */
+  afterChange: number;
+  readonly faults: Map<string, number>;
+}
+export const createTally = (): Tally => ({
+  answers: { memory: 0, redis: 0, database: 0 },
+  deaf: 0,
+  failed: 0,
+  afterChange: 0,
+  faults: new Map(),
+});
+
+interface Process {
+  readonly name: ReplicaName;
+  alive: boolean;
+  readonly positions: Positions;
+  readonly read: (read: Read) => FactsReading | Promise<FactsReading>;
+  /** What the events say that it recorded. */
+  recorded: Versions;
+  /** The numbers that its position counts by. */
+  log: Log<ModelEvent>;
+  heardAt: number;
+  stop(): void;
+}
+
+const describeFacts = (key: Read['key'], facts: Facts): string =>
+  [...shownBy(key, facts)].map(([subject, version]) => `${subject} v${version}`).join(', ');
+const payloadOf = (subject: Subject): { name: string; payload: Record<string, string> } => {
+  const [kind, first = '', second = ''] = subject.split(':');
+  if (kind === 'u') return { name: 'user.updated', payload: { userId: first } };
+  if (kind === 'o') return { name: 'organization_role.changed', payload: { organizationId: first } };
+  return { name: 'member.role_changed', payload: { userId: first, organizationId: second } };
+};
+
+/** Memories are made once and used again empty: making one takes longer than a whole run. */
+const memoriesOf = new WeakMap<Modules, MemoryStore[]>();
+const idleMemories = (modules: Modules): MemoryStore[] => {
+  const idle = memoriesOf.get(modules) ?? [];
+  memoriesOf.set(modules, idle);
+  return idle;
+};
+
+/**
+ * Runs a script under a schedule.
+ * @throws at the first answer that breaks the promise, with what it says and what it should.
+ */
+export const simulate = async (
+  modules: Modules,
+  script: Script,
+  scheduler: fc.Scheduler,
+  tally: Tally,
+): Promise<void> => {
+  vi.clearAllTimers();
+  vi.setSystemTime(START);
+  const now = (): number => Date.now();
+  const clock = { now, monotonic: () => now() - START };
+  const trace: string[] = [];
+  let taken = 0;
+  const step: Step = async (label) => {
+    // A schedule picks evenly among all that can happen; what is slow has to be picked more than once.
+    const times = script.slowness[taken % script.slowness.length] ?? 0;
+    taken += 1;
+    for (let left = times; left > 0; left -= 1) await scheduler.schedule(Promise.resolve(), `(slow: ${label})`);
+    await scheduler.schedule(Promise.resolve(), label);
+    trace.push(label);
+  };
+
+  const database = createDatabaseModel();
+  const events: { -readonly [Field in keyof ModelEvent]: ModelEvent[Field] }[] = [];
+  const nats = createFakeNats<ModelEvent>(step, now);
+  const redis = createFakeRedis(step);
+  setConnect(nats.connect);
+  const broken: string[] = [];
+  const memories = idleMemories(modules);
+  const used: MemoryStore[] = [];
+  let failing = 0;
+  let waiting = 0;
+
+  const load = (process: () => Process, key: Read['key']): Promise<Facts> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Facts>();
+    const timer = setTimeout(() => reject(new Error('statement timeout')), STATEMENT_TIMEOUT_MS);
+    const name = `${process().name} ${key.userId}/${key.organizationId ?? '-'}`;
+    const run = async (): Promise<void> => {
+      await step(`${name} reads the database`);
+      const facts = database.read(key);
+      const fails = failing > 0;
+      if (fails) failing -= 1;
+      await step(`${name} is told by the database`);
+      clearTimeout(timer);
+      if (fails) reject(new Error('connection lost'));
+      else resolve(facts);
+    };
+    void run();
+    return promise;
+  };
+
+  const start = (name: ReplicaName): Process => {
+    const positions = modules.createPositions({
+      clock,
+      leaseMs: LEASE_MS,
+      rememberMs: REMEMBER_MS,
+      maxRemembered: script.remembered,
+    });
+    const store = redis.store(name, () => process.alive);
+    const direct = modules.databaseFacts((key) => load(() => process, key), clock);
+    const view = () => ({ role: '', permissions: [] });
+    const cached = modules.redisFacts({ store, positions, clock, ttlMs: TTL_MS, view, next: direct });
+    const memory = memories.pop() ?? modules.createMemoryStore(100);
+    used.push(memory);
+    const cache = modules.createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, cached, database: direct });
+    let unreadable: ModelEvent[] = [];
+    const sink: EventSink = {
+      ...modules.clearOnChange(positions, store),
+      begin: (epoch, floor) => {
+        positions.begin(epoch, floor);
+        process.log = nats.logOf(name);
+        process.heardAt = Number.NEGATIVE_INFINITY;
+      },
+      apply: (seq, change: FactsChange | null) => {
+        clearing.apply(seq, change);
+        const event = nats.delivering();
+        if (event !== null && change === null) unreadable.push(event);
+        const said = event === null || change === null ? [] : [event];
+        if (change?.kind === 'everything') {
+          said.push(...unreadable);
+          unreadable = [];
+        }
+        process.recorded = newest([process.recorded, ...said.map(({ versions }) => versions)]);
+      },
+      heard: (at) => {
+        positions.heard(at);
+        process.heardAt = Math.max(process.heardAt, at);
+      },
+    };
+    const clearing = modules.clearOnChange(positions, store);
+    const process: Process = {
+      name,
+      alive: true,
+      positions,
+      read: ({ key, full }) => cache.read(key, full),
+      recorded: new Map(),
+      log: new Map(),
+      heardAt: Number.NEGATIVE_INFINITY,
+      stop: () => {
+        process.alive = false;
+        void listener.stop();
+      },
+    };
+    const listener = modules.createListener({
+      url: `nats://${name}.test:4222`,
+      stream: 'EVENTS',
+      prefix: 'events',
+      windowMs: REMEMBER_MS,
+      proofIntervalMs: LEASE_MS / 4,
+      sink,
+      observer: { event: () => {}, lag: () => {}, state: () => {} },
+      clock,
+    });
+    return process;
+  };
+
+  const processes = new Map<ReplicaName, Process>();
+  for (const name of REPLICAS) processes.set(name, start(name));
+
+  const requirements = (process: Process, full: boolean, deaf: boolean): Requirement[] => {
+    const { seq } = process.positions.stamp();
+    const positioned = [...process.log].filter(([at, { graceMs }]) => at <= seq && graceMs === 0);
+    // Who hears has a proof that is younger than the lease; who does not has read, or waits for a read that is under way.
+    const since = now() - (deaf ? STATEMENT_TIMEOUT_MS : LEASE_MS);
+    const published = events.filter(
+      ({ publishedAt, graceMs }) => publishedAt !== null && publishedAt + graceMs <= since,
+    );
+    const all: Requirement[] = [
+      { because: 'recorded by this process', versions: process.recorded },
+      { because: `at or before its position ${seq}`, versions: newest(positioned.map(([, { versions }]) => versions)) },
+      { because: `published by ${since - START}`, versions: newest(published.map(({ versions }) => versions)) },
+    ];
+    return full ? [...all, { because: 'read for this call', versions: database.versions() }] : all;
+  };
+
+  const read = async (wanted: Read): Promise<void> => {
+    const { key, full } = wanted;
+    const process = processes.get(wanted.replica);
+    if (process === undefined) return;
+    const deaf = !(clock.monotonic() - process.heardAt < LEASE_MS);
+    const needed = requirements(process, full, deaf);
+    const begun = now();
+    waiting += 1;
+    try {
+      const answer = process.read(wanted);
+      const reading = answer instanceof Promise ? await answer : answer;
+      if (!process.alive) return;
+      tally.answers[reading.tier] += 1;
+      if (deaf) tally.deaf += 1;
+      const { facts, tier, readAt } = reading;
+      trace.push(
+        `${process.name} answers ${key.userId}/${key.organizationId ?? '-'} from ${tier}: ${describeFacts(key, facts)}`,
+      );
+      const wrong = [
+        lacking(key, facts, needed),
+        (deaf || full) && tier !== 'database' ? `cached: answered from ${tier} while ${full ? 'full' : 'deaf'}` : null,
+        tier === 'database' ? null : overAge(facts, readAt, now(), { ttlMs: TTL_MS }),
+      ].filter((one) => one !== null);
+      for (const one of wrong) {
+        trace.push(one);
+        broken.push(`${one}; ${process.name} from ${tier}, asked at ${begun - START}, ${deaf ? 'deaf' : 'hearing'}`);
+      }
+    } catch (error) {
+      if (error instanceof Error && /statement timeout|connection lost/.test(error.message)) tally.failed += 1;
+      else throw error;
+    } finally {
+      waiting -= 1;
+    }
+  };
+
+  const publish = async (name: string, payload: unknown, versions: Versions, graceMs: number): Promise<void> => {
+    const event: (typeof events)[number] = { id: events.length + 1, versions, graceMs, publishedAt: null };
+    events.push(event);
+    const data = encoder.encode(JSON.stringify(payload));
+    for (;;) {
+      await step(`publish #${event.id}: ${[...versions].map(([subject, version]) => `${subject} v${version}`).join()}`);
+      const seq = nats.publish(`events.${name}`, data, event);
+      if (seq !== null) break;
+      // A publisher tries until it has its acknowledgement.
+      await nats.streamExists();
+    }
+    event.publishedAt = now();
+  };
+  const commit = (change: Change): void => {
+    switch (change.kind) {
+      case 'silent change':
+        database.commit(change.subject);
+        return;
+      case 'resync':
+        void publish('resync', {}, database.versions(), 0);
+        return;
+      case 'ban': {
+        const version = database.ban(change.userId, now() + change.ms);
+        const subject: Subject = `u:${change.userId}`;
+        const { name, payload } = payloadOf(subject);
+        void publish(name, payload, new Map([[subject, version]]), 0);
+        return;
+      }
+      case 'change': {
+        const versions: Versions = new Map<Subject, number>([[change.subject, database.commit(change.subject)]]);
+        const { name, payload } = payloadOf(change.subject);
+        if (change.unreadable) void publish(name, {}, versions, UNREADABLE_GRACE_MS);
+        else void publish(name, payload, versions, 0);
+      }
+    }
+  };
+
+  const inject = (fault: Fault): void => {
+    switch (fault.kind) {
+      case 'restart':
+        processes.get(fault.replica)?.stop();
+        nats.cut(fault.replica);
+        processes.set(fault.replica, start(fault.replica));
+        return;
+      case 'cut':
+        nats.cut(fault.replica);
+        return;
+      case 'stall':
+        nats.stall(fault.replica);
+        return;
+      case 'lose message':
+        nats.loseMessage(fault.replica);
+        return;
+      case 'lose consumer':
+        nats.loseConsumer(fault.replica);
+        return;
+      case 'purge':
+        nats.purge();
+        return;
+      case 'expire':
+        nats.expire();
+        return;
+      case 'remove':
+        nats.remove();
+        return;
+      case 'delete stream':
+        nats.deleteStream();
+        return;
+      case 'roll back stream':
+        for (const lost of nats.rollBack(fault.count)) {
+          const event = events.find(({ id }) => id === lost.id);
+          if (event !== undefined) event.publishedAt = null;
+        }
+        redis.lose();
+        return;
+      case 'flush redis':
+        redis.flush();
+        return;
+      case 'restore redis':
+        redis.restore(fault.count);
+        return;
+      case 'evict':
+        redis.evict(fault.count);
+        return;
+      case 'fail loads':
+        failing += fault.count;
+        return;
+      case 'redis away':
+        redis.setAway(fault.away);
+    }
+  };
+
+  const act = (action: Action): void => {
+    trace.push(describeAction(action));
+    switch (action.kind) {
+      case 'read':
+        void read(action);
+        return;
+      case 'time':
+        vi.advanceTimersByTime(action.ms);
+        return;
+      case 'change':
+      case 'ban':
+      case 'silent change':
+      case 'resync':
+        commit(action);
+        return;
+      default:
+        tally.faults.set(action.kind, (tally.faults.get(action.kind) ?? 0) + 1);
+        inject(action);
+    }
+  };
+
+  // Everybody hears before the first fault, so that there is something to lose.
+  await scheduler.waitIdle();
+  for (let count = 0; count < script.history; count += 1) void publish('user.updated', { userId: 'x' }, new Map(), 0);
+  await scheduler.waitIdle();
+  scheduler.scheduleSequence(
+    script.actions.map((action) => ({ label: describeAction(action), builder: async () => act(action) })),
+  );
+  await scheduler.waitIdle();
+  // Whatever hung has a bound of its own.
+  vi.advanceTimersByTime(STATEMENT_TIMEOUT_MS);
+  await scheduler.waitIdle();
+  if (waiting > 0) {
+    vi.advanceTimersByTime(STATEMENT_TIMEOUT_MS);
+    await scheduler.waitIdle();
+  }
+  if (waiting > 0) broken.push(`${waiting} calls were never answered`);
+  for (const process of processes.values()) process.stop();
+  await scheduler.waitIdle();
+  vi.clearAllTimers();
+  for (const memory of used) memory.clear();
+  memories.push(...used);
+  if (broken.length > 0) throw new Error(`${broken[0]}\n${trace.join('\n')}`);
+};
