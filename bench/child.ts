@@ -1,0 +1,42 @@
+/** A helper program of the bench: a process of its own on a core, that answers each message with one. */
+import { spawn } from 'node:child_process';
+
+export interface Child {
+  readonly pid: number;
+  /** Sends a message that is not answered. */
+  tell(message: object): void;
+  /** Sends a message and waits for the answer; rejects when the process ends instead. */
+  ask<Answer>(message: object): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+/** Starts a TypeScript file of the bench. It has to end when its IPC channel does, so that it never outlives us. */
+export const startChild = (
+  cores: string,
+  file: string,
+  args: readonly string[],
+  nodeArgs: readonly string[] = [],
+): Child => {
+  const command = ['-c', cores, process.execPath, ...nodeArgs, new URL(file, import.meta.url).pathname, ...args];
+  const child = spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${file} could not be started`);
+  return {
+    pid,
+    tell: (message) => void child.send(message),
+    ask: async <Answer>(message: object): Promise<Answer> => {
+      const { promise, resolve } = Promise.withResolvers<Answer>();
+      const listener = (answer: unknown): void => resolve(answer as Answer);
+      child.once('message', listener);
+      child.send(message);
+      const result = await Promise.race([promise, ended.then(() => null)]);
+      if (result === null) throw new Error(`${file} ${args.join(' ')} ended instead of answering`);
+      return result;
+    },
+    stop: async () => {
+      if (child.connected) child.disconnect();
+      await ended;
+    },
+  };
+};

@@ -1,0 +1,43 @@
+/** Assent without its door: facts from memory and the decision, as a handler does it. */
+import { readFile } from 'node:fs/promises';
+import { createFactsCache } from '../../src/cache/facts-cache.ts';
+import { createMemoryStore } from '../../src/cache/memory.ts';
+import { createTtlPositions } from '../../src/cache/positions.ts';
+import { systemClock } from '../../src/clock.ts';
+import { decide } from '../../src/permission/decide.ts';
+import type { Facts } from '../../src/permission/facts.ts';
+import { parsePolicy } from '../../src/permission/policy-file.ts';
+import type { CreateSubject } from './subject.ts';
+
+export const createSubject: CreateSubject = async ({ policyPath, userId, organizationId, role, others }) => {
+  const policy = parsePolicy(await readFile(policyPath, 'utf8'), policyPath);
+  const positions = createTtlPositions(systemClock);
+  const roles = new Map(others.map((other) => [`${other.userId} ${other.organizationId}`, other.role]));
+  const loader = {
+    load: async (key: { readonly userId: string; readonly organizationId: string | null }) => {
+      const held = roles.get(`${key.userId} ${key.organizationId}`) ?? role;
+      const facts: Facts = {
+        user: { roles: ['user'], ban: null },
+        organization: { status: 'present', memberRoles: [held], dynamicRoles: [] },
+      };
+      return { facts, stamp: positions.stamp(), readAt: systemClock.now(), tier: 'database' as const };
+    },
+  };
+  const cache = createFactsCache({
+    memory: createMemoryStore(100_000),
+    positions,
+    clock: systemClock,
+    ttlMs: 3_600_000,
+    cached: loader,
+    database: loader,
+  });
+  for (const other of others) await cache.read(other, false);
+  await cache.read({ userId, organizationId }, false);
+  return {
+    run: () => {
+      const reading = cache.read({ userId, organizationId }, false);
+      if (reading instanceof Promise) return false;
+      return decide(policy, reading.facts, { userId, resource: 'data', action: 'read' }, systemClock.now()).allowed;
+    },
+  };
+};

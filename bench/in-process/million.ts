@@ -1,0 +1,31 @@
+/** A million entries in memory, and what the process grows by. Prints JSON. Needs --expose-gc. */
+import { createHash } from 'node:crypto';
+import { memoryKey } from '../../src/cache/keys.ts';
+import { createMemoryStore } from '../../src/cache/memory.ts';
+import type { Facts } from '../../src/permission/facts.ts';
+
+const ENTRIES = 1_000_000;
+const ROLES = ['viewer', 'staff', 'admin', 'owner'];
+/** Events come in between: entries do not all have the same stamp. */
+const ENTRIES_PER_STAMP = 100;
+
+const id = (text: string): string => createHash('md5').update(text).digest('hex');
+const resident = (): number => {
+  for (let index = 0; index < 4; index += 1) globalThis.gc?.();
+  return process.memoryUsage.rss();
+};
+
+const store = createMemoryStore(ENTRIES);
+const before = resident();
+let stamp = { epoch: 'js:BETTERAUTH:1', seq: 0 };
+for (let index = 0; index < ENTRIES; index += 1) {
+  if (index % ENTRIES_PER_STAMP === 0) stamp = { epoch: stamp.epoch, seq: index };
+  // Objects of their own for each, as rows of the database are.
+  const facts: Facts = {
+    user: { roles: ['user'], ban: null },
+    organization: { status: 'present', memberRoles: [ROLES[index % ROLES.length] ?? ''], dynamicRoles: [] },
+  };
+  const key = memoryKey(id(`user ${index}`), id(`organization ${index % 100_000}`));
+  store.set(key, { facts, stamp, readAt: Date.now(), expiresAt: performance.now() + 300_000 });
+}
+process.stdout.write(`${JSON.stringify({ entries: store.size(), bytes: resident() - before })}\n`);
