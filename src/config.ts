@@ -143,6 +143,26 @@ class Reader {
   }
 }
 
+const readDatabase = (read: Reader): Config['database'] => {
+  const url = read.url('DATABASE_URL', ['postgres:', 'postgresql:']);
+  if (url === null && read.text('DATABASE_URL') === null) {
+    read.problem("DATABASE_URL must be set: the PostgreSQL URL of Better Auth's database.");
+  }
+  const naming = read.parsed('ASSENT_NAMING', parseNaming(read.text('ASSENT_NAMING') ?? 'auto'));
+  return { url: url ?? '', schema: read.text('ASSENT_DB_SCHEMA'), naming };
+};
+
+/**
+ * The part of the configuration that says where Better Auth's tables are.
+ * @throws {ConfigError} listing every problem of it.
+ */
+export const loadDatabaseConfig = (environment: Environment): Config['database'] => {
+  const read = new Reader(environment);
+  const database = readDatabase(read);
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return database;
+};
+
 const readJwks = (read: Reader): Config['jwks'] => {
   const source = read.text('ASSENT_JWKS') ?? 'database';
   if (source === 'off') return null;
@@ -199,10 +219,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export const loadConfig = (environment: Environment): Config => {
   const read = new Reader(environment);
 
-  const databaseUrl = read.url('DATABASE_URL', ['postgres:', 'postgresql:']);
-  if (databaseUrl === null && read.text('DATABASE_URL') === null) {
-    read.problem("DATABASE_URL must be set: the PostgreSQL URL of Better Auth's database.");
-  }
+  const database = readDatabase(read);
   const natsUrl = read.url('NATS_URL', ['nats:', 'tls:']);
   const stream = read.text('NATS_STREAM') ?? 'BETTERAUTH';
   if (!/^[A-Za-z0-9_-]+$/.test(stream)) read.problem('NATS_STREAM may have letters, digits, _ and - only.');
@@ -232,12 +249,11 @@ export const loadConfig = (environment: Environment): Config => {
       `${name} can be reached from other machines and nothing authenticates callers: set ASSENT_CALLER_TOKENS, or ASSENT_TLS_CERT, ASSENT_TLS_KEY and ASSENT_TLS_CLIENT_CA, or listen on 127.0.0.1 or a unix socket. ASSENT_INSECURE=1 listens all the same: everybody who reaches the port can then read your users.`,
     );
   }
-  const naming = read.parsed('ASSENT_NAMING', parseNaming(read.text('ASSENT_NAMING') ?? 'auto'));
   const logLevel = read.text('LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(logLevel)) read.problem(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`);
 
   const config: Config = {
-    database: { url: databaseUrl ?? '', schema: read.text('ASSENT_DB_SCHEMA'), naming },
+    database,
     redisUrl: read.url('REDIS_URL', ['redis:', 'rediss:']),
     nats: natsUrl === null ? null : { url: natsUrl, stream, prefix },
     hs256: { secrets, issuer: read.text('ASSENT_HS256_ISSUER'), audience: read.text('ASSENT_HS256_AUDIENCE') },

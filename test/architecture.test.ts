@@ -75,7 +75,7 @@ describe('src', () => {
 
   it('reads the environment in one place', () => {
     const readers = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
-    expect(readers.filter((file) => !['process.ts', 'config.ts'].includes(file))).toEqual([]);
+    expect(readers.filter((file) => !['process.ts', 'sql-cli.ts', 'config.ts'].includes(file))).toEqual([]);
   });
 
   it('has no cycle', () => {

@@ -5,7 +5,8 @@
 import type { Facts, FactsKey } from '../permission/facts.ts';
 import { readFacts } from './facts.ts';
 import { type KeyRecord, readKeys } from './keys.ts';
-import type { Naming, Schema } from './naming.ts';
+import type { Schema } from './models.ts';
+import type { Naming } from './naming.ts';
 import { type MembershipRecord, type OrganizationRecord, readMemberships, readOrganization } from './organizations.ts';
 import { createDatabase, type PoolOptions } from './pool.ts';
 import { detectSchema } from './schema.ts';

@@ -3,7 +3,7 @@ import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Facts, FactsKey, OrganizationFacts, UserFacts } from '../permission/facts.ts';
 import { heldDynamicRoles } from './dynamic-roles.ts';
-import type { Schema } from './naming.ts';
+import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { memberRoles, platformRoles } from './roles.ts';
 import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';

@@ -1,7 +1,7 @@
 /** The public keys of Better Auth's jwt plugin. The private key's column is neither selected nor granted. */
 import { sql } from 'slonik';
 import { z } from 'zod';
-import type { Schema } from './naming.ts';
+import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { columnOf, epochMillis, millis, tableName, textOrNull } from './sql.ts';
 

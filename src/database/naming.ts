@@ -2,70 +2,16 @@
  * Where Better Auth's models are in this database: pure, from a list of columns to a schema or a list of what is missing.
  * Applications name tables in the singular or the plural, columns in camelCase or snake_case, and rename any of them.
  */
+import { type FieldColumn, MODELS, type ModelName, type ModelTable, type Schema, type TableOf } from './models.ts';
 
-/** One column that the connection may read, as information_schema has it. */
+/** One column of the database, as the catalog has it. */
 export interface Column {
   readonly table: string;
   readonly column: string;
   /** The SQL type to cast a parameter to, for example `text`, `uuid` or `integer`. */
   readonly type: string;
-}
-
-/** A column of a model. */
-export interface FieldColumn {
-  readonly name: string;
-  readonly type: string;
-}
-
-/** A model's table with the columns of the fields that it has. */
-export interface ModelTable<Required extends string, Optional extends string = never> {
-  readonly table: string;
-  readonly columns: Readonly<Record<Required, FieldColumn>> & Readonly<Partial<Record<Optional, FieldColumn>>>;
-}
-
-const MODELS = {
-  user: {
-    tables: ['users', 'user'],
-    required: ['id', 'name', 'email', 'emailVerified', 'image', 'createdAt', 'updatedAt'],
-    // The admin plugin adds these; without it nobody is banned and everybody has the default platform role.
-    optional: ['role', 'banned', 'banReason', 'banExpires'],
-  },
-  member: {
-    tables: ['members', 'member'],
-    required: ['id', 'organizationId', 'userId', 'role', 'createdAt'],
-    optional: [],
-  },
-  organization: {
-    tables: ['organizations', 'organization'],
-    required: ['id', 'name', 'slug', 'logo', 'createdAt', 'metadata'],
-    optional: [],
-  },
-  organizationRole: {
-    tables: ['organizationRoles', 'organizationRole', 'organization_roles', 'organization_role'],
-    required: ['organizationId', 'role', 'permission'],
-    optional: [],
-  },
-  jwks: {
-    tables: ['jwks', 'jwkss'],
-    required: ['id', 'publicKey'],
-    optional: ['alg', 'crv', 'expiresAt'],
-  },
-} as const;
-
-type Models = typeof MODELS;
-type ModelName = keyof Models;
-type TableOf<M extends ModelName> = ModelTable<Models[M]['required'][number], Models[M]['optional'][number]>;
-
-/** Where everything is. A model that is null has no table: its plugin is not in use. */
-export interface Schema {
-  readonly name: string;
-  readonly user: TableOf<'user'>;
-  /** Null without the organization plugin; then every organization check is denied. */
-  readonly organizations: { readonly organization: TableOf<'organization'>; readonly member: TableOf<'member'> } | null;
-  /** Null without dynamic access control. */
-  readonly organizationRole: TableOf<'organizationRole'> | null;
-  /** Null without the jwt plugin. */
-  readonly jwks: TableOf<'jwks'> | null;
+  /** Whether the connection's role may read it. */
+  readonly readable: boolean;
 }
 
 /** How the operator says that models are named: `ASSENT_NAMING`, parsed. */
@@ -101,34 +47,49 @@ const candidateTables = (model: ModelName, naming: Naming): readonly string[] =>
   return tables.filter((table) => table.endsWith('s') === (naming.tables === 'plural'));
 };
 
+type Tables = ReadonlyMap<string, ReadonlyMap<string, Column>>;
 type Found = { readonly kind: 'found'; readonly table: ModelTable<string, string> };
 type Missing = { readonly kind: 'missing'; readonly problem: string; readonly tableExists: boolean };
 
-const findModel = (
+/** One table as a model: its columns, or what is wrong with it. */
+const readTable = (
   model: ModelName,
+  table: string,
+  available: ReadonlyMap<string, Column>,
   naming: Naming,
-  byTable: ReadonlyMap<string, ReadonlyMap<string, string>>,
-): Found | Missing => {
+): ModelTable<string, string> | string => {
   const { required, optional } = MODELS[model];
+  const columns: Record<string, FieldColumn> = {};
+  const absent: string[] = [];
+  const hidden: string[] = [];
+  for (const field of [...required, ...optional]) {
+    const renamed = naming.renamed.get(`${model}.${field}`);
+    const names = renamed === undefined ? [field, snakeCase(field)] : [renamed];
+    const column = names.map((name) => available.get(name)).find((candidate) => candidate !== undefined);
+    if (column?.readable === true) columns[field] = { name: column.column, type: column.type };
+    // Also of an optional field: without the grant on `banned` nobody would be banned, and nothing would say so.
+    else if (column !== undefined) hidden.push(column.column);
+    else if (renamed !== undefined || (required as readonly string[]).includes(field)) absent.push(names.join(' or '));
+  }
+  const faults = [
+    ...(absent.length > 0 ? [`lacks the columns ${absent.join(', ')}`] : []),
+    ...(hidden.length > 0 ? [`does not grant this role SELECT on ${hidden.join(', ')}`] : []),
+  ];
+  return faults.length === 0 ? { table, columns } : `table "${table}" (${model}) ${faults.join(' and ')}`;
+};
+
+const findModel = (model: ModelName, naming: Naming, tables: Tables): Found | Missing => {
   const candidates = candidateTables(model, naming);
   const complete: ModelTable<string, string>[] = [];
   const problems: string[] = [];
   for (const table of candidates) {
-    const available = byTable.get(table);
+    const available = tables.get(table);
     if (available === undefined) continue;
-    const columns: Record<string, FieldColumn> = {};
-    const absent: string[] = [];
-    for (const field of [...required, ...optional]) {
-      const renamed = naming.renamed.get(`${model}.${field}`);
-      const names = renamed === undefined ? [field, snakeCase(field)] : [renamed];
-      const name = names.find((candidate) => available.has(candidate));
-      if (name !== undefined) columns[field] = { name, type: available.get(name) ?? 'text' };
-      else if (renamed !== undefined || (required as readonly string[]).includes(field))
-        absent.push(names.join(' or '));
-    }
-    if (absent.length === 0) complete.push({ table, columns });
-    else
-      problems.push(`table "${table}" (${model}) lacks, or does not grant this role, the columns ${absent.join(', ')}`);
+    // Keys may come from a URL instead, and then nothing grants this table: no key is read from it, no check allowed.
+    if (model === 'jwks' && [...available.values()].every(({ readable }) => !readable)) continue;
+    const read = readTable(model, table, available, naming);
+    if (typeof read === 'string') problems.push(read);
+    else complete.push(read);
   }
   const [first, second] = complete;
   if (first !== undefined && second !== undefined) {
@@ -137,7 +98,7 @@ const findModel = (
   }
   if (first !== undefined) return { kind: 'found', table: first };
   if (problems.length > 0) return { kind: 'missing', problem: problems.join('; '), tableExists: true };
-  const problem = `no table ${candidates.map((table) => `"${table}"`).join(' or ')} (${model}) that this role may read`;
+  const problem = `no table ${candidates.map((table) => `"${table}"`).join(' or ')} (${model})`;
   return { kind: 'missing', problem, tableExists: naming.renamed.has(model) };
 };
 
@@ -146,15 +107,15 @@ const findModel = (
  * @throws {SchemaError} when users cannot be read, or when a plugin's tables are there only in part.
  */
 export const resolveSchema = (name: string, columns: readonly Column[], naming: Naming): Schema => {
-  const byTable = new Map<string, Map<string, string>>();
-  for (const { table, column, type } of columns) {
-    const known = byTable.get(table) ?? new Map<string, string>();
-    known.set(column, type);
-    byTable.set(table, known);
+  const tables = new Map<string, Map<string, Column>>();
+  for (const column of columns) {
+    const known = tables.get(column.table) ?? new Map<string, Column>();
+    known.set(column.column, column);
+    tables.set(column.table, known);
   }
   const problems: string[] = [];
   const find = <M extends ModelName>(model: M, need: 'required' | 'optional'): TableOf<M> | null => {
-    const result = findModel(model, naming, byTable);
+    const result = findModel(model, naming, tables);
     if (result.kind === 'found') return result.table as TableOf<M>;
     if (need === 'required' || result.tableExists) problems.push(result.problem);
     return null;

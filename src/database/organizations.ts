@@ -1,7 +1,7 @@
 /** Organizations by id and by slug, and the organizations of a user. */
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { Schema } from './naming.ts';
+import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { memberRoles } from './roles.ts';
 import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';

@@ -1,25 +1,39 @@
-/** Reads which columns the connection may see and resolves Better Auth's schema from them. */
+/** Reads the columns of a database schema and resolves Better Auth's models from them. */
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { type Column, type Naming, resolveSchema, type Schema } from './naming.ts';
+import type { Schema } from './models.ts';
+import { type Naming, resolveSchema } from './naming.ts';
 import type { Database } from './pool.ts';
 
-const columnRow = z.object({ schema: z.string(), table: z.string(), column: z.string(), type: z.string() });
+const columnRow = z.object({
+  schema: z.string(),
+  table: z.string().nullable(),
+  column: z.string().nullable(),
+  type: z.string().nullable(),
+  readable: z.boolean(),
+});
 
 /**
- * Detects the schema. information_schema lists only columns that the role may read, so a missing grant shows here and
- * not in the middle of a request.
+ * Detects the schema. From the catalog and not from information_schema, which hides what the role may not read: a grant
+ * that is missing has to be told from a column that is missing, and both at the start rather than within a request.
  * @param schemaName The database schema, or null for the first one of the connection's search path.
  * @throws {SchemaError} when what it takes is not there.
  */
 export const detectSchema = async (db: Database, schemaName: string | null, naming: Naming): Promise<Schema> => {
-  const columns = await db.rows(
-    sql.unsafe`SELECT table_schema::text AS schema, table_name::text AS table, column_name::text AS column,
-        data_type::text AS type
-      FROM information_schema.columns
-      WHERE table_schema = coalesce(${schemaName}::text, current_schema()::text)`,
+  const rows = await db.rows(
+    sql.unsafe`SELECT named.schema, c.relname::text AS "table", a.attname::text AS "column",
+        format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), NULL) AS type,
+        coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'), false)
+          AS readable
+      FROM (SELECT coalesce(${schemaName}::text, current_schema()::text, 'public') AS schema) named
+      LEFT JOIN pg_namespace n ON n.nspname::text = named.schema
+      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      LEFT JOIN pg_type t ON t.oid = a.atttypid`,
     columnRow,
   );
-  const name = columns[0]?.schema ?? schemaName ?? 'public';
-  return resolveSchema(name, columns satisfies readonly Column[], naming);
+  const columns = rows.flatMap(({ table, column, type, readable }) =>
+    table === null || column === null || type === null ? [] : [{ table, column, type, readable }],
+  );
+  return resolveSchema(rows[0]?.schema ?? 'public', columns, naming);
 };

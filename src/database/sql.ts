@@ -1,7 +1,7 @@
 /** Pieces of SQL that every statement is made of. */
 import { type FragmentSqlToken, type IdentifierSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { FieldColumn } from './naming.ts';
+import type { FieldColumn } from './models.ts';
 
 /** A table with its schema, quoted. */
 export const tableName = (schema: string, table: string): IdentifierSqlToken => sql.identifier([schema, table]);

@@ -2,7 +2,7 @@
 import { type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Ban } from '../permission/facts.ts';
-import type { FieldColumn, Schema } from './naming.ts';
+import type { FieldColumn, Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { platformRoles } from './roles.ts';
 import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';

@@ -1,6 +1,6 @@
 /** What happens in each part, told to the log and the metrics: the parts themselves know neither. */
 
-import type { Schema } from '../database/naming.ts';
+import type { Schema } from '../database/models.ts';
 import { AssentError } from '../errors.ts';
 import type { KeySetEvent } from '../token/key-set.ts';
 import type { Logger } from './log.ts';
@@ -76,7 +76,8 @@ export const observers = (log: Logger, metrics: Metrics) => {
           member: organizations?.member.table ?? 'none: every organization check is denied',
           organization: organizations?.organization.table ?? 'none',
           organizationRole: organizationRole?.table ?? 'none: no dynamic roles',
-          jwks: jwks?.table ?? 'none: no keys in the database',
+          jwks:
+            jwks?.table ?? 'none: no keys in the database, so that with ASSENT_JWKS=database only HS256 tokens verify',
           bans: user.columns.banned === undefined ? 'none: nobody is banned' : 'on',
         },
         "found Better Auth's tables",

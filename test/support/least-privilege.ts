@@ -19,6 +19,11 @@ export const leastPrivilegeUrl = (ownerUrl: string): string => {
   return url.href;
 };
 
+/** Runs SQL that makes the role and its grants, with a password of the tests' own. */
+export const asLeastPrivilege = async (ownerUrl: string, sql: string): Promise<void> => {
+  await withClient(ownerUrl, (client) => client.query(sql.replace("'change me'", `'${passwordOf(ownerUrl)}'`)));
+};
+
 /**
  * Makes the role and its grants in a database that has Better Auth's tables. Copies of the database have the grants too.
  * @param ownerUrl Of a superuser with a password.
@@ -26,7 +31,6 @@ export const leastPrivilegeUrl = (ownerUrl: string): string => {
  */
 export const grantLeastPrivilege = async (ownerUrl: string, naming: 'plural' | 'singular'): Promise<string> => {
   const text = await readFile(new URL(`../../docs/sql/${FILES[naming]}`, import.meta.url), 'utf8');
-  const sql = text.replace("'change me'", `'${passwordOf(ownerUrl)}'`);
-  await withClient(ownerUrl, (client) => client.query(sql));
+  await asLeastPrivilege(ownerUrl, text);
   return leastPrivilegeUrl(ownerUrl);
 };

@@ -1,0 +1,44 @@
+/**
+ * `npm run -s sql -- grants`: prints SQL for the names that Better Auth's tables have in DATABASE_URL, and runs none of it.
+ * 0: printed; 1: the tables cannot be found; 2: wrong usage.
+ */
+import { ConfigError, loadDatabaseConfig } from './config.ts';
+import { createDirectory } from './database/directory.ts';
+import type { Schema } from './database/models.ts';
+import { grantsSql } from './setup/grants.ts';
+
+const USAGE = `usage: npm run -s sql -- grants     prints the least-privilege role of the service (docs/database.md)
+DATABASE_URL, ASSENT_DB_SCHEMA and ASSENT_NAMING say where Better Auth's tables are; the role must be able to read them.
+`;
+
+const COMMANDS: ReadonlyMap<string | undefined, (schema: Schema) => string> = new Map([['grants', grantsSql]]);
+
+const main = async (): Promise<number> => {
+  const print = COMMANDS.get(process.argv[2]);
+  if (print === undefined || process.argv.length > 3) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const directory = createDirectory({
+    ...loadDatabaseConfig(process.env),
+    size: 1,
+    statementTimeoutMs: 5_000,
+    maxPending: 1,
+    onFault: () => {},
+    onBadRole: () => {},
+  });
+  try {
+    process.stdout.write(print(await directory.schema()));
+    return 0;
+  } finally {
+    await directory.end();
+  }
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  process.stderr.write(`${error instanceof ConfigError ? error.message : `${error.name}: ${error.message}`}\n`);
+  process.exitCode = 1;
+}
