@@ -11,15 +11,18 @@ import { withTimeout } from './timeout.ts';
 export const listenToCore = async (options: SessionOptions): Promise<never> => {
   const { connection, prefix, sink, observer, applier, clock, signal, proofIntervalMs } = options;
   let seq = 0;
+  let begun = false;
   connection.subscribe(`${prefix}.>`, {
     callback: (error, message) => {
-      if (error !== null) return;
+      // Before the epoch begins the sink counts by other numbers; and what was read before it is not trusted anyway.
+      if (error !== null || signal.aborted || !begun) return;
       seq += 1;
       applier.apply(seq, message.subject, message.data);
     },
   });
   // The server has the subscription once it answers this; events before it are not heard.
   await withTimeout(connection.flush(), 2_000, signal);
+  begun = true;
   sink.begin(`core:${randomUUID()}`, 0);
   observer.state('listening', 'core NATS: entries of this process since this subscription only');
   for (;;) {

@@ -5,6 +5,8 @@ export interface Delivery {
   readonly streamSeq: number;
   /** How many messages the consumer has delivered with this one. */
   readonly consumerSeq: number;
+  /** When the stream took the message, in nanoseconds since the epoch. */
+  readonly takenAt: string;
 }
 
 /**
@@ -18,5 +20,15 @@ export const parseDelivery = (reply: string | undefined): Delivery | null => {
   const streamSeq = Number(tokens[5 + offset]);
   const consumerSeq = Number(tokens[6 + offset]);
   if (!Number.isSafeInteger(streamSeq) || !Number.isSafeInteger(consumerSeq)) return null;
-  return { streamSeq, consumerSeq };
+  return { streamSeq, consumerSeq, takenAt: tokens[7 + offset] ?? '' };
+};
+
+const MOMENT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
+
+/** The moment of an API answer in the form of {@link Delivery.takenAt}; null for none. */
+export const nanosecondsOf = (moment: string): string | null => {
+  const [, seconds, fraction = '', zone = ''] = MOMENT.exec(moment) ?? [];
+  if (seconds === undefined) return null;
+  const sinceEpoch = Date.parse(`${seconds}${zone}`) / 1_000;
+  return sinceEpoch > 0 ? `${sinceEpoch}${fraction.padEnd(9, '0')}` : null;
 };

@@ -7,7 +7,8 @@ import { connect, Events, type NatsConnection } from 'nats';
 import { listenToCore } from './core-session.ts';
 import { createEventApplier, type EventSink } from './event-applier.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
-import { createStreamPosition, hasJetStream, listenToStream } from './stream-session.ts';
+import { createStreamPosition } from './stream-position.ts';
+import { hasJetStream, listenToStream } from './stream-session.ts';
 
 export interface Listener {
   /** Resolves with the first proof of hearing, or after `timeoutMs` without one. */
@@ -66,8 +67,14 @@ export const createListener = (options: ListenerOptions): Listener => {
     try {
       const common: SessionOptions = { ...options, sink, connection, applier, signal };
       if (await hasJetStream(connection)) await listenToStream(common, position);
-      else await listenToCore(common);
+      else {
+        // The sink will count by other numbers: a stream that is found later is listened to as at the start.
+        Object.assign(position, createStreamPosition());
+        await listenToCore(common);
+      }
     } finally {
+      // From here on its messages are another session's to hear: a late one must not be taken for one of the next.
+      ended.abort(new Error('the session ended'));
       applier.flush();
       live = null;
       await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);

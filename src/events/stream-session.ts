@@ -1,40 +1,21 @@
 /**
  * Listening to the JetStream stream: an ephemeral push consumer without acknowledgements, whose every message is applied
- * in stream order, and a proof of hearing twice a second. Own code in place of the library's ordered consumer, which
+ * in stream order, and a proof of hearing four times a lease. Own code in place of the library's ordered consumer, which
  * restarts by itself and does not say what it may have missed.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  AckPolicy,
-  DeliverPolicy,
-  ErrorCode,
-  type JetStreamManager,
-  type Msg,
-  type NatsConnection,
-  NatsError,
-  nanos,
-  ReplayPolicy,
-  type StreamInfo,
-} from 'nats';
+import { ErrorCode, type Msg, type NatsConnection, NatsError, type StreamInfo } from 'nats';
 import { parseDelivery } from './delivery.ts';
 import type { SessionOptions } from './session.ts';
 import { openStream } from './stream.ts';
+import { addConsumer } from './stream-consumer.ts';
+import { identity, lastTakenAt, planSession, type StreamPosition } from './stream-position.ts';
 import { withTimeout } from './timeout.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;
 /** A message that the stream has and that has not come by then is not going to: the consumer is listened to anew. */
 const STALLED_MS = 1_500;
-
-/** What the process has heard of the stream, kept over sessions so that the next one goes on without a gap. */
-export interface StreamPosition {
-  /** Which stream, by name and moment of creation. */
-  stream: string;
-  epoch: string;
-  applied: number;
-}
-
-export const createStreamPosition = (): StreamPosition => ({ stream: '', epoch: '', applied: 0 });
 
 /** Whether JetStream can be had. A server that has it but is not ready yet is an error, never a no. */
 export const hasJetStream = async (connection: NatsConnection): Promise<boolean> => {
@@ -49,43 +30,6 @@ export const hasJetStream = async (connection: NatsConnection): Promise<boolean>
   }
 };
 
-const identity = (info: StreamInfo): string => `js:${info.config.name}:${info.created}`;
-
-/** Where to listen from, and what to tell the sink first. */
-const plan = (position: StreamPosition, info: StreamInfo): 'resume' | 'rolled back' | 'anew' => {
-  if (position.stream !== identity(info)) return 'anew';
-  return info.state.last_seq < position.applied ? 'rolled back' : 'resume';
-};
-
-const createConsumer = async (
-  { windowMs, stream }: SessionOptions,
-  manager: JetStreamManager,
-  deliverTo: string,
-  info: StreamInfo,
-  from: number | null,
-) => {
-  const start =
-    from === null
-      ? {
-          deliver_policy: DeliverPolicy.StartTime,
-          opt_start_time: new Date((info.ts === undefined ? Date.now() : Date.parse(info.ts)) - windowMs).toISOString(),
-        }
-      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from };
-  return manager.consumers.add(stream, {
-    ...start,
-    // No filter: sequences then have no holes but those of messages that are gone, and each hole tells.
-    name: `assent-${randomUUID()}`,
-    deliver_subject: deliverTo,
-    ack_policy: AckPolicy.None,
-    replay_policy: ReplayPolicy.Instant,
-    flow_control: true,
-    idle_heartbeat: nanos(1_000),
-    inactive_threshold: nanos(10_000),
-    mem_storage: true,
-    num_replicas: 1,
-  });
-};
-
 /** Listens until something may have been missed or the connection ends; then throws. */
 export const listenToStream = async (options: SessionOptions, position: StreamPosition): Promise<never> => {
   const { connection, sink, observer, applier, clock, signal, stream, prefix, windowMs, proofIntervalMs } = options;
@@ -95,16 +39,30 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
 
   const asked = clock.monotonic();
   const info = await withTimeout(openStream(manager, stream, prefix, 2 * windowMs), 2 * REQUEST_TIMEOUT_MS, anySignal);
+  const plan = await withTimeout(planSession(manager, position, info), REQUEST_TIMEOUT_MS, anySignal);
   /** What the stream had at a moment, waiting to have been applied. */
   let awaited: { readonly seq: number; readonly at: number } | null = { seq: info.state.last_seq, at: asked };
   let progressAt = clock.monotonic();
   let deliveries = 0;
-  let begun = false;
+  /** Whether the sink counts by this stream's numbers. */
+  let begun = plan === 'resume' || plan === 'gap';
 
-  const begin = (floor: number): void => {
+  const moveTo = (seq: number, takenAt: string | null): void => {
+    position.applied = seq;
+    position.takenAt = takenAt;
+  };
+  /** The position changes together with the sink: a session that ends before this must not leave half of it behind. */
+  const begin = (floor: number, takenAt: string | null): void => {
     begun = true;
-    position.applied = floor;
+    position.stream = identity(info);
+    // Numbers of a history that was rolled back are used again: those of before mean nothing any more.
+    position.epoch = plan === 'rolled back' ? `${position.stream}~${randomUUID()}` : position.stream;
+    moveTo(floor, takenAt);
     sink.begin(position.epoch, floor);
+  };
+  const skipTo = (seq: number, now: StreamInfo): void => {
+    moveTo(seq, seq === now.state.last_seq ? lastTakenAt(now) : null);
+    sink.skipTo(seq);
   };
   const prove = (): void => {
     if (begun && awaited !== null && position.applied >= awaited.seq) {
@@ -112,12 +70,9 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
       awaited = null;
     }
   };
-
   /** Messages that are gone from the stream cannot come any more; what they said is not known. */
-  const skipWhatIsGone = ({ state }: StreamInfo): void => {
-    if (!begun || state.first_seq <= position.applied + 1) return;
-    position.applied = state.first_seq - 1;
-    sink.skipTo(position.applied);
+  const skipWhatIsGone = (now: StreamInfo): void => {
+    if (begun && now.state.first_seq > position.applied + 1) skipTo(now.state.first_seq - 1, now);
   };
 
   const onMessage = (message: Msg): void => {
@@ -131,30 +86,23 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     }
     deliveries += 1;
     progressAt = clock.monotonic();
+    // An optimisation: what was lost on the way is fetched again, where the gap in the stream's numbers would empty caches.
     if (delivery.consumerSeq !== deliveries) {
       failed.abort(new Error('messages were lost on the way'));
       return;
     }
-    const { streamSeq } = delivery;
-    if (!begun) begin(streamSeq - 1);
+    const { streamSeq, takenAt } = delivery;
+    if (!begun) begin(streamSeq - 1, null);
     if (streamSeq <= position.applied) return;
     // Messages that were purged or expired before they came: what they said is not known.
     if (streamSeq > position.applied + 1) sink.skipTo(streamSeq - 1);
     applier.apply(streamSeq, message.subject, message.data);
-    position.applied = streamSeq;
+    moveTo(streamSeq, takenAt);
     prove();
   };
 
-  const what = plan(position, info);
-  if (what !== 'resume') {
-    position.stream = identity(info);
-    // A stream that lost its newest messages will use their numbers again, so that numbers of before mean nothing.
-    position.epoch = what === 'anew' ? position.stream : `${position.stream}~${randomUUID()}`;
-    position.applied = 0;
-  } else {
-    begun = true;
-    skipWhatIsGone(info);
-  }
+  if (plan === 'gap') skipTo(info.state.last_seq, info);
+  else skipWhatIsGone(info);
 
   const deliverTo = `_INBOX.${randomUUID()}`;
   connection.subscribe(deliverTo, {
@@ -162,26 +110,24 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
       if (error === null && !anySignal.aborted) onMessage(message);
     },
   });
-  const consumer = await withTimeout(
-    createConsumer(options, manager, deliverTo, info, what === 'resume' ? position.applied + 1 : null),
-    REQUEST_TIMEOUT_MS,
-    anySignal,
-  );
+  const serverNow = info.ts === undefined ? Date.now() : Date.parse(info.ts);
+  const from = begun ? { seq: position.applied + 1 } : { time: new Date(serverNow - windowMs) };
+  const consumer = await withTimeout(addConsumer(manager, stream, deliverTo, from), REQUEST_TIMEOUT_MS, anySignal);
   // With nothing to replay there is no first message to take the floor from. What was published since `info` is either
   // counted as pending here or comes later, above this floor.
-  if (!begun && consumer.num_pending === 0 && deliveries === 0) begin(info.state.last_seq);
+  if (!begun && consumer.num_pending === 0 && deliveries === 0) begin(info.state.last_seq, lastTakenAt(info));
   prove();
-  observer.state('listening', `JetStream: stream ${stream} (${what})`);
+  observer.state('listening', `JetStream: stream ${stream} (${plan})`);
 
   for (;;) {
     await delay(proofIntervalMs, undefined, { signal: anySignal }).catch(() => {});
     anySignal.throwIfAborted();
     const at = clock.monotonic();
     const now = await withTimeout(manager.streams.info(stream), REQUEST_TIMEOUT_MS, anySignal);
-    if (identity(now) !== position.stream) throw new Error('the stream was created anew');
-    if (now.state.last_seq < position.applied) throw new Error('the stream went back');
+    if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
+    if (begun && now.state.last_seq < position.applied) throw new Error('the stream went back');
     skipWhatIsGone(now);
-    observer.lag(now.state.last_seq - position.applied);
+    observer.lag(begun ? now.state.last_seq - position.applied : now.state.messages);
     if (awaited === null) {
       awaited = { seq: now.state.last_seq, at };
       prove();

@@ -27,8 +27,11 @@ const SCOPES: ReadonlyMap<string, Scope> = new Map([
 /** The subjects of the contract, without the prefix. */
 export const eventNames: readonly string[] = [...SCOPES.keys()];
 
+/** No call can ask about a longer id; remembering what a longer one made stale would only take memory. */
+const MAX_ID_LENGTH = 512;
+
 // Serial ids are numbers in JSON; the facts know every id as text.
-const id = z.union([z.string().min(1), z.number().int().transform(String)]);
+const id = z.union([z.string().min(1).max(MAX_ID_LENGTH), z.number().int().transform(String)]);
 const payloadSchema = z
   .object({ userId: id, user_id: id, organizationId: id, organization_id: id })
   .partial()

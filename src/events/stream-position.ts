@@ -1,0 +1,59 @@
+/**
+ * What a process has heard of the stream, kept over sessions, and whether the stream is still the one that it heard.
+ */
+import { type JetStreamManager, NatsError, type StreamInfo } from 'nats';
+import { nanosecondsOf } from './delivery.ts';
+
+export interface StreamPosition {
+  /** Which stream, by name and moment of creation; empty before the first. */
+  stream: string;
+  epoch: string;
+  applied: number;
+  /** When the stream took the message `applied`; null where that was never told. */
+  takenAt: string | null;
+}
+
+export const createStreamPosition = (): StreamPosition => ({ stream: '', epoch: '', applied: 0, takenAt: null });
+
+/** Tells a stream from one of the same name that was made later. */
+export const identity = (info: StreamInfo): string => `js:${info.config.name}:${info.created}`;
+
+/** When the stream took its last message. */
+export const lastTakenAt = ({ state }: StreamInfo): string | null => nanosecondsOf(state.last_ts);
+
+/** How to go on: from the next message, after a gap, in a history that differs from the one heard, or as at the start. */
+export type Plan = 'resume' | 'gap' | 'rolled back' | 'anew';
+
+const NO_MESSAGE = 10037;
+
+const takenAt = async (manager: JetStreamManager, stream: string, seq: number): Promise<string | null> => {
+  try {
+    return nanosecondsOf((await manager.streams.getMessage(stream, { seq })).timestamp);
+  } catch (error) {
+    if (error instanceof NatsError && error.api_error?.err_code === NO_MESSAGE) return null;
+    throw error;
+  }
+};
+
+/**
+ * Decides how to go on. A stream that lost its newest messages (restored from an older copy, or power lost before its
+ * disk had them) uses their numbers again, and may by now be past the last one heard: hence the message of that number is
+ * looked at, not the number alone.
+ */
+export const planSession = async (
+  manager: JetStreamManager,
+  position: StreamPosition,
+  info: StreamInfo,
+): Promise<Plan> => {
+  if (position.stream !== identity(info)) return 'anew';
+  const { last_seq } = info.state;
+  if (last_seq < position.applied) return 'rolled back';
+  if (position.applied === 0) return 'resume';
+  if (last_seq === position.applied) {
+    return position.takenAt !== null && lastTakenAt(info) === position.takenAt ? 'resume' : 'rolled back';
+  }
+  const found = await takenAt(manager, info.config.name, position.applied);
+  if (found !== null && position.takenAt !== null) return found === position.takenAt ? 'resume' : 'rolled back';
+  // The message is gone: nothing says whether those after it are the ones that came after it then.
+  return 'gap';
+};
