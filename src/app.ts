@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { createEntrySeal } from './cache/entry.ts';
 import { createFactsCache } from './cache/facts-cache.ts';
 import { databaseFacts } from './cache/facts-loader.ts';
 import { createMemoryStore } from './cache/memory.ts';
@@ -35,6 +36,8 @@ import { createHttpDoor } from './transport/http-door.ts';
 const MARGIN_MS = 60_000;
 const POOL_SIZE = 10;
 const STATEMENT_TIMEOUT_MS = 2_000;
+/** Bound on a load of facts; a statement that is given up says so itself before it. */
+const LOAD_TIMEOUT_MS = 2_500;
 /** Beyond this many reads of the database at once, waiting would only make every caller late. */
 const MAX_PENDING_READS = 1_000;
 const MAX_REMEMBERED_CHANGES = 200_000;
@@ -88,12 +91,24 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     config.redisUrl === null
       ? null
       : createRedisStore({ url: config.redisUrl, clock, onError: observe.redisError, onReady: observe.redisReady });
-  const database = databaseFacts(directory.facts, clock);
-  const view = sharedView(policy.current);
+  const database = databaseFacts(directory.facts, clock, LOAD_TIMEOUT_MS);
+  // The same in all replicas: signs what comes back from outside, page tokens and entries in Redis.
+  const signingSecret = config.hs256.secrets[0] ?? config.database.url;
   const cached =
-    redis === null ? database : redisFacts({ store: redis, positions, clock, ttlMs, view, next: database });
+    redis === null
+      ? database
+      : redisFacts({
+          store: redis,
+          positions,
+          clock,
+          ttlMs,
+          seal: createEntrySeal(signingSecret),
+          onRefused: observe.redisRefused,
+          view: sharedView(policy.current),
+          next: database,
+        });
   const cache = createFactsCache({ memory, positions, clock, ttlMs, cached, database });
-  metrics.observe({ memoryEntries: memory.size, hearing: positions.hearing });
+  metrics.observe({ memoryEntries: memory.size, hearing: positions.hearing, lagMs: positions.lagMs });
 
   // token
   const { jwks, hs256 } = config;
@@ -111,7 +126,7 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
   });
 
   // rpc and transport
-  const pageTokens = createPageTokens(hs256.secrets[0] ?? config.database.url);
+  const pageTokens = createPageTokens(signingSecret);
   const services = {
     verifier,
     cache,

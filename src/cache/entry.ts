@@ -1,4 +1,5 @@
 /** Facts as they are cached, and their form in Redis. Pure. */
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import type { Facts } from '../permission/facts.ts';
 import type { Stamp } from './positions.ts';
@@ -21,7 +22,7 @@ export interface SharedView {
 }
 
 /** Raised whenever the form below changes: an entry of another version is a miss. */
-const VERSION = 1;
+const VERSION = 2;
 
 const entrySchema = z.object({
   assent: z.object({
@@ -41,19 +42,48 @@ const entrySchema = z.object({
         })
         .nullable(),
     }),
+    mac: z.string(),
   }),
 });
 
-/** The value of a Redis entry: `{"role", "permissions", "assent": {…}}`. */
-export const encodeEntry = ({ facts, stamp, readAt }: CachedFacts, view: SharedView): string =>
-  JSON.stringify({
+/** A code over what an entry says and the key that it stands under: whoever lacks the secret can write none. */
+export type EntrySeal = (text: string) => string;
+
+/** @param secret The same in all replicas that share a Redis; entries are sealed with a key derived from it. */
+export const createEntrySeal = (secret: string): EntrySeal => {
+  const macKey = Buffer.from(hkdfSync('sha256', secret, '', 'assent cache entry v1', 32));
+  return (text) => createHmac('sha256', macKey).update(text).digest('base64url');
+};
+
+/** All that an entry says and the key that it stands under, in one form whatever the order of an object's fields is. */
+const sealedText = (name: string, { facts: { user, organization }, stamp, readAt }: CachedFacts): string =>
+  JSON.stringify([
+    name,
+    VERSION,
+    stamp.epoch,
+    stamp.seq,
+    readAt,
+    user && [user.roles, user.ban && [user.ban.until]],
+    organization && [
+      organization.status,
+      organization.memberRoles,
+      organization.dynamicRoles.map(({ role, grants }) => [role, grants]),
+    ],
+  ]);
+
+/** The value of the Redis entry `name`: `{"role", "permissions", "assent": {…}}`. */
+export const encodeEntry = (seal: EntrySeal, name: string, entry: CachedFacts, view: SharedView): string => {
+  const { facts, stamp, readAt } = entry;
+  const mac = seal(sealedText(name, entry));
+  return JSON.stringify({
     role: view.role,
     permissions: view.permissions,
-    assent: { v: VERSION, epoch: stamp.epoch, seq: stamp.seq, readAt, facts },
+    assent: { v: VERSION, epoch: stamp.epoch, seq: stamp.seq, readAt, facts, mac },
   });
+};
 
-/** Reads a value back; null for anything that this version of Assent did not write. */
-export const decodeEntry = (text: string): CachedFacts | null => {
+/** Reads a value back; null for anything that this version of Assent did not write under this name. */
+export const decodeEntry = (seal: EntrySeal, name: string, text: string): CachedFacts | null => {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -62,8 +92,11 @@ export const decodeEntry = (text: string): CachedFacts | null => {
   }
   const parsed = entrySchema.safeParse(value);
   if (!parsed.success) return null;
-  const { epoch, seq, readAt, facts } = parsed.data.assent;
-  return { facts, stamp: { epoch, seq }, readAt };
+  const { epoch, seq, readAt, facts, mac } = parsed.data.assent;
+  const entry: CachedFacts = { facts, stamp: { epoch, seq }, readAt };
+  const expected = Buffer.from(seal(sealedText(name, entry)));
+  const found = Buffer.from(mac);
+  return found.length === expected.length && timingSafeEqual(found, expected) ? entry : null;
 };
 
 /**

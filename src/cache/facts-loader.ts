@@ -1,5 +1,6 @@
 /** The interface that every tier behind memory has, and its innermost implementation. */
 import type { Clock } from '../clock.ts';
+import { AssentError } from '../errors.ts';
 import type { Facts, FactsKey } from '../permission/facts.ts';
 import type { CachedFacts } from './entry.ts';
 import type { Stamp } from './positions.ts';
@@ -17,10 +18,31 @@ export interface FactsLoader {
   load(key: FactsKey, stamp: Stamp): Promise<LoadedFacts>;
 }
 
-/** Loads from PostgreSQL; `readAt` is taken before the statement, so that an age is never counted too short. */
-export const databaseFacts = (read: (key: FactsKey) => Promise<Facts>, clock: Clock): FactsLoader => ({
+/** Rejects when `work` has not settled in time; what comes of it later is dropped. */
+const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new AssentError('DATABASE_UNAVAILABLE', 'The database did not answer in time: try again.'));
+  }, timeoutMs);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/**
+ * Loads from PostgreSQL; `readAt` is taken before the statement, so that an age is never counted too short.
+ * @param timeoutMs After this a load is given up, whatever the driver does: those who wait for it must not hang with it,
+ *   and nothing that it still brings is cached.
+ */
+export const databaseFacts = (
+  read: (key: FactsKey) => Promise<Facts>,
+  clock: Clock,
+  timeoutMs: number,
+): FactsLoader => ({
   load: async (key, stamp) => {
     const readAt = clock.now();
-    return { facts: await read(key), stamp, readAt, tier: 'database' };
+    return { facts: await within(timeoutMs, read(key)), stamp, readAt, tier: 'database' };
   },
 });

@@ -13,7 +13,7 @@ export interface MemoryEntry extends CachedFacts {
 export interface MemoryStore {
   get(key: string): MemoryEntry | undefined;
   set(key: string, entry: MemoryEntry): void;
-  /** Frees all entries. An optimisation: entries that are no longer current never answer anyway. */
+  /** Frees all entries. */
   clear(): void;
   size(): number;
 }

@@ -30,11 +30,14 @@ export interface Positions {
   stamp(): Stamp;
   /**
    * The predicate: whether data stamped like this shows every change that this process has applied for the pair. The only
-   * judge for memory, for Redis, for joining a flight and for landing its result.
+   * judge for memory, for Redis, for joining a flight and for landing its result. Where nothing was ever applied it holds
+   * of everything read here: {@link hearing} is what keeps that from being cached.
    */
   current(stamp: Stamp, userId: string, organizationId: string | null): boolean;
   /** Whether a proof of hearing is younger than the lease; otherwise nothing cached may answer. */
   hearing(): boolean;
+  /** How long ago, in milliseconds, the moment is up to which everything published is known to be applied. */
+  lagMs(): number;
   /** Starts an epoch: nothing stamped before it, or below `floor` in it, is current any more. */
   begin(epoch: string, floor: number): void;
   /** Events up to `seq` may have been missed: nothing stamped below it is current any more. */
@@ -47,6 +50,7 @@ export interface Positions {
 
 /** Creates positions that trust nothing until {@link Positions.begin} and a proof of hearing. */
 export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: PositionsOptions): Positions => {
+  const createdAt = clock.monotonic();
   let epoch = '';
   let applied = 0;
   // One object for all reads that begin between two events: entries keep it.
@@ -69,12 +73,12 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
     },
     current: ({ epoch: of, seq }, userId, organizationId) =>
       of === epoch &&
-      epoch !== '' &&
       seq >= floor &&
       seq >= users.latest(userId) &&
       (organizationId === null ||
         (seq >= organizations.latest(organizationId) && seq >= pairs.latest(memoryKey(userId, organizationId)))),
     hearing: () => clock.monotonic() - heardAt < leaseMs,
+    lagMs: () => clock.monotonic() - Math.max(heardAt, createdAt),
     begin: (newEpoch, newFloor) => {
       epoch = newEpoch;
       applied = newFloor;
@@ -96,10 +100,12 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
         else if (change.kind === 'organization') organizations.record(change.organizationId, seq, now);
         else raiseFloor(seq);
       }
-      applied = seq;
+      // A resync that was put off tells of the last event heard, past which a gap may have been skipped meanwhile.
+      if (seq > applied) applied = seq;
     },
     heard: (monotonicMs) => {
-      if (monotonicMs > heardAt) heardAt = monotonicMs;
+      // Without an epoch nothing was heard that entries could be judged by.
+      if (epoch !== '' && monotonicMs > heardAt) heardAt = monotonicMs;
     },
   };
 };
@@ -112,5 +118,6 @@ export const createTtlPositions = (clock: Clock): Positions => {
   const positions = createPositions({ clock, leaseMs: Number.POSITIVE_INFINITY, rememberMs: 0, maxRemembered: 0 });
   positions.begin(TTL_EPOCH, 0);
   positions.heard(clock.monotonic());
-  return positions;
+  // There is nothing to lag behind.
+  return { ...positions, lagMs: () => 0 };
 };

@@ -1,7 +1,7 @@
 /** Redis as a tier of facts, around another one. */
 import type { Clock } from '../clock.ts';
 import type { Facts, FactsChange, FactsKey } from '../permission/facts.ts';
-import { decodeEntry, encodeEntry, remainingLife, type SharedView } from './entry.ts';
+import { type CachedFacts, decodeEntry, type EntrySeal, encodeEntry, remainingLife, type SharedView } from './entry.ts';
 import type { FactsLoader } from './facts-loader.ts';
 import { redisKey } from './keys.ts';
 import type { Positions } from './positions.ts';
@@ -15,11 +15,21 @@ export interface ValueStore {
   delete(key: string): void;
 }
 
+/**
+ * Why a value in Redis does not answer. `unreadable`: not written by this version of Assent for this key. `overtaken`: an
+ * event was applied since, or the process no longer hears any. `expired`: too old.
+ */
+export type RefusedReason = 'unreadable' | 'overtaken' | 'expired';
+
 export interface RedisFactsOptions {
   readonly store: ValueStore;
   readonly positions: Positions;
   readonly clock: Clock;
   readonly ttlMs: number;
+  /** Tells the entries that Assent wrote from those of others. */
+  readonly seal: EntrySeal;
+  /** Called with every value that was there and does not answer, and why. */
+  readonly onRefused: (reason: RefusedReason) => void;
   /** What other services read beside the facts. */
   readonly view: (facts: Facts, now: number) => SharedView;
   readonly next: FactsLoader;
@@ -29,12 +39,20 @@ export interface RedisFactsOptions {
  * Facts from Redis, when the entry there is current by the events that this process has applied, else from the next tier.
  * What the next tier read is stored only if it is still current: otherwise an event came in between.
  */
-export const redisFacts = ({ store, positions, clock, ttlMs, view, next }: RedisFactsOptions): FactsLoader => {
-  const read = async ({ userId, organizationId }: FactsKey, name: string) => {
+export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
+  const { store, positions, clock, ttlMs, seal, onRefused, view, next } = options;
+  const refused = (reason: RefusedReason): null => {
+    onRefused(reason);
+    return null;
+  };
+  const read = async ({ userId, organizationId }: FactsKey, name: string): Promise<CachedFacts | null> => {
     const value = await store.get(name);
-    const entry = value === null ? null : decodeEntry(value);
-    if (entry === null || remainingLife(entry, ttlMs, clock.now()) <= 0) return null;
-    return positions.current(entry.stamp, userId, organizationId) ? entry : null;
+    if (value === null) return null;
+    const entry = decodeEntry(seal, name, value);
+    if (entry === null) return refused('unreadable');
+    if (remainingLife(entry, ttlMs, clock.now()) <= 0) return refused('expired');
+    const current = positions.hearing() && positions.current(entry.stamp, userId, organizationId);
+    return current ? entry : refused('overtaken');
   };
   return {
     load: async (key, stamp) => {
@@ -44,8 +62,9 @@ export const redisFacts = ({ store, positions, clock, ttlMs, view, next }: Redis
       const loaded = await next.load(key, stamp);
       const now = clock.now();
       const lifeMs = remainingLife(loaded, ttlMs, now);
+      // Not for the promise, since whoever reads the entry judges it; but other readers of `perm:` know no positions.
       if (lifeMs > 0 && positions.current(loaded.stamp, key.userId, key.organizationId)) {
-        store.set(name, encodeEntry(loaded, view(loaded.facts, now)), lifeMs);
+        store.set(name, encodeEntry(seal, name, loaded, view(loaded.facts, now)), lifeMs);
       }
       return loaded;
     },

@@ -5,6 +5,8 @@ import type { ValueStore } from './redis-facts.ts';
 
 /** Redis answers in well under a millisecond; past this, PostgreSQL is asked instead. */
 const COMMAND_TIMEOUT_MS = 50;
+/** No entry is longer; of a value that somebody else wrote no more is read, however long it is. */
+const MAX_VALUE_BYTES = 1_048_576;
 /** After a command that timed out, Redis is left alone for this long, so that not every miss waits for the timeout. */
 const PAUSE_MS = 500;
 const RECONNECT_MAX_MS = 1_000;
@@ -51,7 +53,12 @@ export const createRedisStore = ({ url, clock, onError, onReady }: RedisStoreOpt
 
   return {
     available,
-    get: (key) => (available() ? redis.get(key).catch(failed('get')) : Promise.resolve(null)),
+    get: async (key) => {
+      if (!available()) return null;
+      // As GET, with a bound on what comes; a key that is not there reads as the empty string.
+      const value = await redis.getrange(key, 0, MAX_VALUE_BYTES - 1).catch(failed('get'));
+      return value === '' ? null : value;
+    },
     set: (key, value, lifeMs) => {
       if (available()) redis.set(key, value, 'PX', Math.ceil(lifeMs)).catch(failed('set'));
     },

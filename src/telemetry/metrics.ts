@@ -19,12 +19,17 @@ export interface Metrics {
   readonly event: (outcome: string) => void;
   readonly eventLag: (messages: number) => void;
   readonly redisError: (operation: string) => void;
+  readonly redisRefused: (reason: string) => void;
   readonly databaseFault: () => void;
   readonly badDynamicRoles: (count: number) => void;
   readonly policyReload: (ok: boolean) => void;
   readonly keyRefresh: (outcome: string) => void;
   /** Reads values that are asked for at each scrape. */
-  readonly observe: (read: { readonly memoryEntries: () => number; readonly hearing: () => boolean }) => void;
+  readonly observe: (read: {
+    readonly memoryEntries: () => number;
+    readonly hearing: () => boolean;
+    readonly lagMs: () => number;
+  }) => void;
   readonly scrape: Scrape;
 }
 
@@ -80,6 +85,11 @@ export const createMetrics = (): Metrics => {
     registers,
   });
   const redisErrors = counter('assent_redis_errors_total', 'Redis commands that failed, by operation.', ['operation']);
+  const redisRefused = counter(
+    'assent_redis_refused_total',
+    'Values in Redis that did not answer, by reason: unreadable, overtaken, expired.',
+    ['reason'],
+  );
   const databaseFaults = counter('assent_database_faults_total', 'Statements that PostgreSQL could not answer.', []);
   const badRoles = counter(
     'assent_bad_dynamic_roles_total',
@@ -105,17 +115,27 @@ export const createMetrics = (): Metrics => {
     event: (outcome) => events.inc({ outcome }),
     eventLag: (messages) => lag.set(messages),
     redisError: (operation) => redisErrors.inc({ operation }),
+    redisRefused: (reason) => redisRefused.inc({ reason }),
     databaseFault: () => databaseFaults.inc(),
     badDynamicRoles: (count) => badRoles.inc(count),
     policyReload: (ok) => reloads.inc({ outcome: ok ? 'ok' : 'failed' }),
     keyRefresh: (outcome) => refreshes.inc({ outcome }),
-    observe: ({ memoryEntries, hearing }) => {
+    observe: ({ memoryEntries, hearing, lagMs }) => {
       new Gauge({
         name: 'assent_memory_entries',
         help: 'Facts in memory.',
         registers,
         collect() {
           this.set(memoryEntries());
+        },
+      });
+      new Gauge({
+        name: 'assent_events_lag_seconds',
+        help: 'Age of the moment up to which every event is known to be applied.',
+        aggregator: 'max',
+        registers,
+        collect() {
+          this.set(lagMs() / 1_000);
         },
       });
       new Gauge({

@@ -99,6 +99,7 @@ export const observers = (log: Logger, metrics: Metrics) => {
     /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
     isAway: (error: unknown): boolean =>
       error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED'),
+    redisRefused: metrics.redisRefused,
     redisReady: (): void => log.info('Redis is connected'),
     events: {
       event: (outcome: string, detail: { readonly subject: string; readonly problem?: string }): void => {

@@ -1,12 +1,14 @@
 /** The real cache on stores of this process, with time, loads and events in the test's hands. */
+import { createEntrySeal } from '../../src/cache/entry.ts';
 import { createFactsCache, type FactsCache } from '../../src/cache/facts-cache.ts';
 import { databaseFacts } from '../../src/cache/facts-loader.ts';
 import { createMemoryStore } from '../../src/cache/memory.ts';
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
-import { redisFacts, type ValueStore } from '../../src/cache/redis-facts.ts';
+import { type RefusedReason, redisFacts, type ValueStore } from '../../src/cache/redis-facts.ts';
 import type { Facts, FactsKey } from '../../src/permission/facts.ts';
 
 export const TTL_MS = 300_000;
+export const LOAD_TIMEOUT_MS = 2_500;
 export const EPOCH = 'js:TEST:1';
 export const KEY: FactsKey = { userId: 'u', organizationId: 'o' };
 
@@ -60,12 +62,22 @@ export const createReplica = (options: {
   readonly clock: ReturnType<typeof createTestClock>;
   readonly redis: ValueStore;
   readonly read: (key: FactsKey) => Promise<Facts>;
+  readonly onRefused?: (reason: RefusedReason) => void;
 }): Replica => {
-  const { clock, redis, read } = options;
+  const { clock, redis, read, onRefused = () => {} } = options;
   const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 10_000 });
-  const database = databaseFacts(read, clock);
+  const database = databaseFacts(read, clock, LOAD_TIMEOUT_MS);
   const view = () => ({ role: '', permissions: [] });
-  const cached = redisFacts({ store: redis, positions, clock, ttlMs: TTL_MS, view, next: database });
+  const cached = redisFacts({
+    store: redis,
+    positions,
+    clock,
+    ttlMs: TTL_MS,
+    seal: createEntrySeal('a secret of tests'),
+    onRefused,
+    view,
+    next: database,
+  });
   const memory = createMemoryStore(1_000);
   return { positions, cache: createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, cached, database }) };
 };

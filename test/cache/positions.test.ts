@@ -11,9 +11,13 @@ beforeEach(() => {
 });
 
 describe('the predicate', () => {
-  it('trusts nothing before a stream was found', () => {
+  it('trusts nothing of before a stream was found', () => {
     const positions = create();
-    expect(positions.current(positions.stamp(), 'u', 'o')).toBe(false);
+    const before = positions.stamp();
+    positions.heard(time);
+    expect(positions.hearing()).toBe(false);
+    positions.begin('e', 0);
+    expect(positions.current(before, 'u', 'o')).toBe(false);
   });
 
   it('trusts what began at or after the floor, and nothing of another epoch', () => {
@@ -58,6 +62,15 @@ describe('the predicate', () => {
     expect(positions.stamp()).toEqual({ epoch: 'e', seq: 20 });
   });
 
+  it('does not go back when a resync that was put off comes after a gap', () => {
+    const positions = create();
+    positions.begin('e', 10);
+    positions.skipTo(20);
+    positions.apply(11, { kind: 'everything' });
+    expect(positions.stamp()).toEqual({ epoch: 'e', seq: 20 });
+    expect(positions.current(positions.stamp(), 'u', 'o')).toBe(true);
+  });
+
   it('forgets changes safely: for want of room, and by age', () => {
     const positions = create(2);
     positions.begin('e', 0);
@@ -81,6 +94,16 @@ describe('hearing', () => {
     expect(positions.hearing()).toBe(true);
     time = 2_500;
     expect(positions.hearing()).toBe(false);
+  });
+
+  it('lags by the age of what was proved, and by the age of the process before the first proof', () => {
+    const positions = create();
+    time += 700;
+    expect(positions.lagMs()).toBe(700);
+    positions.begin('e', 0);
+    positions.heard(1_600);
+    expect(positions.lagMs()).toBe(100);
+    expect(createTtlPositions(clock).lagMs()).toBe(0);
   });
 
   it('does not outlive its stream', () => {

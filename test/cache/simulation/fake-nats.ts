@@ -180,6 +180,11 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
     await step(`${connection.name} is told ${what}`);
     return connection.open && !connection.stalled ? reply() : never();
   };
+  const notThere = (): NatsError => {
+    const error = new NatsError('no message found', '404');
+    error.api_error = { code: 404, err_code: 10037, description: 'no message found' };
+    return error;
+  };
   const found = (): Stream<Event> => {
     if (stream === null) throw notFound();
     return stream;
@@ -188,6 +193,12 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
   const manager = (connection: Connection<Event>) => ({
     streams: {
       info: () => api(connection, 'the stream', () => describe(found())),
+      getMessage: (_stream: string, { seq }: { readonly seq: number }) =>
+        api(connection, `message ${seq}`, () => {
+          const message = found().messages.get(seq);
+          if (message === undefined) throw notThere();
+          return { timestamp: moment(message.time) };
+        }),
       add: ({ name }: { readonly name: string }) =>
         api(connection, 'a new stream', () => {
           if (stream === null) {
