@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+/** `assent-policy`: 0 when all is well, 1 when `diff` found drift, 2 for everything else. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { comparePolicies } from './policy/compare.ts';
+import { LoadError, loadAuth } from './policy/load-auth.ts';
+import { PolicyFileError, readPolicy } from './policy/read-policy.ts';
+import { writePolicy } from './policy/write-policy.ts';
+
+const USAGE = `usage: assent-policy export AUTH_FILE             prints the policy that a Better Auth instance amounts to
+       assent-policy diff POLICY_FILE AUTH_FILE   prints in what the two differ; exit code 1 when they do
+
+AUTH_FILE exports an instance of Better Auth as "auth" or by default. It is loaded, with the variables of .env, but nothing
+of it is called and no database is needed. TypeScript needs Node 22.18 or newer, or Bun: bunx --bun assent-policy …
+`;
+
+const say = (line: string): void => void process.stderr.write(`assent-policy: ${line}\n`);
+
+const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'error';
+    throw new PolicyFileError(code === 'ENOENT' ? `${file}: no such file` : `${file}: cannot be read (${code})`);
+  }
+};
+
+const exportPolicy = async (authFile: string): Promise<number> => {
+  const { policy, dynamicRoles, notes } = await loadAuth(authFile);
+  const comments = [`Exported from ${basename(authFile)} by assent-policy: change that, and export again.`, ...notes];
+  if (!dynamicRoles) comments.push('Dynamic roles are off there. Assent goes by them wherever their table has rows.');
+  process.stdout.write(writePolicy(policy, comments));
+  for (const note of notes) say(`note: ${note}`);
+  return 0;
+};
+
+const diffPolicy = async (policyFile: string, authFile: string): Promise<number> => {
+  const file = readPolicy(readText(policyFile), policyFile);
+  const { policy } = await loadAuth(authFile);
+  const lines = comparePolicies(file, policy);
+  if (lines.length === 0) return 0;
+  process.stdout.write(`--- ${policyFile}\n+++ ${authFile}\n${lines.join('\n')}\n`);
+  return 1;
+};
+
+const main = async ([command, ...files]: readonly string[]): Promise<number> => {
+  const [first = '', second = ''] = files;
+  try {
+    if (command === 'export' && files.length === 1) return await exportPolicy(first);
+    if (command === 'diff' && files.length === 2) return await diffPolicy(first, second);
+  } catch (error) {
+    if (!(error instanceof LoadError || error instanceof PolicyFileError)) throw error;
+    for (const line of error.message.split('\n')) say(line);
+    return 2;
+  }
+  const asked = command === '--help' || command === '-h';
+  (asked ? process.stdout : process.stderr).write(USAGE);
+  return asked ? 0 : 2;
+};
+
+process.exitCode = await main(process.argv.slice(2));

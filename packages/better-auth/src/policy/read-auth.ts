@@ -1,0 +1,179 @@
+/** From a live instance of Better Auth to what a policy says. Pure: nothing of the instance is called but its roles. */
+import { AuthError, part } from './instance.ts';
+import { type Grants, grantsOf, type Pair, type PolicyModel, pairName, pairsOf, type Roles } from './model.ts';
+
+/** Better Auth's own roles and statements, in force where an application sets none. */
+export interface Defaults {
+  readonly organization: { readonly roles: unknown; readonly statements: unknown };
+  readonly admin: { readonly roles: unknown; readonly statements: unknown };
+}
+
+export interface ReadAuth {
+  readonly policy: PolicyModel;
+  /** Whether organizations can have roles of their own. */
+  readonly dynamicRoles: boolean;
+  /** What the policy cannot say, or says with consequences. */
+  readonly notes: readonly string[];
+}
+
+const entriesOf = (value: unknown): readonly (readonly [string, unknown])[] =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');
+
+/** Why a policy cannot have a name; null when it can. */
+const unfit = (name: string): string | null =>
+  name === ''
+    ? 'is empty'
+    : name.length > 120
+      ? 'is longer than 120 characters'
+      : name.trim() !== name || /[\p{Cc}\p{Cs}]/u.test(name)
+        ? 'has spaces at its ends, control characters or half characters'
+        : name.includes(':')
+          ? 'has a colon'
+          : name === '*'
+            ? 'is a wildcard to Assent, and a mere name to Better Auth'
+            : null;
+
+const createReader = () => {
+  const problems: string[] = [];
+  const notes = new Set<string>();
+
+  const fits = (what: string, name: string): boolean => {
+    const why = unfit(name);
+    if (why !== null) notes.add(`left out: ${what} ${JSON.stringify(name)}, which ${why}`);
+    return why === null;
+  };
+  /** Statements as they are written; a problem for anything but lists of texts. */
+  const statementsOf = (value: unknown, what: string): readonly Pair[] => {
+    if (typeof value !== 'object' || value === null) {
+      problems.push(`${what} has no statements; only what createAccessControl and newRole make can be exported`);
+      return [];
+    }
+    return entriesOf(value).flatMap(([resource, actions]) => {
+      if (isTexts(actions)) return actions.map((action): Pair => [resource, action]);
+      problems.push(`${what}: the actions of ${JSON.stringify(resource)} are not a list of texts`);
+      return [];
+    });
+  };
+  const fitting = (pairs: readonly Pair[]): Grants =>
+    grantsOf(pairs.filter(([resource, action]) => fits('the resource', resource) && fits('the action', action)));
+
+  /** What a role answers when it is asked for one action; whatever throws grants nothing. */
+  const answer = (role: unknown, [resource, action]: Pair): unknown => {
+    try {
+      const authorize: unknown = Reflect.get(Object(role), 'authorize');
+      if (typeof authorize !== 'function') return false;
+      const answered: unknown = authorize.call(role, { [resource]: [action] });
+      return answered instanceof Promise ? null : part(answered, 'success') === true;
+    } catch {
+      return false;
+    }
+  };
+  const readRole = (what: string, role: unknown, vocabulary: readonly Pair[]): readonly Pair[] => {
+    const count = problems.length;
+    const pairs = statementsOf(part(role, 'statements'), what);
+    if (problems.length > count) return [];
+    // A role of somebody's own making may decide by other things than its statements.
+    const named = new Set(pairs.map(pairName));
+    const odd = [...pairs, ...vocabulary].find((pair) => answer(role, pair) !== named.has(pairName(pair)));
+    if (odd !== undefined) {
+      problems.push(
+        `${what} decides ${pairName(odd)} by a function of its own, not by its statements; it cannot be exported`,
+      );
+    }
+    return pairs;
+  };
+  const readRoles = (kind: string, roles: unknown, vocabulary: readonly Pair[]): Roles =>
+    entriesOf(roles).flatMap(([name, role]) => {
+      const pairs = readRole(`the ${kind} role ${JSON.stringify(name)}`, role, vocabulary);
+      if (!fits(`the ${kind} role`, name)) return [];
+      if (name.includes(',')) {
+        notes.add(`left out: the ${kind} role ${JSON.stringify(name)}, which nobody can have: commas part roles`);
+        return [];
+      }
+      return [[name, fitting(pairs)]];
+    });
+  return { problems, notes, statementsOf, fitting, readRoles };
+};
+
+/** Better Auth's platform roles grant nothing in organizations; Assent's grant everywhere. */
+const limitPlatform = (
+  roles: Roles,
+  inOrganizations: ReadonlySet<string>,
+  everybodys: readonly string[],
+  notes: Set<string>,
+): Roles =>
+  roles.map(([name, grants]) => {
+    const shared = pairsOf(grants).filter((pair) => inOrganizations.has(pairName(pair)));
+    if (shared.length === 0) return [name, grants];
+    const which = shared.map(pairName).join(', ');
+    if (!everybodys.includes(name)) {
+      notes.add(`the platform role ${name} grants ${which} in every organization: platform roles do in Assent`);
+      return [name, grants];
+    }
+    notes.add(
+      `left out: ${which} of the platform role ${name}, which everybody has: Assent would grant it in every organization`,
+    );
+    return [name, grantsOf(pairsOf(grants).filter((pair) => !inOrganizations.has(pairName(pair))))];
+  });
+
+/**
+ * Reads the roles of an instance.
+ * @throws {AuthError} with everything that cannot be exported.
+ */
+export const readAuth = (instance: unknown, defaults: Defaults): ReadAuth => {
+  const plugins = part(part(instance, 'options'), 'plugins');
+  const optionsOf = (id: string): unknown => {
+    const plugin: unknown = Array.isArray(plugins) ? plugins.find((one) => part(one, 'id') === id) : undefined;
+    return plugin === undefined ? null : (part(plugin, 'options') ?? {});
+  };
+  const organization = optionsOf('organization');
+  if (organization === null) {
+    throw new AuthError('has no organization plugin: add organization() of better-auth/plugins to its plugins');
+  }
+  const admin = optionsOf('admin');
+  const { problems, notes, statementsOf, fitting, readRoles } = createReader();
+
+  const access = part(organization, 'ac');
+  const statements = statementsOf(
+    part(access, 'statements') ?? defaults.organization.statements,
+    'the organization plugin',
+  );
+  const roles = part(organization, 'roles') ?? defaults.organization.roles;
+  const organizationRoles = readRoles('organization', roles, statements);
+
+  const platformStatements =
+    admin === null
+      ? []
+      : statementsOf(part(part(admin, 'ac'), 'statements') ?? defaults.admin.statements, 'the admin plugin');
+  const adminRoles = admin === null ? {} : (part(admin, 'roles') ?? defaults.admin.roles);
+  const defaultRoles = String(part(admin, 'defaultRole') || 'user').split(',');
+  const [defaultPlatformRole = 'user', ...others] = defaultRoles;
+  if (others.length > 0) notes.add(`left out: ${others.join(', ')} of defaultRole, since Assent has one default role`);
+  const inOrganizations = new Set(
+    [...statements, ...organizationRoles.flatMap(([, grants]) => pairsOf(grants))].map(pairName),
+  );
+  const platformRoles = limitPlatform(
+    readRoles('platform', adminRoles, platformStatements),
+    inOrganizations,
+    defaultRoles,
+    notes,
+  );
+
+  const adminUserIds = part(admin, 'adminUserIds') ?? [];
+  if (!isTexts(adminUserIds)) problems.push('adminUserIds of the admin plugin is not a list of texts');
+  if (problems.length > 0) throw new AuthError(problems.join('\n'));
+  return {
+    policy: {
+      statements: fitting([...statements, ...platformStatements]),
+      organizationRoles,
+      platformRoles,
+      adminUserIds: isTexts(adminUserIds) ? adminUserIds : [],
+      defaultPlatformRole,
+    },
+    // Without access control of its own Better Auth does not look at them.
+    dynamicRoles: part(part(organization, 'dynamicAccessControl'), 'enabled') === true && access !== undefined,
+    notes: [...notes],
+  };
+};
