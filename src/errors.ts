@@ -55,3 +55,10 @@ export class AssentError extends Error {
 /** A request with a field that is missing, too long or malformed. */
 export const invalidArgument = (field: string, description: string): AssentError =>
   new AssentError('INVALID_ARGUMENT', `${field}: ${description}`, { violations: [{ field, description }] });
+
+/** A request that is no message at all. The decoder's text is not passed on: it may quote the bytes. */
+export const undecodable = (cause: unknown): AssentError =>
+  new AssentError('INVALID_ARGUMENT', 'The request is not a valid message of this method.', {
+    cause,
+    violations: [{ field: '', description: 'is not a valid message of this method.' }],
+  });

@@ -6,7 +6,9 @@ import { AssentError, type ErrorCode } from '../errors.ts';
 
 /** The codes of google.rpc.Code that Assent answers with. */
 export const Code = {
+  CANCELLED: 1,
   INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,
   RESOURCE_EXHAUSTED: 8,
   UNIMPLEMENTED: 12,

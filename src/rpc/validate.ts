@@ -35,6 +35,7 @@ const tooLong = (value: string, maxBytes: number): boolean =>
 
 const checkText = (violations: Violations, field: string, value: string, maxBytes: number): boolean => {
   if (value === '') violations.add(field, 'must not be empty.');
+  else if (!value.isWellFormed()) violations.add(field, 'must be valid UTF-8.');
   else if (tooLong(value, maxBytes)) violations.add(field, `must be at most ${maxBytes} bytes long.`);
   else return true;
   return false;

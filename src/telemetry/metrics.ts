@@ -2,16 +2,26 @@
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-/** The names of google.rpc.Code that the doors count. */
-const CODE_NAMES: Readonly<Record<number, string>> = {
-  0: 'OK',
-  3: 'INVALID_ARGUMENT',
-  5: 'NOT_FOUND',
-  8: 'RESOURCE_EXHAUSTED',
-  13: 'INTERNAL',
-  14: 'UNAVAILABLE',
-  16: 'UNAUTHENTICATED',
-};
+/** The names of google.rpc.Code, by number. */
+const CODE_NAMES: readonly string[] = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
 
 export interface Metrics {
   readonly call: (method: string, code: number, seconds: number) => void;

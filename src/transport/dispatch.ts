@@ -3,8 +3,9 @@
  * the handler, turn what was thrown into a status, count.
  */
 import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
+import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { AssentError } from '../errors.ts';
+import { undecodable } from '../errors.ts';
 import { type ErrorStatus, errorStatus } from '../rpc/errors.ts';
 import type { Handlers } from '../rpc/handlers.ts';
 import type { TraceCall } from '../telemetry/traces.ts';
@@ -30,6 +31,8 @@ export interface Call {
   setHeader(name: string, value: string): void;
   /** Decodes the request; what it throws is the caller's fault. */
   decode(): Message;
+  /** The google.rpc.Code that the call has ended with already, its deadline passed or its caller gone; else null. */
+  endedAs(): number | null;
 }
 
 export interface DispatcherOptions {
@@ -49,6 +52,9 @@ export interface DispatcherOptions {
 /** Runs calls: at once where the handler answers at once. */
 export interface Dispatcher {
   run(method: Method, call: Call): Outcome | Promise<Outcome>;
+  /** Counts a call that a door refused by itself, as {@link DispatcherOptions.onCall}. */
+  readonly onRefused: DispatcherOptions['onCall'];
+  readonly onDefect: DispatcherOptions['onDefect'];
   /** Lets a caller pass, for services that are not the dispatcher's. */
   readonly gate: CallerGate;
 }
@@ -57,22 +63,39 @@ const decoded = (call: Call): Message => {
   try {
     return call.decode();
   } catch (cause) {
-    // No text of the decoder: it may quote the bytes.
-    throw new AssentError('INVALID_ARGUMENT', 'The request is not a valid message of this method.', {
-      cause,
-      violations: [{ field: '', description: 'is not a valid protobuf message; strings must be UTF-8.' }],
-    });
+    throw undecodable(cause);
   }
+};
+
+/**
+ * Text that is not UTF-8 becomes half a surrogate pair, which no valid text can hold, so that `rpc/validate.ts` can name
+ * the field. protobuf-es would refuse the whole message without saying where.
+ */
+const keepIllFormedText = (): void => {
+  const encoding = getTextEncoding();
+  configureTextEncoding({
+    ...encoding,
+    decodeUtf8: (bytes) => {
+      try {
+        return encoding.decodeUtf8(bytes, true);
+      } catch {
+        return '\ud800';
+      }
+    },
+  });
 };
 
 /** Creates the dispatcher. */
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
+  keepIllFormedText();
   const { handlers, gate, replica, position, onCall, onDefect, traceCall } = options;
   // The methods of `handlers` differ in their types only; `methods` and `handlers` come from the same service.
   const byName = handlers as unknown as Readonly<Record<string, (request: Message) => Message | Promise<Message>>>;
 
   return {
     gate,
+    onRefused: onCall,
+    onDefect,
     run: (method, call) => {
       const began = performance.now();
       const endTrace = traceCall?.(method.name, call.header);
@@ -81,12 +104,12 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         endTrace?.(code);
       };
       const succeed = (response: Message): Outcome => {
-        count(0);
+        count(call.endedAs() ?? 0);
         return { ok: true, response };
       };
       const fail = (error: unknown): Outcome => {
         const status = errorStatus(error, onDefect);
-        count(status.code);
+        count(call.endedAs() ?? status.code);
         return { ok: false, status };
       };
       try {

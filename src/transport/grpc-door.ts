@@ -1,5 +1,5 @@
 /** The gRPC door, on @grpc/grpc-js: the service, health and reflection. */
-import { create, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import {
   Metadata,
   Server,
@@ -11,12 +11,12 @@ import {
 } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import type { Address, Config } from '../config.ts';
-import type { ErrorStatus } from '../rpc/errors.ts';
+import { Code } from '../rpc/errors.ts';
 import { formatAddress } from './address.ts';
 import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
 import { type Door, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
+import { grpcError } from './grpc-error.ts';
 import { addReflection } from './grpc-reflection.ts';
 
 // Decoding and encoding are the dispatcher's: grpc-js would make INTERNAL of a request that cannot be decoded.
@@ -42,13 +42,6 @@ const encode = (method: Method, message: Message): Buffer => {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 };
 
-const statusMetadata = ({ code, message, details }: ErrorStatus): Metadata => {
-  const metadata = new Metadata();
-  const status = create(StatusSchema, { code, message, details: [...details] });
-  metadata.set('grpc-status-details-bin', Buffer.from(toBinary(StatusSchema, status)));
-  return metadata;
-};
-
 const unaryHandler =
   (dispatcher: Dispatcher, method: Method) =>
   (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
@@ -56,10 +49,7 @@ const unaryHandler =
     const answer = (outcome: Outcome): void => {
       if (headers !== null) call.sendMetadata(headers);
       if (outcome.ok) callback(null, encode(method, outcome.response));
-      else {
-        const { code, message } = outcome.status;
-        callback({ code, details: message, metadata: statusMetadata(outcome.status) });
-      }
+      else callback(grpcError(outcome.status));
     };
     const outcome = dispatcher.run(method, {
       header: (name) => call.metadata.get(name)[0]?.toString(),
@@ -68,6 +58,10 @@ const unaryHandler =
         headers.set(name, value);
       },
       decode: () => fromBinary(method.input, call.request),
+      endedAs: () => {
+        if (Number(call.getDeadline()) <= Date.now()) return Code.DEADLINE_EXCEEDED;
+        return call.cancelled ? Code.CANCELLED : null;
+      },
     });
     // grpc-js answers DEADLINE_EXCEEDED itself when a deadline passes and drops what comes after it.
     if (outcome instanceof Promise) void outcome.then(answer);
@@ -106,7 +100,7 @@ export const createGrpcDoor = ({ address, tls, dispatcher }: GrpcDoorOptions): D
   // Health is open to whoever reaches the port: it is asked by orchestrators and says nothing of people.
   const health = new HealthImplementation({ '': 'NOT_SERVING', [AuthService.typeName]: 'NOT_SERVING' });
   health.addToServer(server);
-  addReflection(server, dispatcher.gate);
+  addReflection(server, dispatcher);
 
   return {
     listen: async () => {

@@ -1,13 +1,14 @@
 /** Server reflection, v1 and v1alpha, so that grpcurl and `buf curl` need no proto file. */
 import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { type Server, status, type UntypedHandleCall, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Server, UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { type EnumTypeDefinition, loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthProtoPath } from 'grpc-health-check';
 import { file_assent_auth_v1_auth_service } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { AssentError } from '../errors.ts';
-import type { CallerGate } from './callers.ts';
+import { errorStatus } from '../rpc/errors.ts';
+import type { Dispatcher } from './dispatch.ts';
+import { grpcError } from './grpc-error.ts';
 
 /** A file after the files that it imports, each once. */
 const withImports = (file: DescFile, seen = new Set<DescFile>()): ReadonlySet<DescFile> => {
@@ -37,13 +38,12 @@ type StreamHandler = (call: {
   emit(event: 'error', error: unknown): boolean;
 }) => void;
 
-const gated = (gate: CallerGate, handler: UntypedHandleCall): UntypedHandleCall => {
+const gated = ({ gate, onDefect }: Dispatcher, handler: UntypedHandleCall): UntypedHandleCall => {
   const guarded: StreamHandler = (call) => {
     try {
       gate(call.metadata.get('authorization')[0]?.toString());
     } catch (error) {
-      const details = error instanceof AssentError ? error.message : 'Internal error';
-      call.emit('error', { code: status.UNAUTHENTICATED, details });
+      call.emit('error', grpcError(errorStatus(error, onDefect)));
       return;
     }
     (handler as unknown as StreamHandler)(call);
@@ -52,11 +52,11 @@ const gated = (gate: CallerGate, handler: UntypedHandleCall): UntypedHandleCall 
 };
 
 /** Adds the reflection services, for callers that pass the gate. */
-export const addReflection = (server: Server, gate: CallerGate): void => {
+export const addReflection = (server: Server, dispatcher: Dispatcher): void => {
   new ReflectionService(packageDefinition()).addToServer({
     addService: (service, implementation) => {
       const guarded: UntypedServiceImplementation = Object.fromEntries(
-        Object.entries(implementation).map(([name, handler]) => [name, gated(gate, handler)]),
+        Object.entries(implementation).map(([name, handler]) => [name, gated(dispatcher, handler)]),
       );
       server.addService(service, guarded);
     },

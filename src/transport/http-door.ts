@@ -1,12 +1,12 @@
 /** The HTTP door, on connect-node: Connect, gRPC-Web and gRPC, and the plain pages for probes and metrics. */
 import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from '@connectrpc/connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import type { Address, Config } from '../config.ts';
-import type { ErrorStatus } from '../rpc/errors.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { formatAddress } from './address.ts';
+import { createConnectAdapter, type NodeHandler, reached } from './connect-adapter.ts';
+import { connectError } from './connect-error.ts';
 import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
 import { type Door, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
 import { createPages } from './pages.ts';
@@ -15,10 +15,12 @@ import { createPlainServer, type PlainServer } from './plain-server.ts';
 /** The longest deadline that a caller may ask for, in milliseconds; longer ones are refused as INVALID_ARGUMENT. */
 const MAX_TIMEOUT_MS = 60_000;
 
-const connectError = ({ code, message, details }: ErrorStatus): ConnectError => {
-  const error = new ConnectError(message, code as Code);
-  error.details = details.map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value }));
-  return error;
+const JSON_OPTIONS = {
+  // proto3's JSON leaves out false: a denial is to be read as one by whoever looks at it.
+  alwaysEmitImplicit: true,
+  // A misspelt organization would be left out, and the token's active one asked about in its place.
+  ignoreUnknownFields: false,
+  textDecoder: new TextDecoder('utf-8', { fatal: true }),
 };
 
 /** Waits for an outcome, but no longer than the caller: connect-node tells of a deadline and leaves the rest to us. */
@@ -34,13 +36,20 @@ const orAborted = async (outcome: Promise<Outcome>, signal: AbortSignal): Promis
 };
 
 const unaryHandler = (dispatcher: Dispatcher, method: Method) => async (request: unknown, context: HandlerContext) => {
+  reached(context);
+  const { signal } = context;
   const running = dispatcher.run(method, {
     header: (name) => context.requestHeader.get(name) ?? undefined,
     setHeader: (name, value) => context.responseHeader.set(name, value),
     // connect-node has decoded it: the descriptor of the route is the method's.
     decode: () => request as ReturnType<Parameters<Dispatcher['run']>[1]['decode']>,
+    endedAs: () => {
+      if (!signal.aborted) return null;
+      const { reason } = signal;
+      return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded ? reason.code : Code.Canceled;
+    },
   });
-  const outcome = running instanceof Promise ? await orAborted(running, context.signal) : running;
+  const outcome = running instanceof Promise ? await orAborted(running, signal) : running;
   if (outcome.ok) return outcome.response;
   throw connectError(outcome.status);
 };
@@ -60,10 +69,12 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOp
   const sockets = new Set<Socket>();
   const pages = createPages(metrics, () => serving);
 
-  const adapter = connectNodeAdapter({
-    routes: (router: ConnectRouter) => {
+  const adapter = createConnectAdapter({
+    routes: (router) => {
       for (const method of methods) router.rpc(method, unaryHandler(dispatcher, method));
     },
+    onRefused: dispatcher.onRefused,
+    onDefect: dispatcher.onDefect,
     fallback: (request, response) => {
       void pages(request.method, request.url).then(({ status, type, text }) => {
         response.writeHead(status, { 'content-type': type });
@@ -72,10 +83,9 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOp
     },
     readMaxBytes: MAX_MESSAGE_BYTES,
     maxTimeoutMs: MAX_TIMEOUT_MS,
-    // proto3's JSON leaves out false: a denial is to be read as one by whoever looks at it.
-    jsonOptions: { alwaysEmitImplicit: true },
+    jsonOptions: JSON_OPTIONS,
   });
-  const handler: typeof adapter = (request, response) => {
+  const handler: NodeHandler = (request, response) => {
     // HTTP/1.1 has no GOAWAY: the answer itself says that the connection ends.
     if (stopping && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     adapter(request, response);
