@@ -2,16 +2,22 @@
  * `npm run -s sql -- grants`: prints SQL for the names that Better Auth's tables have in DATABASE_URL, and runs none of it.
  * 0: printed; 1: the tables cannot be found; 2: wrong usage.
  */
-import { ConfigError, loadDatabaseConfig } from './config.ts';
+import { loadDatabaseConfig } from './config/programs.ts';
+import { ConfigError } from './config/reader.ts';
 import { createDirectory } from './database/directory.ts';
 import type { Schema } from './database/models.ts';
 import { grantsSql } from './setup/grants.ts';
+import { outboxSql } from './setup/outbox.ts';
 
 const USAGE = `usage: npm run -s sql -- grants     prints the least-privilege role of the service (docs/database.md)
+       npm run -s sql -- outbox     prints the outbox and its triggers for the relay (docs/events.md)
 DATABASE_URL, ASSENT_DB_SCHEMA and ASSENT_NAMING say where Better Auth's tables are; the role must be able to read them.
 `;
 
-const COMMANDS: ReadonlyMap<string | undefined, (schema: Schema) => string> = new Map([['grants', grantsSql]]);
+const COMMANDS: ReadonlyMap<string | undefined, (schema: Schema) => string> = new Map([
+  ['grants', grantsSql],
+  ['outbox', outboxSql],
+]);
 
 const main = async (): Promise<number> => {
   const print = COMMANDS.get(process.argv[2]);

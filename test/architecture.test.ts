@@ -31,6 +31,7 @@ describe('src', () => {
 
   it.each([
     ['slonik', 'database'],
+    ['pg', 'relay'],
     ['ioredis', 'cache'],
     ['nats', 'events'],
     ['jose', 'token'],
@@ -75,7 +76,25 @@ describe('src', () => {
 
   it('reads the environment in one place', () => {
     const readers = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
-    expect(readers.filter((file) => !['process.ts', 'sql-cli.ts', 'config.ts'].includes(file))).toEqual([]);
+    expect(readers.filter((file) => !['process.ts', 'sql-cli.ts', 'relay-cli.ts', 'config.ts'].includes(file))).toEqual(
+      [],
+    );
+  });
+
+  it('only the relay writes, and the service is without it', () => {
+    // Of SQL that is run. What `npm run sql` prints is for people to run.
+    const writes = /\b(?:INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO|CREATE\s+TABLE|COPY\s)/;
+    const writers = files.filter((file) => writes.test(readFileSync(join(root, file), 'utf8')));
+    expect(writers.filter((file) => folderOf(file) !== 'setup')).toEqual([join('relay', 'outbox.ts')]);
+    const reached = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file) || !imports.has(file)) return;
+      reached.add(file);
+      for (const next of imports.get(file) ?? []) visit(next);
+    };
+    visit('main.ts');
+    expect(reached).toContain('app.ts');
+    expect([...reached].filter((file) => ['relay', 'setup'].includes(folderOf(file)))).toEqual([]);
   });
 
   it('has no cycle', () => {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, Events, type NatsConnection } from 'nats';
 import { listenToCore } from './core-session.ts';
 import { createEventApplier, type EventSink } from './event-applier.ts';
+import { serversOf } from './servers.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
 import { createStreamPosition } from './stream-position.ts';
 import { hasJetStream, listenToStream } from './stream-session.ts';
@@ -17,17 +18,6 @@ export interface Listener {
 }
 
 const RETRY_MS = 250;
-
-/** The client takes addresses and credentials apart; users write them in one URL, or several separated by commas. */
-const serversOf = (urls: string): { servers: string[]; user?: string; pass?: string; token?: string } => {
-  const parsed = urls.split(',').map((url) => new URL(url.trim()));
-  const [first] = parsed;
-  const user = decodeURIComponent(first?.username ?? '');
-  const pass = decodeURIComponent(first?.password ?? '');
-  const servers = parsed.map(({ protocol, host }) => `${protocol}//${host}`);
-  if (user === '') return { servers };
-  return pass === '' ? { servers, token: user } : { servers, user, pass };
-};
 
 /** Starts listening in the background. NATS may be away, now or later: the positions' lease then runs out. */
 export const createListener = (options: ListenerOptions): Listener => {

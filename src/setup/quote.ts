@@ -4,10 +4,10 @@
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** A text literal, quoted. */
-export const quoteText = (text: string): string =>
-  text.includes('\\')
-    ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
-    : `'${text.replaceAll("'", "''")}'`;
+export const quoteText = (text: string): string => {
+  const quoted = text.replaceAll("'", "''");
+  return quoted.includes('\\') ? `E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`;
+};
 
 /** A table in its schema, quoted. */
 export const quoteTable = (schema: string, table: string): string => `${quoteName(schema)}.${quoteName(table)}`;

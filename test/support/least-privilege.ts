@@ -11,10 +11,10 @@ const passwordOf = (ownerUrl: string): string =>
     .update(`assent ${new URL(ownerUrl).password}`)
     .digest('hex');
 
-/** The same database as the role `assent`, which has to have been made by {@link grantLeastPrivilege}. */
-export const leastPrivilegeUrl = (ownerUrl: string): string => {
+/** The same database as a role that has to have been made by {@link asLeastPrivilege}. */
+export const leastPrivilegeUrl = (ownerUrl: string, role: 'assent' | 'assent_relay' = 'assent'): string => {
   const url = new URL(ownerUrl);
-  url.username = 'assent';
+  url.username = role;
   url.password = passwordOf(ownerUrl);
   return url.href;
 };

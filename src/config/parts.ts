@@ -1,0 +1,48 @@
+/** The parts of the configuration that more than one program reads. */
+import type { Naming } from '../database/naming.ts';
+import { parseNaming } from './naming.ts';
+import type { Reader } from './reader.ts';
+
+/** Where Better Auth's tables are. */
+export interface DatabaseConfig {
+  readonly url: string;
+  readonly schema: string | null;
+  readonly naming: Naming;
+}
+
+/** Where events are. */
+export interface NatsConfig {
+  readonly url: string;
+  readonly stream: string;
+  readonly prefix: string;
+}
+
+export const readDatabase = (read: Reader): DatabaseConfig => {
+  const url = read.url('DATABASE_URL', ['postgres:', 'postgresql:']);
+  if (url === null && read.text('DATABASE_URL') === null) {
+    read.problem("DATABASE_URL must be set: the PostgreSQL URL of Better Auth's database.");
+  }
+  const naming = read.parsed('ASSENT_NAMING', parseNaming(read.text('ASSENT_NAMING') ?? 'auto'));
+  return { url: url ?? '', schema: read.text('ASSENT_DB_SCHEMA'), naming };
+};
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+export const readLogLevel = (read: Reader): string => {
+  const level = read.text('LOG_LEVEL') ?? 'info';
+  if (!LOG_LEVELS.includes(level)) read.problem(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`);
+  return level;
+};
+
+export const readNats = (read: Reader): NatsConfig | null => {
+  const url = read.url('NATS_URL', ['nats:', 'tls:']);
+  const stream = read.text('NATS_STREAM') ?? 'BETTERAUTH';
+  if (!/^[A-Za-z0-9_-]+$/.test(stream)) read.problem('NATS_STREAM may have letters, digits, _ and - only.');
+  const prefix = read.text('ASSENT_EVENTS_PREFIX') ?? 'betterauth';
+  if (!/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(prefix)) {
+    read.problem('ASSENT_EVENTS_PREFIX must be subject tokens joined by dots, without wildcards.');
+  }
+  return url === null ? null : { url, stream, prefix };
+};
+
+export const readTtlSeconds = (read: Reader): number => read.integer('ASSENT_PERMISSION_TTL_SECONDS', 300, 1, 3600);

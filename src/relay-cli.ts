@@ -1,0 +1,58 @@
+/**
+ * `npm run relay`: brings the changes that triggers wrote into the outbox to NATS (docs/events.md). A process of its own,
+ * on a connection and as a role of its own; the service neither starts it nor imports it. 0: stopped as asked; 1: the
+ * configuration cannot be used.
+ */
+import { loadRelayConfig } from './config/programs.ts';
+import { ConfigError } from './config/reader.ts';
+import { runRelay } from './relay/relay.ts';
+import { createLog } from './telemetry/log.ts';
+
+const BATCH_SIZE = 500;
+const POLL_MS = 1_000;
+const ACK_TIMEOUT_MS = 5_000;
+
+const main = async (): Promise<number> => {
+  const { logLevel, ...config } = loadRelayConfig(process.env);
+  const log = createLog(logLevel);
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping; a second signal stops at once');
+      stopping.abort();
+    });
+  }
+  let faulty = false;
+  await runRelay(
+    {
+      ...config,
+      batchSize: BATCH_SIZE,
+      pollMs: POLL_MS,
+      ackTimeoutMs: ACK_TIMEOUT_MS,
+      observer: {
+        state: (state) => {
+          faulty = false;
+          log.info(state === 'standby' ? 'another relay is at work: waiting for it to end' : 'relaying');
+        },
+        relayed: (count) => log.debug({ count }, 'published'),
+        // The first of a row is said aloud: what waits is in the outbox, and nothing is lost meanwhile.
+        fault: (error, retryInMs) => {
+          const line = { error: error instanceof Error ? error.message : String(error), retryInMs };
+          log[faulty ? 'debug' : 'warn'](line, 'not relaying: changes wait in the outbox');
+          faulty = true;
+        },
+      },
+    },
+    stopping.signal,
+  );
+  log.info('stopped');
+  return 0;
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,92 @@
+/**
+ * From the outbox to NATS, at least once: a row is removed only after JetStream acknowledged it. Whatever breaks ends the
+ * session, both connections with it, and the next one begins with the oldest row that is left.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { openPublisher, type Publisher, type PublisherOptions } from '../events/publisher.ts';
+import { type Outbox, openOutbox } from './outbox.ts';
+
+export interface RelayOptions extends PublisherOptions {
+  /** Of the role that may read the outbox and delete from it. */
+  readonly databaseUrl: string;
+  /** Rows that are published before the first of them is removed, at most. */
+  readonly batchSize: number;
+  /** How long a row can wait whose notification got lost, in milliseconds. */
+  readonly pollMs: number;
+  readonly observer: RelayObserver;
+}
+
+export interface RelayObserver {
+  /** `standby`: another relay is at work. */
+  readonly state: (state: 'relaying' | 'standby') => void;
+  /** So many events were acknowledged and removed. */
+  readonly relayed: (count: number) => void;
+  /** A session ended by a fault; the next one begins in `retryInMs`. */
+  readonly fault: (error: unknown, retryInMs: number) => void;
+}
+
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+
+/** Publishes everything that is in the outbox. */
+const drain = async (
+  outbox: Outbox,
+  publisher: Publisher,
+  { batchSize, observer }: RelayOptions,
+  signal: AbortSignal,
+): Promise<void> => {
+  while (!signal.aborted) {
+    const rows = await outbox.read(batchSize);
+    if (rows.length === 0) return;
+    const { acknowledged, fault } = await publisher.publish(rows.map(({ event }) => event));
+    const done = rows.filter((_, index) => acknowledged[index]);
+    if (done.length > 0) {
+      await outbox.remove(done);
+      observer.relayed(done.length);
+    }
+    if (done.length < rows.length) throw fault;
+  }
+};
+
+/** Relays until `signal` aborts; faults of PostgreSQL and NATS are outlived. */
+export const runRelay = async (options: RelayOptions, signal: AbortSignal): Promise<void> => {
+  const { observer, pollMs } = options;
+  let retryMs = FIRST_RETRY_MS;
+
+  const work = async (outbox: Outbox, publisher: Publisher): Promise<void> => {
+    let standby = false;
+    while (!signal.aborted && !(await outbox.claim())) {
+      if (!standby) observer.state('standby');
+      standby = true;
+      await delay(pollMs, undefined, { signal }).catch(() => {});
+    }
+    if (!signal.aborted) observer.state('relaying');
+    while (!signal.aborted) {
+      await drain(outbox, publisher, options, signal);
+      retryMs = FIRST_RETRY_MS;
+      await outbox.changed(pollMs, signal);
+    }
+  };
+  const session = async (): Promise<void> => {
+    await using opened = new AsyncDisposableStack();
+    const publisher = opened.adopt(await openPublisher(options), (one) => one.close());
+    const outbox = opened.adopt(await openOutbox(options.databaseUrl), (one) => one.close());
+    const ended = Promise.race([publisher.gone, outbox.gone]).then((error) => {
+      throw error instanceof Error ? error : new Error('the connection to NATS was closed');
+    });
+    const working = work(outbox, publisher);
+    working.catch(() => {});
+    await Promise.race([working, ended]);
+  };
+
+  while (!signal.aborted) {
+    try {
+      await session();
+    } catch (error) {
+      if (signal.aborted) return;
+      observer.fault(error, retryMs);
+      await delay(retryMs, undefined, { signal }).catch(() => {});
+      retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+    }
+  }
+};

@@ -1,0 +1,238 @@
+/** The relay: nothing is lost, whoever goes away and comes back. */
+import { connect, type NatsConnection } from 'nats';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type RelayOptions, runRelay } from '../../src/relay/relay.ts';
+import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { testNats } from '../support/nats.ts';
+import { startProxy, type TcpProxy, through } from '../support/proxy.ts';
+import { type Server, startNats } from '../support/services/index.ts';
+import { until } from '../support/until.ts';
+import { outboxDatabase, variantOf } from './support/outbox.ts';
+
+const { url, prefix, stream } = await testNats();
+const { url: ownerUrl, pool, waiting } = await outboxDatabase(variantOf("by Better Auth's default names"));
+const relayUrl = leastPrivilegeUrl(ownerUrl, 'assent_relay');
+
+let nats: NatsConnection;
+beforeAll(async () => {
+  nats = await connect({ servers: url });
+});
+afterAll(() => nats.close());
+
+interface Relay {
+  readonly states: string[];
+  readonly faults: string[];
+  relayed(): number;
+  stop(): Promise<void>;
+}
+const relays: Relay[] = [];
+const start = (options: Partial<RelayOptions> = {}): Relay => {
+  const stopping = new AbortController();
+  const states: string[] = [];
+  const faults: string[] = [];
+  let count = 0;
+  const running = runRelay(
+    {
+      ...{
+        databaseUrl: relayUrl,
+        url,
+        stream,
+        prefix,
+        maxAgeMs: 360_000,
+        batchSize: 10,
+        pollMs: 100,
+        ackTimeoutMs: 500,
+      },
+      ...options,
+      observer: {
+        state: (state) => states.push(state),
+        relayed: (more) => {
+          count += more;
+        },
+        fault: (error) => faults.push(String(error)),
+      },
+    },
+    stopping.signal,
+  );
+  const relay = {
+    ...{ states, faults, relayed: () => count },
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+  relays.push(relay);
+  return relay;
+};
+const stopAll = () => Promise.all(relays.splice(0).map((relay) => relay.stop()));
+const relaying = (relay: Relay) => until('relaying', () => relay.states.at(-1) === 'relaying');
+
+let next = 0;
+/** Commits so many changes, each of its own user; returns the users. */
+const change = async (count: number): Promise<string[]> => {
+  const users = Array.from({ length: count }, (_, index) => `u${String(next + index).padStart(6, '0')}`);
+  next += count;
+  await pool.query(
+    `INSERT INTO "user" (id, name, email, "emailVerified", "createdAt", "updatedAt")
+     SELECT id, id, id || '@example.com', true, now(), now() FROM unnest($1::text[]) WITH ORDINALITY AS t (id, n) ORDER BY n`,
+    [users],
+  );
+  return users;
+};
+const drained = () => until('an empty outbox', async () => (await waiting()) === 0);
+/** Every message of the stream, in its order. */
+const published = async (from = nats, name = stream): Promise<{ userId: string; id: string; subject: string }[]> => {
+  const manager = await from.jetstreamManager();
+  const { state } = await manager.streams.info(name);
+  const messages = [];
+  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+    const message = await manager.streams.getMessage(name, { seq });
+    const { userId, id } = message.json<{ userId: string; id: string }>();
+    expect(message.header.get('Nats-Msg-Id')).toBe(id);
+    messages.push({ userId, id, subject: message.subject });
+  }
+  return messages;
+};
+const usersIn = async (): Promise<string[]> => (await published()).map(({ userId }) => userId);
+
+afterEach(async () => {
+  await stopAll();
+  await pool.query('DELETE FROM "user"; DELETE FROM assent.outbox');
+  await (await nats.jetstreamManager()).streams.purge(stream).catch(() => {});
+});
+
+describe('a relay', () => {
+  it('publishes what waits and what comes, in order, each once, and empties the outbox', async () => {
+    const before = await change(25);
+    const relay = start({ pollMs: 60_000 });
+    await drained();
+    // By notification alone: the next poll is a minute away.
+    const after = await change(3);
+    await drained();
+    expect(await usersIn()).toEqual([...before, ...after]);
+    await until('all are counted', () => relay.relayed() === 28);
+    expect((await published())[0]?.subject).toBe(`${prefix}.user.updated`);
+    expect(relay.faults).toEqual([]);
+  });
+
+  it('polls where no notification comes', async () => {
+    await relaying(start());
+    await pool.query("INSERT INTO assent.outbox (name, user_id) VALUES ('user.updated', 'unannounced')");
+    await drained();
+    expect(await usersIn()).toEqual(['unannounced']);
+  });
+
+  it('publishes a change whose transaction commits late', async () => {
+    const late = new pg.Client({ connectionString: ownerUrl });
+    await late.connect();
+    await late.query(`BEGIN; INSERT INTO "user" (id, name, email, "emailVerified", "createdAt", "updatedAt")
+      VALUES ('late', 'x', 'late@example.com', true, now(), now())`);
+    await relaying(start());
+    const meanwhile = await change(1);
+    await drained();
+    expect(await usersIn()).toEqual(meanwhile);
+    await late.query('COMMIT').finally(() => late.end());
+    await until('the late one', async () => (await usersIn()).length === 2);
+    expect(await usersIn()).toEqual([...meanwhile, 'late']);
+  });
+
+  it('is the only one at work; another takes over when it ends', async () => {
+    const first = start();
+    await relaying(first);
+    const second = start();
+    await until('the second waits', () => second.states.includes('standby'));
+    const users = await change(30);
+    await drained();
+    expect(second.relayed()).toBe(0);
+    await first.stop();
+    await relaying(second);
+    const more = await change(5);
+    await drained();
+    expect(await usersIn()).toEqual([...users, ...more]);
+  });
+});
+
+describe('what breaks', () => {
+  let proxy: TcpProxy;
+  afterEach(() => proxy.close());
+
+  it('PostgreSQL, in the midst of it: every change arrives', async () => {
+    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    const relay = start({ databaseUrl: through(relayUrl, proxy), batchSize: 3 });
+    await relaying(relay);
+    const users = [...(await change(40))];
+    await until('it has begun', () => relay.relayed() > 0);
+    proxy.setMode('refuse');
+    proxy.cut();
+    users.push(...(await change(10)));
+    await until('it noticed', () => relay.faults.length > 0);
+    proxy.setMode('pass');
+    await drained();
+    // What was acknowledged but not removed was published again, and JetStream dropped it by its id.
+    expect(await usersIn()).toEqual(users);
+  });
+
+  it('a backend that is ended by an administrator: it goes on', async () => {
+    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    const relay = start();
+    await relaying(relay);
+    await pool.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'assent-relay' AND datname = current_database()",
+    );
+    await until('it noticed', () => relay.faults.length > 0);
+    const users = await change(5);
+    await drained();
+    expect(await usersIn()).toEqual(users);
+  });
+
+  it('the way to NATS, before and in the midst of it: every change arrives', async () => {
+    proxy = await startProxy(Number(new URL(url).port));
+    proxy.setMode('refuse');
+    const relay = start({ url: through(url, proxy), batchSize: 3 });
+    await until('it noticed', () => relay.faults.length > 0);
+    const users = [...(await change(40))];
+    expect(await waiting()).toBe(40);
+    proxy.setMode('pass');
+    await until('it has begun', () => relay.relayed() > 0);
+    proxy.cut();
+    users.push(...(await change(10)));
+    await drained();
+    expect((await usersIn()).toSorted()).toEqual(users.toSorted());
+  });
+
+  it('a stream that does not acknowledge: nothing is removed before it does', async () => {
+    proxy = await startProxy(Number(new URL(url).port));
+    const relay = start({ url: through(url, proxy) });
+    await relaying(relay);
+    proxy.setMode('stall');
+    await change(3);
+    await until('it noticed', () => relay.faults.length > 0);
+    expect(await waiting()).toBe(3);
+    proxy.setMode('pass');
+    proxy.cut();
+    await drained();
+    expect(await usersIn()).toHaveLength(3);
+  });
+});
+
+describe('NATS itself', () => {
+  const servers: Server[] = [];
+  afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
+  it('that comes back empty gets a stream again, and every change from then on', async () => {
+    const own = await startNats();
+    const proxy = await startProxy(Number(new URL(own.url).port));
+    servers.push(own, { url: '', stop: () => proxy.close() } as Server);
+    const relay = start({ url: through(own.url, proxy), stream: 'OWN' });
+    await relaying(relay);
+    const connection = await connect({ servers: own.url });
+    await (await connection.jetstreamManager()).streams.delete('OWN');
+    const users = await change(2);
+    await drained();
+    expect((await published(connection, 'OWN')).map(({ userId }) => userId)).toEqual(users);
+    expect(relay.faults.length).toBeGreaterThan(0);
+    await connection.close();
+    await relay.stop();
+  });
+});

@@ -1,0 +1,80 @@
+/** Three replicas of Assent in this process, each with a memory and an ear of its own, asked by HTTP. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { type App, createApp } from '../../../src/app.ts';
+import { loadConfig } from '../../../src/config.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { TEST_SECRET } from '../../support/monolith.ts';
+import { until } from '../../support/until.ts';
+
+export interface Answer {
+  readonly allowed?: boolean;
+  readonly reason: string;
+  readonly source: string;
+}
+
+export interface Question {
+  readonly userId: string;
+  /** Absent: the whole platform. */
+  readonly organizationId?: string;
+  readonly permission: string;
+}
+
+/** Starts them; they end after the file's tests. */
+export const startReplicas = async (environment: Readonly<Record<string, string>>, policy: string) => {
+  const folder = mkdtempSync(join(tmpdir(), 'assent-replicas-'));
+  const policyPath = join(folder, 'policy.yaml');
+  writeFileSync(policyPath, policy);
+  const config = loadConfig({
+    ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
+    ASSENT_HTTP_ADDRESS: '127.0.0.1:0',
+    ASSENT_POLICY: policyPath,
+    BETTER_AUTH_SECRET: TEST_SECRET,
+    ASSENT_JWKS: 'off',
+    ...environment,
+  });
+  const apps: App[] = [];
+  const urls: string[] = [];
+  afterAll(async () => {
+    for (const app of apps) {
+      await Promise.all(app.doors.map(({ door }) => door.stop(1_000)));
+      await app.end();
+    }
+    rmSync(folder, { recursive: true });
+  });
+  for (let index = 0; index < 3; index += 1) {
+    const app = await createApp(config, createLog('silent'), null);
+    apps.push(app);
+    if (!(await app.prepare())) throw new Error('PostgreSQL is away');
+    for (const { name, door } of app.doors) {
+      const address = await door.listen();
+      door.setServing(true);
+      if (name === 'http') urls.push(`http://${address}`);
+    }
+  }
+  const call = async (url: string, { organizationId, ...rest }: Question) => {
+    const scope = organizationId === undefined ? { platform: {} } : { organizationId };
+    const response = await fetch(`${url}/assent.auth.v1.AuthService/CheckPermission`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'assent-trace': '1' },
+      body: JSON.stringify({ ...rest, ...scope }),
+    });
+    const answer = (await response.json()) as Answer;
+    if (response.status !== 200) throw new Error(JSON.stringify(answer));
+    return { answer, sequence: Number(response.headers.get('assent-position')?.split(':').at(-1)) };
+  };
+  return {
+    /** The answer of each replica. */
+    ask: (question: Question): Promise<readonly Answer[]> =>
+      Promise.all(urls.map(async (url) => (await call(url, question)).answer)),
+    /** Until each has applied the event of this sequence. */
+    applied: async (sequence: number): Promise<void> => {
+      const probe: Question = { userId: 'nobody-at-all', permission: 'a:b' };
+      for (const url of urls) {
+        await until(`event ${sequence} at ${url}`, async () => (await call(url, probe)).sequence >= sequence);
+      }
+    },
+  };
+};
