@@ -1,21 +1,41 @@
 /** How long an old answer outlives the change that made it wrong. */
+import { connect } from 'nats';
+import { z } from 'zod';
 
-/** Remembers when the monolith last committed a change. */
+/** Hears from NATS when changes were committed. */
 export interface CommitClock {
-  /** A change has been committed just now. */
-  committed(): void;
-  /** When the first change after this call was committed, by `performance.now()`; null as long as there is none. */
-  next(): () => number | null;
+  /** When the first change after this call was committed, by `performance.now()`. Rejects when none is heard of. */
+  next(): () => Promise<number>;
+  close(): Promise<void>;
 }
 
-export const createCommitClock = (): CommitClock => {
-  const commits: number[] = [];
-  return {
-    committed: () => void commits.push(performance.now()),
-    next: () => {
-      const index = commits.length;
-      return () => commits[index] ?? null;
+const eventSchema = z.object({ occurredAt: z.iso.datetime() });
+/** Far less than the TTL: a new answer within it came of the event, not of an entry that had expired. */
+const LIMIT_MS = 5_000;
+
+/** Listens to the events themselves: the plugin writes into each when it was told of the commit, in milliseconds. */
+export const createCommitClock = async (url: string, prefix: string): Promise<CommitClock> => {
+  const connection = await connect({ servers: url });
+  const waiting = new Set<(at: number) => void>();
+  connection.subscribe(`${prefix}.>`, {
+    callback: (_, message) => {
+      const { occurredAt } = eventSchema.parse(message.json());
+      const at = performance.now() - (Date.now() - Date.parse(occurredAt));
+      for (const hear of waiting) hear(at);
     },
+  });
+  await connection.flush();
+  return {
+    next: () => {
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      waiting.add(resolve);
+      void promise.catch(() => {}).then(() => waiting.delete(resolve));
+      return () => {
+        const timer = setTimeout(() => reject(new Error('no event told of the change')), LIMIT_MS);
+        return promise.finally(() => clearTimeout(timer));
+      };
+    },
+    close: () => connection.close(),
   };
 };
 
@@ -29,13 +49,10 @@ export interface Flip<T> {
   readonly changeMs: number;
 }
 
-/** Far less than the TTL: a new answer within it came of the event, not of an entry that had expired. */
-const LIMIT_MS = 5_000;
-
 /**
  * Makes a change and asks without a pause until the answer is new. The asking begins before the change, so that the time
  * is not that of a first call after a wait.
- * @throws when the change or a question fails, and when the change was not told to the clock.
+ * @throws when the change or a question fails, and when no event told of the change.
  */
 export const measureFlip = async <T>(
   clock: CommitClock,
@@ -56,8 +73,7 @@ export const measureFlip = async <T>(
   })();
   try {
     const [changeMs, { answer, at }] = await Promise.all([changed, asked]);
-    const committedAt = commit();
-    if (committedAt === null) throw new Error('the application did not tell of the change');
+    const committedAt = await commit();
     return { answer, flipped: isNew(answer), afterCommitMs: Math.max(0, at - committedAt), changeMs };
   } finally {
     over = true;

@@ -33,11 +33,10 @@ const runLive = async (stack: AsyncDisposableStack) => {
   if (nats === null) print.problem('  without NATS: nothing tells Assent of changes');
 
   const secret = randomBytes(32).toString('hex');
-  const commits = createCommitClock();
   const names = nats === null ? {} : { stream: nats.stream, prefix: nats.prefix };
   const monolith = await print.during('the Better Auth application', async () => {
     const options = { databaseUrl, secret, natsUrl: nats?.url ?? null, ...names };
-    const started = await createMonolith({ ...options, tokenLifetime: TOKEN_LIFETIME, onChange: commits.committed });
+    const started = await createMonolith({ ...options, tokenLifetime: TOKEN_LIFETIME });
     stack.defer(() => started.stop());
     await started.migrate();
     return started;
@@ -58,7 +57,10 @@ const runLive = async (stack: AsyncDisposableStack) => {
   const { client, close } = await createGrpcClient(assent.grpcUrl);
   stack.defer(close);
 
-  const report = await runTour({ monolith, scene, client, commits, events: nats !== null });
+  const commits = nats === null ? null : await createCommitClock(nats.url, nats.prefix);
+  if (commits !== null) stack.defer(() => commits.close());
+
+  const report = await runTour({ monolith, scene, client, commits });
   return { report, monolith, scene, assent };
 };
 

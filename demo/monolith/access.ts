@@ -1,6 +1,10 @@
-/** What the roles of the demo's application may do. demo/policy.yaml says the same to Assent. */
+/** What the roles of the demo's application may do. demo/policy.yaml is exported from them, for Assent. */
 import { createAccessControl } from 'better-auth/plugins/access';
-import { adminAc as platformAdmin, userAc as platformUser } from 'better-auth/plugins/admin/access';
+import {
+  adminAc as platformAdmin,
+  defaultStatements as platformStatements,
+  userAc as platformUser,
+} from 'better-auth/plugins/admin/access';
 import { adminAc, defaultStatements, memberAc, ownerAc } from 'better-auth/plugins/organization/access';
 
 /** Resources and actions of organizations: the application's own beside Better Auth's. */
@@ -22,5 +26,10 @@ export const organizationRoles = {
   owner: organizationAccess.newRole({ ...ownerAc.statements, ...admin }),
 };
 
-/** Roles of the whole platform, for the admin plugin. */
-export const platformRoles = { superadmin: platformAdmin, user: platformUser };
+export const platformAccess = createAccessControl({ ...platformStatements, ...organizationAccess.statements });
+
+/** Roles of the whole platform, for the admin plugin. To Assent a superadmin may do everything in every organization. */
+export const platformRoles = {
+  superadmin: platformAccess.newRole({ ...platformAdmin.statements, ...organizationAccess.statements }),
+  user: platformUser,
+};

@@ -1,100 +1,16 @@
-/** The configuration of Better Auth in the demo's application. */
-import { betterAuth } from 'better-auth';
-import { getMigrations } from 'better-auth/db/migration';
-import { admin, jwt, organization } from 'better-auth/plugins';
-import type pg from 'pg';
-import { organizationAccess, organizationRoles, platformRoles } from './access.ts';
-import { changeHooks } from './changes.ts';
-import { readClaims } from './claims.ts';
-import type { Change } from './events.ts';
+/**
+ * The instance for tools, which want one at hand: Better Auth's own, and `assent-policy`, which exports demo/policy.yaml
+ * from it. The application makes its own in server.ts, once it knows its port.
+ */
+import pg from 'pg';
+import { createAuth } from './create-auth.ts';
 
-/** How tables are named: `users` and so on, or Better Auth's default, `user` and so on. */
-export type Naming = 'plural' | 'singular';
-
-const PLURAL = {
-  user: 'users',
-  session: 'sessions',
-  account: 'accounts',
-  verification: 'verifications',
-  organization: 'organizations',
-  member: 'members',
-  invitation: 'invitations',
-} as const;
-
-/** The name of each table that naming changes. */
-export const tableNames = (naming: Naming): Readonly<Record<keyof typeof PLURAL, string>> =>
-  naming === 'plural'
-    ? PLURAL
-    : {
-        user: 'user',
-        session: 'session',
-        account: 'account',
-        verification: 'verification',
-        organization: 'organization',
-        member: 'member',
-        invitation: 'invitation',
-      };
-
-export interface AuthOptions {
-  readonly pool: pg.Pool;
-  /** Where the application is served: issuer and audience of its tokens, and the one origin that it trusts. */
-  readonly origin: string;
-  readonly secret: string;
-  readonly naming: Naming;
-  /** How long a JWT is good for, for example `15m`. */
-  readonly tokenLifetime: string;
-  /** Called with every change that a decision depends on, after its commit. */
-  readonly publish: (change: Change) => Promise<void>;
-}
-
-/** Better Auth with passwords, platform roles and bans, organizations with roles of their own, and JWTs. */
-export const createAuth = ({ pool, origin, secret, naming, tokenLifetime, publish }: AuthOptions) => {
-  const tables = tableNames(naming);
-  const { organizationHooks, databaseHooks, hooks } = changeHooks(publish);
-  return betterAuth({
-    database: pool,
-    baseURL: origin,
-    trustedOrigins: [origin],
-    secret,
-    logger: { level: 'error' },
-    // On by default with NODE_ENV=production: demo and tests sign in more often than people.
-    rateLimit: { enabled: false },
-    emailAndPassword: { enabled: true },
-    user: { modelName: tables.user, deleteUser: { enabled: true } },
-    session: { modelName: tables.session },
-    account: { modelName: tables.account },
-    verification: { modelName: tables.verification },
-    databaseHooks,
-    hooks,
-    plugins: [
-      admin({ adminRoles: ['superadmin'], roles: platformRoles }),
-      organization({
-        ac: organizationAccess,
-        roles: organizationRoles,
-        dynamicAccessControl: { enabled: true },
-        organizationHooks,
-        schema: {
-          organization: { modelName: tables.organization },
-          member: { modelName: tables.member },
-          invitation: { modelName: tables.invitation },
-        },
-      }),
-      jwt({
-        jwt: {
-          expirationTime: tokenLifetime,
-          definePayload: async ({ user, session }) => ({
-            ...(await readClaims(pool, tables, user.id, session['activeOrganizationId'] ?? null)),
-          }),
-        },
-      }),
-    ],
-  });
-};
-
-export type Auth = ReturnType<typeof createAuth>;
-
-/** Brings the database's tables to what this configuration needs, by Better Auth's own migrations. */
-export const migrate = async (auth: Auth): Promise<void> => {
-  const { runMigrations } = await getMigrations(auth.options);
-  await runMigrations();
-};
+export const auth = createAuth({
+  // Connects at the first query.
+  pool: new pg.Pool({ connectionString: process.env['DATABASE_URL'] }),
+  origin: 'http://127.0.0.1:3000',
+  secret: process.env['BETTER_AUTH_SECRET'] ?? 'not-a-secret-since-nothing-is-signed-with-it',
+  naming: 'plural',
+  tokenLifetime: '15m',
+  nats: process.env['NATS_URL'],
+});

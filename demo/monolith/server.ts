@@ -3,10 +3,9 @@ import { createServer } from 'node:http';
 import { toNodeHandler } from 'better-auth/node';
 import pg from 'pg';
 import { z } from 'zod';
-import { type Auth, createAuth, migrate, type Naming, tableNames } from './auth.ts';
 import { readClaims, signWithSecret } from './claims.ts';
 import { openSession, type Session } from './client.ts';
-import { type Change, createPublisher } from './events.ts';
+import { type Auth, createAuth, migrate, type Naming, tableNames } from './create-auth.ts';
 
 export interface MonolithOptions {
   /** As the owner of its tables. */
@@ -22,8 +21,6 @@ export interface MonolithOptions {
   readonly naming?: Naming;
   /** How long tokens are good for; `15m` when absent. */
   readonly tokenLifetime?: string;
-  /** Called with each change right after its commit, before it is published. */
-  readonly onChange?: (change: Change) => void;
 }
 
 export interface Monolith {
@@ -53,12 +50,10 @@ const memberSchema = z.object({ id: z.string() });
 
 /** Starts the application on a free port of 127.0.0.1. Its tables are there after {@link Monolith.migrate}. */
 export const createMonolith = async (options: MonolithOptions): Promise<Monolith> => {
-  const { databaseUrl, secret, natsUrl, naming = 'plural', tokenLifetime = '15m' } = options;
-  const { stream = 'BETTERAUTH', prefix = 'betterauth' } = options;
+  const { databaseUrl, secret, natsUrl, stream, prefix, naming = 'plural', tokenLifetime = '15m' } = options;
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 5, application_name: 'monolith' });
   // Without a listener an idle connection that breaks would end the process; the next query says what is wrong.
   pool.on('error', () => {});
-  const publisher = natsUrl === null ? null : createPublisher({ natsUrl, stream, prefix });
 
   // Tokens name the origin, so that the port has to be known before Better Auth is configured.
   const server = createServer((request, response) => void respond(request, response));
@@ -71,10 +66,9 @@ export const createMonolith = async (options: MonolithOptions): Promise<Monolith
     secret,
     naming,
     tokenLifetime,
-    publish: async (change) => {
-      options.onChange?.(change);
-      await publisher?.publish(change);
-    },
+    nats: natsUrl ?? undefined,
+    stream,
+    prefix,
   });
   const respond = toNodeHandler(auth);
 
@@ -99,7 +93,6 @@ export const createMonolith = async (options: MonolithOptions): Promise<Monolith
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await publisher?.close();
       await pool.end();
     },
   };

@@ -1,14 +1,24 @@
 /** The demo's policy file says to Assent what the demo's application says to Better Auth. */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { organizationAccess, organizationRoles } from '../../demo/monolith/access.ts';
+import { comparePolicies } from '../../packages/better-auth/src/policy/compare.ts';
+import { loadAuth } from '../../packages/better-auth/src/policy/load-auth.ts';
+import { readPolicy } from '../../packages/better-auth/src/policy/read-policy.ts';
 import { decide } from '../../src/permission/decide.ts';
 import { parsePolicy } from '../../src/permission/policy-file.ts';
 
-const policy = parsePolicy(await readFile(new URL('../../demo/policy.yaml', import.meta.url), 'utf8'), 'policy.yaml');
+const text = await readFile(new URL('../../demo/policy.yaml', import.meta.url), 'utf8');
+const policy = parsePolicy(text, 'policy.yaml');
 const pairs = Object.entries(organizationAccess.statements).flatMap(([resource, actions]) =>
   actions.map((action) => [resource, action] as const),
 );
+
+it('has not drifted from auth.ts: `assent-policy diff demo/policy.yaml demo/monolith/auth.ts`', async () => {
+  const { policy: live } = await loadAuth(fileURLToPath(new URL('../../demo/monolith/auth.ts', import.meta.url)));
+  expect(comparePolicies(readPolicy(text, 'policy.yaml'), live)).toEqual([]);
+});
 
 it.each(Object.entries(organizationRoles))('%s', (role, better) => {
   expect(pairs.length).toBeGreaterThan(15);

@@ -1,6 +1,6 @@
 /** docs/sql grants what Assent reads and nothing else. */
 import { describe, expect, it } from 'vitest';
-import { tableNames } from '../../demo/monolith/auth.ts';
+import { tableNames } from '../../demo/monolith/create-auth.ts';
 import { testDatabase } from './database.ts';
 import { leastPrivilegeUrl } from './least-privilege.ts';
 import { withClient } from './services/databases.ts';

@@ -109,7 +109,8 @@ const limitPlatform = (
     if (shared.length === 0) return [name, grants];
     const which = shared.map(pairName).join(', ');
     if (!everybodys.includes(name)) {
-      notes.add(`the platform role ${name} grants ${which} in every organization: platform roles do in Assent`);
+      const some = shared.length > 4 ? `${shared.length} permissions of organizations` : which;
+      notes.add(`the platform role ${name} grants ${some} in every organization: platform roles do in Assent`);
       return [name, grants];
     }
     notes.add(
