@@ -14,18 +14,12 @@ import { writePolicy } from '../../packages/better-auth/src/policy/write-policy.
 import { decide } from '../../src/permission/decide.ts';
 import { DEFAULT_POLICY } from '../../src/permission/default-policy.ts';
 import { parsePolicy } from '../../src/permission/policy-file.ts';
+import { BETTER_AUTH_DEFAULTS } from './support/defaults.ts';
 
-const defaults = {
-  organization: {
-    roles: { owner: members.ownerAc, admin: members.adminAc, member: members.memberAc },
-    statements: members.defaultStatements,
-  },
-  admin: { roles: { admin: platform.adminAc, user: platform.userAc }, statements: platform.defaultStatements },
-};
 type Plugins = NonNullable<Parameters<typeof betterAuth>[0]['plugins']>;
 const instance = (plugins: Plugins) =>
   betterAuth({ secret: 'a-secret-of-the-tests-that-is-long-enough', baseURL: 'http://localhost', plugins });
-const read = (plugins: Plugins) => readAuth(instance(plugins), defaults);
+const read = (plugins: Plugins) => readAuth(instance(plugins), BETTER_AUTH_DEFAULTS);
 /** By way of the file, as Assent reads it. */
 const assent = (plugins: Plugins) => parsePolicy(writePolicy(read(plugins).policy, []), 'policy.yaml');
 const problemOf = (work: () => unknown): string => {
@@ -247,7 +241,7 @@ describe('what cannot be exported', () => {
 
   it('an application without the organization plugin', () => {
     expect(problemOf(() => read([admin()]))).toContain('has no organization plugin');
-    expect(problemOf(() => readAuth(betterAuth({ baseURL: 'http://localhost' }), defaults))).toContain(
+    expect(problemOf(() => readAuth(betterAuth({ baseURL: 'http://localhost' }), BETTER_AUTH_DEFAULTS))).toContain(
       'has no organization',
     );
   });

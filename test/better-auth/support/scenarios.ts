@@ -2,10 +2,22 @@
 import { type Application, PASSWORD } from './application.ts';
 import type { Heard } from './ear.ts';
 
+/** A question to Assent, and the reason of its answer before a change and after it. */
+export interface Flip {
+  readonly userId: string;
+  /** Absent: the whole platform. */
+  readonly organizationId?: string;
+  readonly permission: string;
+  /** Null where nothing could be asked, or where raw SQL changed the answer meanwhile. */
+  readonly before: string | null;
+  readonly after: string;
+}
+
 /** What is about to happen, and what must be heard of it (looked at afterwards: some ids come with the change). */
 export interface Scenario {
   readonly act: () => Promise<unknown>;
   readonly expected: () => readonly Heard[];
+  readonly flips: () => readonly Flip[];
 }
 
 export type Prepare = (application: Application) => Promise<Scenario>;
@@ -38,7 +50,22 @@ const withAdmin = async (application: Application) => {
   return { user, headers: admin.headers };
 };
 
+const REQUEST = 'leave:request';
+const APPROVE = 'leave:approve';
+const LIST = 'user:list';
+
+/** What a member of a team can do by their role, and somebody who is none cannot. */
+const flip =
+  (ids: { userId: string; organizationId?: string }, permission: string, before: string | null, after: string) =>
+  (): readonly Flip[] => [{ ...ids, permission, before, after }];
+const joins = (ids: { userId: string; organizationId: string }) => flip(ids, REQUEST, 'NOT_A_MEMBER', 'ROLE_GRANTS');
+const goes = (ids: { userId: string; organizationId: string }) => flip(ids, REQUEST, 'ROLE_GRANTS', 'NOT_A_MEMBER');
+
 const one = (name: string, ids: Omit<Heard, 'name'>) => (): readonly Heard[] => [{ name, ...ids }];
+
+/** By raw SQL, of which no event tells: what makes the answer new is the event of the scenario. */
+const giveRole = (application: Application, memberId: string, role: string) =>
+  application.sql(`UPDATE ${application.table('member')} SET role = $2 WHERE id = $1`, [memberId, role]);
 
 const dynamicRole = async (application: Application, owner: Person, organizationId: string, role: string) =>
   application.auth.api.createOrgRole({
@@ -58,10 +85,14 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
         { name: 'organization.updated', organizationId },
         { name: 'member.added', userId: owner.id, organizationId },
       ],
+      flips: () =>
+        organizationId === ''
+          ? []
+          : [{ userId: owner.id, organizationId, permission: APPROVE, before: null, after: 'ROLE_GRANTS' }],
     };
   },
   'update an organization': async (application) => {
-    const { owner, organizationId } = await team(application);
+    const { owner, organizationId, ids } = await team(application);
     return {
       act: () =>
         application.auth.api.updateOrganization({
@@ -69,6 +100,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
           headers: owner.headers,
         }),
       expected: one('organization.updated', { organizationId }),
+      flips: flip(ids, REQUEST, 'ROLE_GRANTS', 'ROLE_GRANTS'),
     };
   },
   'add a member from the server': async (application) => {
@@ -78,6 +110,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     return {
       act: () => application.auth.api.addMember({ body }),
       expected: one('member.added', { userId, organizationId }),
+      flips: joins({ userId, organizationId }),
     };
   },
   'accept an invitation': async (application) => {
@@ -91,6 +124,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     return {
       act: () => application.auth.api.acceptInvitation({ body: { invitationId }, headers: guest.headers }),
       expected: one('member.added', { userId: guest.id, organizationId }),
+      flips: joins({ userId: guest.id, organizationId }),
     };
   },
   'change a role': async (application) => {
@@ -102,6 +136,18 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
           headers: owner.headers,
         }),
       expected: one('member.role_changed', ids),
+      flips: flip(ids, APPROVE, 'ROLE_LACKS_PERMISSION', 'ROLE_GRANTS'),
+    };
+  },
+  'take a role away': async (application) => {
+    const { owner, organizationId, memberId, ids } = await team(application);
+    const change = (role: 'admin' | 'member') =>
+      application.auth.api.updateMemberRole({ body: { memberId, role, organizationId }, headers: owner.headers });
+    await change('admin');
+    return {
+      act: () => change('member'),
+      expected: one('member.role_changed', ids),
+      flips: flip(ids, APPROVE, 'ROLE_GRANTS', 'ROLE_LACKS_PERMISSION'),
     };
   },
   'remove a member': async (application) => {
@@ -113,6 +159,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
           headers: owner.headers,
         }),
       expected: one('member.removed', ids),
+      flips: goes(ids),
     };
   },
   'leave an organization': async (application) => {
@@ -120,25 +167,30 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     return {
       act: () => application.auth.api.leaveOrganization({ body: { organizationId }, headers: member.headers }),
       expected: one('member.removed', ids),
+      flips: goes(ids),
     };
   },
   'delete an organization': async (application) => {
-    const { owner, organizationId } = await team(application);
+    const { owner, organizationId, ids } = await team(application);
     return {
       act: () => application.auth.api.deleteOrganization({ body: { organizationId }, headers: owner.headers }),
       expected: one('organization.deleted', { organizationId }),
+      flips: flip(ids, REQUEST, 'ROLE_GRANTS', 'ORGANIZATION_NOT_FOUND'),
     };
   },
   'create a dynamic role': async (application) => {
-    const { owner, organizationId } = await team(application);
+    const { owner, organizationId, memberId, ids } = await team(application);
+    await giveRole(application, memberId, 'member,approver');
     return {
       act: () => dynamicRole(application, owner, organizationId, 'approver'),
       expected: one('organization_role.changed', { organizationId }),
+      flips: flip(ids, APPROVE, 'ROLE_LACKS_PERMISSION', 'ROLE_GRANTS'),
     };
   },
   'change a dynamic role': async (application) => {
-    const { owner, organizationId } = await team(application);
+    const { owner, organizationId, memberId, ids } = await team(application);
     await dynamicRole(application, owner, organizationId, 'approver');
+    await giveRole(application, memberId, 'member,approver');
     return {
       act: () =>
         application.auth.api.updateOrgRole({
@@ -146,30 +198,49 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
           headers: owner.headers,
         }),
       expected: one('organization_role.changed', { organizationId }),
+      flips: flip(ids, APPROVE, 'ROLE_GRANTS', 'ROLE_LACKS_PERMISSION'),
     };
   },
   'delete a dynamic role': async (application) => {
-    const { owner, organizationId } = await team(application);
+    const { owner, organizationId, memberId, ids } = await team(application);
     await dynamicRole(application, owner, organizationId, 'approver');
+    await giveRole(application, memberId, 'member,approver');
     return {
-      act: () =>
-        application.auth.api.deleteOrgRole({ body: { roleName: 'approver', organizationId }, headers: owner.headers }),
+      act: async () => {
+        // Better Auth refuses to delete a role that somebody has.
+        await giveRole(application, memberId, 'member');
+        const body = { roleName: 'approver', organizationId };
+        await application.auth.api.deleteOrgRole({ body, headers: owner.headers });
+      },
       expected: one('organization_role.changed', { organizationId }),
+      flips: flip(ids, APPROVE, 'ROLE_GRANTS', 'ROLE_LACKS_PERMISSION'),
     };
   },
   'ban a user': async (application) => {
-    const { user, headers } = await withAdmin(application);
+    const { headers } = await withAdmin(application);
+    const { ids } = await team(application);
+    const { userId } = ids;
     return {
-      act: () => application.auth.api.banUser({ body: { userId: user.id, banExpiresIn: 3600 }, headers }),
-      expected: one('user.updated', { userId: user.id }),
+      act: () => application.auth.api.banUser({ body: { userId, banExpiresIn: 3600 }, headers }),
+      expected: one('user.updated', { userId }),
+      flips: () => [
+        { ...ids, permission: REQUEST, before: 'ROLE_GRANTS', after: 'USER_BANNED' },
+        { userId, permission: LIST, before: 'ROLE_LACKS_PERMISSION', after: 'USER_BANNED' },
+      ],
     };
   },
   'lift a ban': async (application) => {
-    const { user, headers } = await withAdmin(application);
-    await application.auth.api.banUser({ body: { userId: user.id }, headers });
+    const { headers } = await withAdmin(application);
+    const { ids } = await team(application);
+    const { userId } = ids;
+    await application.auth.api.banUser({ body: { userId }, headers });
     return {
-      act: () => application.auth.api.unbanUser({ body: { userId: user.id }, headers }),
-      expected: one('user.updated', { userId: user.id }),
+      act: () => application.auth.api.unbanUser({ body: { userId }, headers }),
+      expected: one('user.updated', { userId }),
+      flips: () => [
+        { ...ids, permission: REQUEST, before: 'USER_BANNED', after: 'ROLE_GRANTS' },
+        { userId, permission: LIST, before: 'USER_BANNED', after: 'ROLE_LACKS_PERMISSION' },
+      ],
     };
   },
   'set a platform role': async (application) => {
@@ -177,6 +248,17 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     return {
       act: () => application.auth.api.setRole({ body: { userId: user.id, role: 'admin' }, headers }),
       expected: one('user.updated', { userId: user.id }),
+      flips: flip({ userId: user.id }, LIST, 'ROLE_LACKS_PERMISSION', 'PLATFORM_ROLE_GRANTS'),
+    };
+  },
+  'take a platform role away': async (application) => {
+    const { user, headers } = await withAdmin(application);
+    const set = (role: 'admin' | 'user') => application.auth.api.setRole({ body: { userId: user.id, role }, headers });
+    await set('admin');
+    return {
+      act: () => set('user'),
+      expected: one('user.updated', { userId: user.id }),
+      flips: flip({ userId: user.id }, LIST, 'PLATFORM_ROLE_GRANTS', 'ROLE_LACKS_PERMISSION'),
     };
   },
   'sign in once a ban has ended, which lifts it': async (application) => {
@@ -189,21 +271,24 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     return {
       act: () => application.signIn(user.email),
       expected: one('user.updated', { userId: user.id }),
+      flips: flip({ userId: user.id }, LIST, null, 'ROLE_LACKS_PERMISSION'),
     };
   },
   'remove a user who is a member': async (application) => {
     const { headers } = await withAdmin(application);
-    const { member } = await team(application);
+    const { member, ids } = await team(application);
     return {
       act: () => application.auth.api.removeUser({ body: { userId: member.id }, headers }),
       expected: one('user.deleted', { userId: member.id }),
+      flips: flip(ids, REQUEST, 'ROLE_GRANTS', 'USER_NOT_FOUND'),
     };
   },
   'delete oneself': async (application) => {
-    const { member } = await team(application);
+    const { member, ids } = await team(application);
     return {
       act: () => application.auth.api.deleteUser({ body: { password: PASSWORD }, headers: member.headers }),
       expected: one('user.deleted', { userId: member.id }),
+      flips: flip(ids, REQUEST, 'ROLE_GRANTS', 'USER_NOT_FOUND'),
     };
   },
   'create a user with a platform role': async (application) => {
@@ -216,6 +301,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
         userId = (await application.auth.api.createUser({ body, headers })).user.id;
       },
       expected: () => [{ name: 'user.updated', userId }],
+      flips: () => (userId === '' ? [] : [{ userId, permission: LIST, before: null, after: 'PLATFORM_ROLE_GRANTS' }]),
     };
   },
   'SSO provisioning, which writes to the adapter': async (application) => {
@@ -226,6 +312,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     return {
       act: () => adapter.create({ model: 'member', data }),
       expected: one('member.added', { userId, organizationId }),
+      flips: joins({ userId, organizationId }),
     };
   },
 };
