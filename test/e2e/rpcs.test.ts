@@ -1,0 +1,191 @@
+/**
+ * Every rpc through every door, on a database that the real Better Auth has migrated and filled, with tokens that it
+ * signed; for both of its ways to name tables.
+ */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testDatabase } from '../support/database.ts';
+import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
+import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { createMonolith, TEST_SECRET } from '../support/monolith.ts';
+import { monolithTemplate } from '../support/template.ts';
+
+const POLICY = fileURLToPath(new URL('../../demo/policy.yaml', import.meta.url));
+const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+/** An owner with two organizations, and in the first one somebody of staff with a dynamic role beside. */
+const world = async (naming: 'plural' | 'singular') => {
+  const database = await testDatabase(await monolithTemplate(naming));
+  const monolith = await createMonolith({ databaseUrl: database.url, secret: TEST_SECRET, natsUrl: null, naming });
+  afterAll(() => monolith.stop());
+  const superadmin = await monolith.createUser({ name: 'Root', email: 'root@example.com', role: 'superadmin' });
+  const staff = await monolith.signUp('Sam', 'sam@example.com');
+  const owner = await monolith.signUp('Olivia', 'olivia@example.com');
+  const create = async (slug: string): Promise<string> => {
+    const body = { name: `Name of ${slug}`, slug, metadata: { plan: slug } };
+    return ((await owner.post('/organization/create', body)) as { id: string }).id;
+  };
+  const [acme, zeta] = [await create('acme'), await create('zeta')];
+  await owner.post('/organization/set-active', { organizationId: acme });
+  await owner.post('/organization/create-role', {
+    organizationId: acme,
+    role: 'auditor',
+    permission: { data: ['write'], leave: ['approve'] },
+  });
+  await monolith.addMember(staff.userId, acme, 'viewer,auditor');
+  await staff.post('/organization/set-active', { organizationId: acme });
+  const tokens = { plugin: await staff.token(), secret: await monolith.hs256Token(staff.userId, acme) };
+  const doors = openDoors({
+    DATABASE_URL: leastPrivilegeUrl(database.url),
+    BETTER_AUTH_SECRET: TEST_SECRET,
+    BETTER_AUTH_URL: monolith.url,
+    ASSENT_POLICY: POLICY,
+  });
+  return { superadmin, staff: staff.userId, owner: owner.userId, acme, zeta, tokens, doors };
+};
+
+describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
+  const { superadmin, staff, owner, acme, zeta, tokens, doors } = await world(naming);
+  const principal = {
+    userId: staff,
+    email: 'sam@example.com',
+    role: 'user',
+    organizationId: acme,
+    organizationRole: 'viewer,auditor',
+    isActive: true,
+  };
+
+  describe.each(DOORS)('$name', (door) => {
+    let client: DoorClient;
+    beforeAll(async () => {
+      client = await doors.client(door);
+    });
+
+    it.each(['plugin', 'secret'] as const)('VerifyToken: a token signed by the %s', async (signer) => {
+      const { response } = await client.call('VerifyToken', { token: tokens[signer] });
+      expect(response).toEqual({ principal, issuedAt: TIME, expiresAt: TIME });
+    });
+
+    it.each([
+      ['a static role', 'data:read', { allowed: true, reason: 'REASON_ROLE_GRANTS', grantedBy: 'viewer' }],
+      ['a dynamic role', 'leave:approve', { allowed: true, reason: 'REASON_ROLE_GRANTS', grantedBy: 'auditor' }],
+      ['no role', 'leave:request', { allowed: false, reason: 'REASON_ROLE_LACKS_PERMISSION', grantedBy: '' }],
+      ['nobody', 'data:destroy', { allowed: false, reason: 'REASON_UNKNOWN_PERMISSION', grantedBy: '' }],
+    ])('CheckPermission: what %s grants, by id and by token', async (_name, permission, expected) => {
+      const answer = { ...expected, roles: ['viewer', 'auditor'], source: expect.any(String), computedAt: TIME };
+      const byId = await client.call('CheckPermission', { userId: staff, organizationId: acme, permission });
+      expect(byId.response).toEqual({ ...answer });
+      for (const token of Object.values(tokens)) {
+        const byToken = await client.call('CheckPermission', { token: `Bearer ${token}`, permission });
+        expect(byToken.response).toEqual({ ...answer, principal });
+      }
+    });
+
+    it('CheckPermission: other organizations and the platform', async () => {
+      const ask = async (userId: string, scope: object, permission = 'data:read') =>
+        (await client.call('CheckPermission', { userId, permission, ...scope })).response;
+      expect(await ask(staff, { organizationId: zeta })).toMatchObject({ reason: 'REASON_NOT_A_MEMBER', roles: [] });
+      expect(await ask(staff, { platform: {} })).toMatchObject({ allowed: false, roles: ['user'] });
+      const granted = { allowed: true, reason: 'REASON_PLATFORM_ROLE_GRANTS', grantedBy: 'superadmin' };
+      expect(await ask(superadmin, { platform: {} })).toMatchObject({ ...granted, roles: ['superadmin'] });
+      expect(await ask(superadmin, { organizationId: zeta }, 'any:thing')).toMatchObject({ ...granted, roles: [] });
+    });
+
+    it('CheckPermission: from memory, and from PostgreSQL when told so', async () => {
+      const ask = { userId: owner, organizationId: acme, permission: 'organization:delete' };
+      await client.call('CheckPermission', ask);
+      const { response: cached } = await client.call('CheckPermission', ask);
+      expect(cached).toMatchObject({ allowed: true, source: 'SOURCE_MEMORY' });
+      const { response: full } = await client.call('CheckPermission', { ...ask, consistency: 'CONSISTENCY_FULL' });
+      expect(full).toMatchObject({ allowed: true, source: 'SOURCE_DATABASE' });
+      expect(Date.parse(String(full?.['computedAt']))).toBeGreaterThan(Date.parse(String(cached?.['computedAt'])));
+    });
+
+    it('BatchCheckPermissions: in order', async () => {
+      const checks = [
+        { userId: owner, organizationId: acme, permission: 'leave:approve' },
+        { token: tokens.plugin, permission: 'leave:approve' },
+        { userId: staff, organizationId: zeta, permission: 'data:read' },
+        { token: tokens.secret, permission: 'leave:approve' },
+      ];
+      const { response } = await client.call('BatchCheckPermissions', { checks });
+      expect(response?.['results']).toMatchObject([
+        { response: { allowed: true, grantedBy: 'owner' } },
+        { response: { allowed: true, grantedBy: 'auditor', principal } },
+        { response: { allowed: false, reason: 'REASON_NOT_A_MEMBER' } },
+        { response: { allowed: true, grantedBy: 'auditor', principal } },
+      ]);
+    });
+
+    it('ListPermissions', async () => {
+      const expected = {
+        roles: ['viewer', 'auditor'],
+        permissions: ['data:read', 'data:write', 'leave:approve'],
+        reason: 'REASON_ROLE_GRANTS',
+        source: expect.any(String),
+        computedAt: TIME,
+      };
+      const byId = await client.call('ListPermissions', { userId: staff, organizationId: acme });
+      expect(byId.response).toMatchObject({ ...expected, permissions: expect.arrayContaining(expected.permissions) });
+      const byToken = await client.call('ListPermissions', { token: tokens.plugin });
+      expect(byToken.response).toMatchObject({ permissions: byId.response?.['permissions'] as never });
+      const platform = await client.call('ListPermissions', { userId: superadmin, platform: {} });
+      expect(platform.response).toMatchObject({
+        reason: 'REASON_PLATFORM_ROLE_GRANTS',
+        permissions: expect.arrayContaining(['*:*', 'leave:approve']),
+      });
+    });
+
+    it('GetUser: by id, and by e-mail address in any case', async () => {
+      const user = {
+        id: staff,
+        name: 'Sam',
+        email: 'sam@example.com',
+        emailVerified: false,
+        image: '',
+        roles: ['user'],
+        banned: false,
+        banReason: '',
+        createdAt: TIME,
+        updatedAt: TIME,
+      };
+      expect((await client.call('GetUser', { userId: staff })).response).toEqual({ user });
+      expect((await client.call('GetUser', { email: 'SAM@Example.com' })).response).toEqual({ user });
+    });
+
+    it('GetOrganization: by id and by slug', async () => {
+      const organization = {
+        id: acme,
+        name: 'Name of acme',
+        slug: 'acme',
+        logo: '',
+        metadata: '{"plan":"acme"}',
+        createdAt: TIME,
+      };
+      expect((await client.call('GetOrganization', { organizationId: acme })).response).toEqual({ organization });
+      expect((await client.call('GetOrganization', { slug: 'acme' })).response).toEqual({ organization });
+    });
+
+    it('ListUserOrganizations: page by page', async () => {
+      const page = (pageToken: string) =>
+        client.call('ListUserOrganizations', { userId: owner, pageSize: 1, pageToken });
+      const first = await page('');
+      const second = await page(String(first.response?.['nextPageToken']));
+      expect(second.response?.['nextPageToken']).toBe('');
+      const ids = [first, second].flatMap(({ response }) => response?.['memberships']);
+      const membership = (id: string) => ({ organization: { id }, roles: ['owner'], joinedAt: TIME });
+      expect(ids).toMatchObject([acme, zeta].toSorted().map(membership));
+    });
+
+    it('assent-trace: tells which process answered and what it had applied, also with an error', async () => {
+      const metadata = { 'assent-trace': '1' };
+      for (const userId of [staff, 'nobody']) {
+        const { header } = await client.call('GetUser', { userId }, { metadata });
+        expect(header('assent-replica')).toMatch(/^.+:\d+:[0-9a-f]{8}$/);
+        expect(header('assent-position')).toMatch(/^ttl:\d+$/);
+      }
+      const { header } = await client.call('GetUser', { userId: staff });
+      expect(header('assent-replica')).toBeNull();
+    });
+  });
+});
