@@ -22,7 +22,6 @@ export interface ServiceControl {
 
 /** Waits until PostgreSQL can be read; the doors are open meanwhile and say NOT_SERVING. */
 const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promise<void> => {
-  log.warn('PostgreSQL cannot be reached: not serving until it can');
   while (!signal.aborted) {
     await delay(RETRY_MS, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
@@ -57,7 +56,10 @@ export const runService = async (config: Config, log: Logger, control: ServiceCo
     if (!stopping.aborted) control.serving(addresses, setServing);
   };
   if (found) serve();
-  else void waitForTables(app, log, stopping).then(serve);
+  else {
+    log.warn(addresses, 'PostgreSQL cannot be reached: not serving until it can');
+    void waitForTables(app, log, stopping).then(serve);
+  }
 
   await stopped;
   setServing(false);

@@ -1,7 +1,7 @@
 /** The HTTP door, on connect-node: Connect, gRPC-Web and gRPC, and the plain pages for probes and metrics. */
 import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { Code, type HandlerContext } from '@connectrpc/connect';
 import type { Address, Config } from '../config.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { formatAddress } from './address.ts';
@@ -45,8 +45,8 @@ const unaryHandler = (dispatcher: Dispatcher, method: Method) => async (request:
     decode: () => request as ReturnType<Parameters<Dispatcher['run']>[1]['decode']>,
     endedAs: () => {
       if (!signal.aborted) return null;
-      const { reason } = signal;
-      return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded ? reason.code : Code.Canceled;
+      // A caller whose deadline passed may hang up before connect notices.
+      return (context.timeoutMs() ?? 1) <= 0 ? Code.DeadlineExceeded : Code.Canceled;
     },
   });
   const outcome = running instanceof Promise ? await orAborted(running, signal) : running;

@@ -164,13 +164,14 @@ export const spawnAssent = (environment: Environment): AssentProcess => {
 };
 
 /**
- * Starts Assent and waits until it serves.
- * @throws with its output when it does not; the process has then ended.
+ * Starts Assent and waits until its doors are open.
+ * @param until The line of the log to wait for: by default the one that says that it serves.
+ * @throws with its output when it does not come so far; the process has then ended.
  */
-export const startAssent = async (environment: Environment): Promise<ServingAssent> => {
+export const startAssent = async (environment: Environment, until = 'serving'): Promise<ServingAssent> => {
   const assent = spawnAssent(environment);
   try {
-    const serving = await assent.logged(({ msg }) => msg === 'serving');
+    const serving = await assent.logged(({ msg }) => msg === until);
     const grpcAddress = String(serving['grpc']);
     return {
       ...assent,
