@@ -2,6 +2,7 @@
 import { connect } from 'nats';
 import { afterAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { type AssentOptions, assent } from '../../packages/better-auth/src/index.ts';
+import { createPublisher } from '../../packages/better-auth/src/publisher.ts';
 import { testDatabase } from '../support/database.ts';
 import { testStreamName } from '../support/nats.ts';
 import { startProxy, through } from '../support/proxy.ts';
@@ -162,6 +163,38 @@ it('more events than may wait: given up for one resync, and said', async () => {
   expect(resync).toBe(0);
   expect(ear.events.slice(1)).toEqual(added(organizationId).slice(-(ear.events.length - 1)));
   expect(ours(application).filter((line) => line.includes('given up')).length).toBeGreaterThan(0);
+});
+
+it('NATS away for as long as it likes: what waits is bounded, and one resync stands for all that was given up', async () => {
+  const { prefix, stream } = ownStream();
+  const proxy = await startProxy(Number(new URL(url).port));
+  onTestFinished(() => proxy.close());
+  proxy.setMode('refuse');
+  const warnings: string[] = [];
+  const publisher = createPublisher({
+    ...{ url: through(url, proxy), prefix, stream, bufferSize: 1_000 },
+    warn: (line) => void warnings.push(line),
+  });
+  onTestFinished(() => publisher.close(0));
+  // An hour at 30 changes a second.
+  for (let second = 0; second < 3_600; second += 1) {
+    publisher.publish(
+      Array.from({ length: 30 }, (_, index) => ({ name: 'user.updated', userId: `${second}-${index}` }) as const),
+    );
+    expect(publisher.pending()).toBeLessThanOrEqual(1_000);
+    if (second % 100 === 0) await new Promise(setImmediate);
+  }
+  const last = publisher.pending();
+  const ear = await hear(url, prefix);
+  proxy.setMode('pass');
+  await until('every event is acknowledged', () => publisher.pending() === 0, 20_000);
+  await ear.catchUp();
+  expect(ear.events[0]).toEqual({ name: 'resync' });
+  expect(ear.events.slice(1, last).map(({ name }) => name)).toEqual(
+    Array.from({ length: last - 1 }, () => 'user.updated'),
+  );
+  expect(ear.events[last - 1]).toEqual({ name: 'user.updated', userId: '3599-29' });
+  expect(warnings.filter((line) => line.includes('a resync follows')).length).toBeGreaterThan(100);
 });
 
 it('a stream that does not take the events: said, and published once it does', async () => {

@@ -19,6 +19,9 @@ export interface AssentOptions {
   readonly bufferSize?: number | undefined;
 }
 
+/** Adapters that tell somebody already, and where they do. */
+const observed = new WeakMap<object, Map<string, Publisher>>();
+
 const check = ({ nats, prefix = '', stream = '', bufferSize }: AssentOptions): string | null => {
   for (const url of nats?.split(',') ?? []) {
     // The URL may have a password: it is not repeated.
@@ -37,7 +40,7 @@ const check = ({ nats, prefix = '', stream = '', bufferSize }: AssentOptions): s
 
 /**
  * Publishes every change that a decision depends on, after its commit and in the background. Requests neither wait for
- * NATS nor fail with it. Raw SQL and cascades are not seen: `outboxSql` is for those.
+ * NATS nor fail with it. Raw SQL and cascades are not seen: the triggers of this package's `sql` folder are for those.
  * @throws when an option is malformed.
  */
 export const assent = (options: AssentOptions) => {
@@ -47,7 +50,6 @@ export const assent = (options: AssentOptions) => {
   const { nats, prefix, stream, bufferSize = 10_000 } = given;
   let publisher: Publisher | null = null;
   let warn = (line: string): void => console.warn(line);
-  const adapters = new WeakSet<object>();
 
   if (nats !== undefined) {
     publisher = createPublisher({
@@ -67,11 +69,19 @@ export const assent = (options: AssentOptions) => {
         warn('assent: no NATS URL is set, so that nobody is told of changes');
         return;
       }
-      const { publish } = publisher;
+      const publishers = observed.get(context.adapter) ?? new Map<string, Publisher>();
+      observed.set(context.adapter, publishers);
+      const target = JSON.stringify([nats, prefix || '', stream || '']);
+      const other = publishers.get(target);
+      if (other !== undefined && other !== publisher) {
+        warn('assent: the plugin is there twice for the same NATS; the first one publishes');
+        publisher = null;
+        return;
+      }
       // The same plugin object may be in the options of several instances.
-      if (adapters.has(context.adapter)) return;
-      adapters.add(context.adapter);
-      observeAdapter(context.adapter, createModels(context.tables), publish);
+      if (other !== undefined) return;
+      publishers.set(target, publisher);
+      observeAdapter(context.adapter, createModels(context.tables), publisher.publish);
     },
     hooks: {
       before: [

@@ -43,6 +43,8 @@ export interface ApplicationOptions {
   readonly names?: Names;
   /** Where the plugin stands among the others; last when absent. */
   readonly place?: 'first' | 'last';
+  /** The plugin among others beside it, in their order; the plugin alone when absent. */
+  readonly beside?: (plugin: BetterAuthPlugin) => readonly BetterAuthPlugin[];
   readonly more?: Partial<BetterAuthOptions>;
 }
 
@@ -51,11 +53,11 @@ export const PASSWORD = 'correct horse battery staple';
 
 const createAuth = (
   pool: pg.Pool,
-  { names = SINGULAR, place, more }: ApplicationOptions,
+  { names = SINGULAR, place, beside, more }: ApplicationOptions,
   plugin: BetterAuthPlugin | null,
   warnings: string[],
 ) => {
-  const own = plugin === null ? [] : [plugin];
+  const own = plugin === null ? [] : (beside?.(plugin) ?? [plugin]);
   const standard = [
     admin(),
     organization({

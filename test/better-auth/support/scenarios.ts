@@ -304,6 +304,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
       flips: () => (userId === '' ? [] : [{ userId, permission: LIST, before: null, after: 'PLATFORM_ROLE_GRANTS' }]),
     };
   },
+  // What assignOrganization of @better-auth/sso 1.7.5 does, by provider and by domain.
   'SSO provisioning, which writes to the adapter': async (application) => {
     const { organizationId } = await team(application);
     const { id: userId } = await application.signUp('sso');
