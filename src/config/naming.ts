@@ -2,7 +2,8 @@
 import { type Naming, renamableNames } from '../database/naming.ts';
 
 /**
- * `auto`, `plural` or `singular`, then renamed models and fields: `auto,user=people,user.email=mail`.
+ * `auto`, `plural` or `singular`, then renamed models and fields: `auto,user=people,user.email=mail`. Two models may be
+ * left alone: `organizationRole=off,jwks=off`.
  */
 export const parseNaming = (text: string): { readonly value: Naming; readonly problems: readonly string[] } => {
   const renamed = new Map<string, string>();

@@ -18,7 +18,7 @@ export interface Column {
 export interface Naming {
   /** Which table names to look for. */
   readonly tables: 'auto' | 'plural' | 'singular';
-  /** Renamed models and fields: `user` or `user.email` to the name in the database. */
+  /** Renamed models and fields: `user` or `user.email` to the name in the database; {@link OFF} for a model left alone. */
   readonly renamed: ReadonlyMap<string, string>;
 }
 
@@ -26,6 +26,13 @@ export interface Naming {
 export class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }
+
+/**
+ * Says that a plugin's table is not to be read though it is there: Better Auth itself does not look at organizationRole
+ * while dynamic access control is off.
+ */
+export const OFF = 'off';
+const optionalModels: ReadonlySet<string> = new Set(['organizationRole', 'jwks']);
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -115,6 +122,7 @@ export const resolveSchema = (name: string, columns: readonly Column[], naming: 
   }
   const problems: string[] = [];
   const find = <M extends ModelName>(model: M, need: 'required' | 'optional'): TableOf<M> | null => {
+    if (optionalModels.has(model) && naming.renamed.get(model) === OFF) return null;
     const result = findModel(model, naming, tables);
     if (result.kind === 'found') return result.table as TableOf<M>;
     if (need === 'required' || result.tableExists) problems.push(result.problem);

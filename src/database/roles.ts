@@ -12,6 +12,12 @@ export const memberRoles = (rows: readonly (string | null)[]): readonly string[]
   return [...roles];
 };
 
-/** The platform roles of a user: split at commas and not trimmed, as Better Auth's admin plugin does. */
-export const platformRoles = (stored: string | null): readonly string[] =>
-  stored === null || stored === '' ? [] : [...new Set(stored.split(','))].filter((role) => role !== '');
+/**
+ * The platform roles of a user: split at commas and not trimmed, as Better Auth's admin plugin does. None only when none
+ * is stored, since the default role is for those alone: a lone comma stays what it is, a name that no policy has.
+ */
+export const platformRoles = (stored: string | null): readonly string[] => {
+  if (stored === null || stored === '') return [];
+  const roles = [...new Set(stored.split(','))].filter((role) => role !== '');
+  return roles.length === 0 ? [stored] : roles;
+};

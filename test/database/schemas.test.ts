@@ -216,6 +216,12 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     expect(problem).toMatch(/ASSENT_NAMING/);
   });
 
+  it('a table can be left alone', async () => {
+    const schema = await look('auto,organizationRole=off,jwks=off', url).schema();
+    expect(schema).toMatchObject({ organizationRole: null, jwks: null });
+    expect(await problemOf(look('auto,user=off', url))).toMatch(/no table "off" \(user\)/);
+  });
+
   it('two tables that fit are asked about', async () => {
     await pool.query('CREATE TABLE users (LIKE "user")');
     expect(await problemOf(look('auto', url))).toMatch(/both "users" and "user" look like user: .*ASSENT_NAMING=user=/);
