@@ -1,65 +1,116 @@
-/** The package as others install it, built to JavaScript, in a process of its own: under Node and under Bun. */
+/** The package as others install it, in processes of its own: under Node, under Bun, and under TypeScript. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { parsePolicy } from '../../src/permission/policy-file.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { createApplication } from './support/application.ts';
 import { listen } from './support/ear.ts';
+import { installPacked, ROOT } from './support/packed.ts';
 
 const run = promisify(execFile);
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-const root = path('../..');
-const packageFolder = path('../../packages/better-auth');
 
 const nats = await testNats();
 const { url: databaseUrl } = await testDatabase();
 const application = createApplication({ databaseUrl, assent: null });
 await application.migrate();
-
-beforeAll(async () => {
-  await rm(`${packageFolder}/dist`, { recursive: true, force: true });
-  await run(process.execPath, [path('../../node_modules/typescript/bin/tsc'), '-p', packageFolder], { cwd: root });
-});
+const { folder, files } = await installPacked();
+await copyFile(path('./support/script.ts'), join(folder, 'script.ts'));
 
 const reportSchema = z.object({ runtime: z.string(), events: z.array(z.record(z.string(), z.string())) });
 
-it.each([
+describe.each([
   ['node', process.execPath],
-  ['bun', path('../../node_modules/.bin/bun')],
-])('publishes under %s, and lets a script end when it is through', async (runtime, program) => {
-  if (!existsSync(program)) {
-    throw new Error(`${runtime} is not installed: "npm ci" brings it, from the npm package "bun" (devDependencies)`);
-  }
-  const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
-  const built = new URL('../../packages/better-auth/dist/index.js', import.meta.url).href;
-  const arguments_ = [path('./support/script.ts'), built, databaseUrl, nats.url, nats.prefix, nats.stream];
-  const begin = performance.now();
-  const { stdout, stderr } = await run(program, arguments_, { cwd: root, timeout: 20_000 });
-  const report = reportSchema.parse(JSON.parse(stdout));
-  await ear.catchUp();
-  expect(report.runtime).toBe(runtime);
-  expect(ear.events).toEqual(report.events);
-  expect(stderr).toBe('');
-  // The connection to NATS kept it alive for no longer than its events took.
-  expect(performance.now() - begin).toBeLessThan(8_000);
+  ['bun', join(ROOT, 'node_modules/.bin/bun')],
+])('under %s', (runtime, program) => {
+  it('publishes, and lets a script end when it is through', async () => {
+    if (!existsSync(program)) {
+      throw new Error(`${runtime} is not installed: "npm ci" brings it, from the npm package "bun" (devDependencies)`);
+    }
+    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const arguments_ = ['script.ts', databaseUrl, nats.url, nats.prefix, nats.stream];
+    const begin = performance.now();
+    const { stdout, stderr } = await run(program, arguments_, { cwd: folder, timeout: 20_000 });
+    const report = reportSchema.parse(JSON.parse(stdout));
+    await ear.catchUp();
+    expect(report.runtime).toBe(runtime);
+    expect(ear.events).toEqual(report.events);
+    expect(stderr).toBe('');
+    // The connection to NATS kept it alive for no longer than its events took.
+    expect(performance.now() - begin).toBeLessThan(8_000);
+  });
+
+  it('exports the roles of an auth.ts, which has the plugin in its list', async () => {
+    await writeFile(
+      join(folder, 'auth.ts'),
+      `import { assent } from '@assent/better-auth';
+import { betterAuth } from 'better-auth';
+import { organization } from 'better-auth/plugins';
+import pg from 'pg';
+
+export const auth = betterAuth({
+  database: new pg.Pool({ connectionString: process.env['DATABASE_URL'] }),
+  plugins: [organization(), assent({ nats: process.env['NATS_URL'] })],
+});
+`,
+    );
+    const cli = join(folder, 'node_modules/@assent/better-auth/dist/cli.js');
+    const { stdout } = await run(program, [cli, 'export', 'auth.ts'], { cwd: folder, timeout: 20_000 });
+    expect([...parsePolicy(stdout, 'policy.yaml').organizationRoles.keys()]).toEqual(['owner', 'admin', 'member']);
+  });
+});
+
+it('has types that a strict compiler takes', async () => {
+  // Without those of Better Auth's own dependencies, which take long and need what is not installed here.
+  const options = {
+    strict: true,
+    noEmit: true,
+    module: 'nodenext',
+    target: 'es2024',
+    types: ['node'],
+    skipLibCheck: true,
+  };
+  const config = { compilerOptions: { ...options, exactOptionalPropertyTypes: true }, files: ['auth.ts'] };
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
+  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { cwd: folder });
+});
+
+it('is packed whole, and nothing else', async () => {
+  const sources = (await readdir(join(ROOT, 'packages/better-auth/src'), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).split('/src/').at(-1)?.replace(/\.ts$/, '') ?? '');
+  const sql = (await readdir(join(ROOT, 'packages/better-auth/sql'))).map((name) => `sql/${name}`);
+  expect(sql.length).toBeGreaterThan(0);
+  expect(files).toEqual(
+    [
+      ...['LICENSE', 'README.md', 'package.json'],
+      ...sources.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
+      ...sql,
+    ].sort(),
+  );
+  for (const name of ['LICENSE', 'package.json']) expect(files).toContain(name);
+  const own = await readFile(join(ROOT, 'packages/better-auth/LICENSE'), 'utf8');
+  expect(own).toBe(await readFile(join(ROOT, 'LICENSE'), 'utf8'));
 });
 
 it('is what its package.json says', async () => {
   const schema = z.object({
     exports: z.object({ '.': z.object({ types: z.string(), default: z.string() }) }).loose(),
-    bin: z.record(z.string(), z.string()).default({}),
-    files: z.array(z.string()),
+    bin: z.record(z.string(), z.string()),
     dependencies: z.record(z.string(), z.string()),
     peerDependencies: z.record(z.string(), z.string()),
   });
-  const manifest = schema.parse(JSON.parse(await readFile(`${packageFolder}/package.json`, 'utf8')));
-  const named = [...Object.values(manifest.exports['.']), ...Object.values(manifest.bin), ...manifest.files];
-  expect(named.filter((file) => !existsSync(`${packageFolder}/${file}`))).toEqual([]);
+  const text = await readFile(join(folder, 'node_modules/@assent/better-auth/package.json'), 'utf8');
+  const manifest = schema.parse(JSON.parse(text));
+  const named = [...Object.values(manifest.exports['.']), ...Object.values(manifest.bin)];
+  expect(named.map((name) => name.replace(/^\.\//, '')).filter((name) => !files.includes(name))).toEqual([]);
   expect(Object.keys(manifest.dependencies)).toEqual(['nats']);
   expect(Object.keys(manifest.peerDependencies)).toEqual(['better-auth']);
 });

@@ -1,14 +1,16 @@
 /**
- * A script of an application, for the runtimes under test: uses Better Auth with the built plugin, prints the events that
- * must follow as one line of JSON, and ends without saying goodbye.
- * Arguments: the URL of the built package, of the database, of NATS, the prefix and the stream.
+ * A script of an application, for the runtimes under test: uses Better Auth with the installed plugin, prints the events
+ * that must follow as one line of JSON, and ends without saying goodbye. It is run from a folder that has the package.
+ * Arguments: the URL of the database, of NATS, the prefix and the stream.
  */
 import { betterAuth } from 'better-auth';
 import { organization } from 'better-auth/plugins';
 import pg from 'pg';
 
-const [packageUrl = '', databaseUrl = '', nats = '', prefix = '', stream = ''] = process.argv.slice(2);
-const { assent }: typeof import('../../../packages/better-auth/src/index.ts') = await import(packageUrl);
+const [databaseUrl = '', nats = '', prefix = '', stream = ''] = process.argv.slice(2);
+// Not there when the repository's types are checked, unless somebody has built it.
+const name = '@assent/better-auth';
+const { assent }: typeof import('../../../packages/better-auth/src/index.ts') = await import(name);
 
 const pool = new pg.Pool({ connectionString: databaseUrl });
 const auth = betterAuth({
