@@ -2,10 +2,10 @@
 import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { Server, UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { type EnumTypeDefinition, loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { EnumTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { protoPath as healthProtoPath } from 'grpc-health-check';
 import { file_assent_auth_v1_auth_service } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { file_health_v1_health } from '../../gen/health/v1/health_pb.ts';
 import { errorStatus } from '../rpc/errors.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { grpcError } from './grpc-error.ts';
@@ -17,19 +17,20 @@ const withImports = (file: DescFile, seen = new Set<DescFile>()): ReadonlySet<De
 };
 
 /**
- * What ReflectionService reads of a package definition: the encoded descriptors. Ours go in as buf built them and the
- * generated code holds them: through proto-loader they would lose their imports, and `buf curl` could not link them.
+ * What ReflectionService reads of a package definition: the encoded descriptors, as buf built them and the generated code
+ * holds them. Through proto-loader they would lose imports and the names of maps, and clients could not link them.
  */
 const packageDefinition = (): PackageDefinition => {
-  const fileDescriptorProtos = [...withImports(file_assent_auth_v1_auth_service)].map(({ proto }) =>
-    Buffer.from(toBinary(FileDescriptorProtoSchema, proto)),
+  const files = new Set(
+    [file_assent_auth_v1_auth_service, file_health_v1_health].flatMap((file) => [...withImports(file)]),
   );
+  const fileDescriptorProtos = [...files].map(({ proto }) => Buffer.from(toBinary(FileDescriptorProtoSchema, proto)));
   const assent: EnumTypeDefinition = {
     format: 'Protocol Buffer 3 EnumDescriptorProto',
     type: {},
     fileDescriptorProtos,
   };
-  return { assent, ...loadSync(healthProtoPath) };
+  return { assent };
 };
 
 /** A handler of a streaming method, as grpc-js calls it. */
@@ -52,7 +53,7 @@ const gated = ({ gate, onDefect }: Dispatcher, handler: UntypedHandleCall): Unty
 };
 
 /** Adds the reflection services, for callers that pass the gate. */
-export const addReflection = (server: Server, dispatcher: Dispatcher): void => {
+export const addReflection = (server: Pick<Server, 'addService'>, dispatcher: Dispatcher): void => {
   new ReflectionService(packageDefinition()).addToServer({
     addService: (service, implementation) => {
       const guarded: UntypedServiceImplementation = Object.fromEntries(
