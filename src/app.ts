@@ -29,8 +29,10 @@ import { remoteKeySource } from './token/remote-jwks.ts';
 import { createTokenVerifier } from './token/verifier.ts';
 import { createCallerGate } from './transport/callers.ts';
 import { createDispatcher } from './transport/dispatch.ts';
+import { type Door, KEEPALIVE } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc-door.ts';
 import { createHttpDoor } from './transport/http-door.ts';
+import { createLeanDoor } from './transport/lean/lean-door.ts';
 
 /** What an entry outlives the TTL by at most: how far back events are heard and changes remembered. */
 const MARGIN_MS = 60_000;
@@ -44,7 +46,7 @@ const MAX_REMEMBERED_CHANGES = 200_000;
 
 export interface App {
   /** The doors, in the order in which they open. */
-  readonly doors: readonly { readonly name: 'grpc' | 'http'; readonly door: ReturnType<typeof createGrpcDoor> }[];
+  readonly doors: readonly { readonly name: 'grpc' | 'http'; readonly door: Door }[];
   /**
    * Reads the policy, finds Better Auth's tables and begins to listen to events.
    * @returns Whether PostgreSQL could be reached.
@@ -149,7 +151,8 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     traceCall: traces?.call ?? null,
   });
   const { tls, grpcAddress, httpAddress } = config;
-  const grpc = createGrpcDoor({ address: grpcAddress, tls, dispatcher });
+  const createGrpc = config.grpcDoor === 'lean' ? createLeanDoor : createGrpcDoor;
+  const grpc = createGrpc({ address: grpcAddress, tls, dispatcher, keepalive: KEEPALIVE });
   const http =
     httpAddress === null
       ? null

@@ -17,6 +17,9 @@ import { parseSecrets } from './config/secrets.ts';
 
 export { type Address, ConfigError };
 
+const GRPC_DOORS = ['grpc-js', 'lean'] as const;
+type GrpcDoorName = (typeof GRPC_DOORS)[number];
+
 export interface Config {
   readonly database: DatabaseConfig;
   readonly redisUrl: string | null;
@@ -30,6 +33,8 @@ export interface Config {
   /** Keys of asymmetric tokens; null when no such token is taken. */
   readonly jwks: { readonly source: 'database' | URL; readonly issuer: string; readonly audience: string } | null;
   readonly grpcAddress: Address;
+  /** What speaks gRPC there. */
+  readonly grpcDoor: GrpcDoorName;
   readonly httpAddress: Address | null;
   readonly callers: readonly CallerToken[];
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string | null } | null;
@@ -137,6 +142,7 @@ export const loadConfig = (environment: Environment): Config => {
     hs256: { secrets, issuer: read.text('ASSENT_HS256_ISSUER'), audience: read.text('ASSENT_HS256_AUDIENCE') },
     jwks,
     grpcAddress,
+    grpcDoor: read.choice('ASSENT_GRPC_DOOR', GRPC_DOORS),
     httpAddress,
     callers,
     tls,

@@ -82,6 +82,14 @@ export class Reader {
     return { kind: 'tcp', host: '127.0.0.1', port: 0 };
   }
 
+  /** One of the known words, the first by default. */
+  choice<Known extends string>(name: string, known: readonly [Known, ...Known[]]): Known {
+    const value = this.text(name) ?? known[0];
+    const found = known.find((each) => each === value);
+    if (found === undefined) this.problem(`${name} must be one of ${known.join(', ')}.`);
+    return found ?? known[0];
+  }
+
   file(name: string): string | null {
     const path = this.text(name);
     if (path === null) return null;

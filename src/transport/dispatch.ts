@@ -98,7 +98,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     onDefect,
     run: (method, call) => {
       const began = performance.now();
-      const endTrace = traceCall?.(method.name, call.header);
+      const endTrace = traceCall?.(method.name, (name) => call.header(name));
       const count = (code: number): void => {
         onCall(method.name, code, (performance.now() - began) / 1_000);
         endTrace?.(code);

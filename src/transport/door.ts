@@ -12,3 +12,13 @@ export interface Door {
 /** Limits of both doors. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export const MAX_STREAMS_PER_CONNECTION = 1_000;
+
+/** How a door finds peers that vanished without a word, so that their connections do not pile up. */
+export interface Keepalive {
+  /** How often a connection is pinged. */
+  readonly intervalMs: number;
+  /** How long it may take to answer. */
+  readonly timeoutMs: number;
+}
+
+export const KEEPALIVE: Keepalive = { intervalMs: 60_000, timeoutMs: 20_000 };

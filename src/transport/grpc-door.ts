@@ -9,14 +9,14 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Address, Config } from '../config.ts';
-import { Code } from '../rpc/errors.ts';
+import { Code, errorStatus } from '../rpc/errors.ts';
 import { formatAddress } from './address.ts';
 import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
-import { type Door, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
+import { type Door, type Keepalive, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
 import { grpcError } from './grpc-error.ts';
+import { createHealth } from './grpc-health.ts';
 import { addReflection } from './grpc-reflection.ts';
 
 // Decoding and encoding are the dispatcher's: grpc-js would make INTERNAL of a request that cannot be decoded.
@@ -48,8 +48,18 @@ const unaryHandler =
     let headers: Metadata | null = null;
     const answer = (outcome: Outcome): void => {
       if (headers !== null) call.sendMetadata(headers);
-      if (outcome.ok) callback(null, encode(method, outcome.response));
-      else callback(grpcError(outcome.status));
+      if (!outcome.ok) {
+        callback(grpcError(outcome.status));
+        return;
+      }
+      let bytes: Buffer;
+      try {
+        bytes = encode(method, outcome.response);
+      } catch (error) {
+        callback(grpcError(errorStatus(error, dispatcher.onDefect)));
+        return;
+      }
+      callback(null, bytes);
     };
     const outcome = dispatcher.run(method, {
       header: (name) => call.metadata.get(name)[0]?.toString(),
@@ -81,27 +91,28 @@ export interface GrpcDoorOptions {
   readonly address: Address;
   readonly tls: Config['tls'];
   readonly dispatcher: Dispatcher;
+  /** How peers that vanished without a word are found. */
+  readonly keepalive: Keepalive;
 }
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
-export const createGrpcDoor = ({ address, tls, dispatcher }: GrpcDoorOptions): Door => {
+export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
-    // Finds peers that vanished without a word, so that their connections do not pile up.
-    'grpc.keepalive_time_ms': 60_000,
-    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.keepalive_time_ms': keepalive.intervalMs,
+    'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.enable_channelz': 0,
   });
   const implementation: UntypedServiceImplementation = Object.fromEntries(
     methods.map((method) => [method.localName, unaryHandler(dispatcher, method)]),
   );
   server.addService(definition, implementation);
-  // Health is open to whoever reaches the port: it is asked by orchestrators and says nothing of people.
-  const health = new HealthImplementation({ '': 'NOT_SERVING', [AuthService.typeName]: 'NOT_SERVING' });
+  const health = createHealth();
   health.addToServer(server);
   addReflection(server, dispatcher);
 
+  let listeningOn = '';
   return {
     listen: async () => {
       const port = await new Promise<number>((resolve, reject) => {
@@ -110,18 +121,18 @@ export const createGrpcDoor = ({ address, tls, dispatcher }: GrpcDoorOptions): D
           else reject(error);
         });
       });
-      return formatAddress(address, port);
+      listeningOn = formatAddress(address, port);
+      return listeningOn;
     },
-    setServing: (serving) => {
-      for (const service of ['', AuthService.typeName]) health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
+    setServing: health.setServing,
+    stop: async (timeoutMs) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // Without channelz grpc-js does not know the connections that its forceShutdown is to end; drain does.
+      server.drain(listeningOn, timeoutMs);
+      const timer = setTimeout(resolve, timeoutMs);
+      server.tryShutdown(() => resolve());
+      await promise;
+      clearTimeout(timer);
     },
-    stop: (timeoutMs) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(() => server.forceShutdown(), timeoutMs);
-        server.tryShutdown(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }),
   };
 };

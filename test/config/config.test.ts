@@ -38,6 +38,7 @@ describe('loadConfig', () => {
       hs256: { secrets: [SECRET], issuer: null, audience: null },
       jwks: { source: 'database', issuer: 'https://app.example.com', audience: 'https://app.example.com' },
       grpcAddress: { kind: 'tcp', host: '127.0.0.1', port: 50051 },
+      grpcDoor: 'grpc-js',
       httpAddress: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
       callers: [],
       tls: null,
@@ -60,6 +61,7 @@ describe('loadConfig', () => {
       ASSENT_PERMISSION_TTL_SECONDS: '-1',
       ASSENT_GRPC_ADDRESS: 'nonsense',
       ASSENT_NAMING: 'user=people,nobody=x',
+      ASSENT_GRPC_DOOR: 'wide',
       LOG_LEVEL: 'loud',
     });
     for (const name of [
@@ -71,6 +73,7 @@ describe('loadConfig', () => {
       'ASSENT_PERMISSION_TTL_SECONDS',
       'ASSENT_GRPC_ADDRESS',
       'ASSENT_NAMING',
+      'ASSENT_GRPC_DOOR',
       'LOG_LEVEL',
     ]) {
       expect(
@@ -112,6 +115,11 @@ describe('loadConfig', () => {
     const problems = problemsOf({ ...MINIMAL, ...change });
     expect(problems).toHaveLength(expected.length);
     for (const [index, text] of expected.entries()) expect(problems[index]).toContain(text);
+  });
+
+  it('takes either gRPC door', () => {
+    expect(loadConfig({ ...MINIMAL, ASSENT_GRPC_DOOR: 'lean' }).grpcDoor).toBe('lean');
+    expect(loadConfig({ ...MINIMAL, ASSENT_GRPC_DOOR: 'grpc-js' }).grpcDoor).toBe('grpc-js');
   });
 
   it('takes ASSENT_JWKS=off with a secret, and then needs no issuer', () => {

@@ -1,0 +1,126 @@
+/**
+ * Services written for grpc-js, here health and reflection: their own implementations, on the lean door. Nobody waits for
+ * them, so they are served in the simplest way.
+ */
+import { EventEmitter } from 'node:events';
+import { status as Code, Metadata, type MethodDefinition, type Server, type StatusObject } from '@grpc/grpc-js';
+import { Exchange } from './exchange.ts';
+import { FrameReader, frameOf } from './framing.ts';
+import { readOneMessage } from './one-message.ts';
+import type { Serve } from './serve.ts';
+import { OK_TRAILERS, RefusedCall } from './status.ts';
+
+type Definition = MethodDefinition<unknown, unknown>;
+type Failure = Partial<StatusObject>;
+/** How grpc-js calls the handler of a method: with a callback where the answer is one message. */
+type Handler = (call: GuestCall, callback?: (failure: Failure | null, response?: unknown) => void) => void;
+
+const refusal = ({ code, details, metadata }: Failure): RefusedCall =>
+  new RefusedCall(code ?? Code.UNKNOWN, details ?? '', metadata?.toHttp2Headers());
+
+/** What the handlers use of grpc-js's calls. */
+class GuestCall extends EventEmitter {
+  readonly metadata: Metadata;
+  request: unknown = undefined;
+  cancelled = false;
+  readonly #exchange: Exchange;
+  readonly #definition: Definition;
+
+  constructor(exchange: Exchange, definition: Definition) {
+    super();
+    this.metadata = Metadata.fromHttp2Headers(exchange.headers);
+    this.#exchange = exchange;
+    this.#definition = definition;
+    this.on('error', (failure: Failure) => exchange.refuse(refusal(failure)));
+    exchange.stream.on('close', () => {
+      this.cancelled = true;
+      this.emit('cancelled', 'cancelled');
+    });
+  }
+
+  decode(message: Buffer): unknown {
+    try {
+      return this.#definition.requestDeserialize(message);
+    } catch {
+      throw new RefusedCall(Code.INVALID_ARGUMENT, 'The request is not a valid message of this method.');
+    }
+  }
+
+  write(message: unknown): void {
+    this.#exchange.write(frameOf(this.#definition.responseSerialize(message)));
+  }
+
+  end(): void {
+    this.#exchange.end(OK_TRAILERS);
+  }
+}
+
+/** Serves a method that takes a stream of messages. */
+const readMany = (exchange: Exchange, call: GuestCall, handler: Handler): void => {
+  const frames = new FrameReader(exchange.header('grpc-encoding'));
+  handler(call);
+  exchange.stream.on('data', (piece: Buffer) => {
+    if (!exchange.open) return;
+    try {
+      frames.push(piece);
+      for (let message = frames.next(); message !== null; message = frames.next()) {
+        call.emit('data', call.decode(message));
+      }
+    } catch (error) {
+      if (!(error instanceof RefusedCall)) throw error;
+      exchange.refuse(error);
+    }
+  });
+  exchange.stream.on('end', () => call.emit('end'));
+};
+
+/** The services, as a server that they can be added to. */
+export interface GuestServices extends Pick<Server, 'addService'> {
+  /** How to serve each path. */
+  readonly paths: ReadonlyMap<string, Serve>;
+  /** Ends the calls that would go on for ever, such as a watch of health. */
+  end(): void;
+}
+
+/** Creates the list of services, empty. */
+export const createGuestServices = (): GuestServices => {
+  const paths = new Map<string, Serve>();
+  const streaming = new Set<Exchange>();
+
+  const serve =
+    (definition: Definition, handler: Handler): Serve =>
+    (stream, headers) => {
+      const exchange = new Exchange(stream, headers);
+      const call = new GuestCall(exchange, definition);
+      if (definition.responseStream) {
+        streaming.add(exchange);
+        stream.on('close', () => streaming.delete(exchange));
+      }
+      if (definition.requestStream) {
+        readMany(exchange, call, handler);
+        return;
+      }
+      readOneMessage(exchange, (message) => {
+        call.request = call.decode(message);
+        handler(call, (failure, response) => {
+          if (failure !== null) exchange.refuse(refusal(failure));
+          else exchange.reply(frameOf(definition.responseSerialize(response)));
+        });
+      });
+    };
+
+  return {
+    paths,
+    addService: (service, implementation) => {
+      for (const [name, definition] of Object.entries(service)) {
+        const handler = implementation[name] ?? implementation[definition.originalName ?? ''];
+        if (handler !== undefined) paths.set(definition.path, serve(definition, handler as unknown as Handler));
+      }
+    },
+    end: () => {
+      for (const exchange of streaming) {
+        exchange.refuse(new RefusedCall(Code.UNAVAILABLE, 'The service is stopping.'));
+      }
+    },
+  };
+};

@@ -1,0 +1,23 @@
+/** Finds peers that vanished without a word, so that their connections do not pile up. */
+import type { ServerHttp2Session } from 'node:http2';
+import type { Keepalive } from '../door.ts';
+
+/**
+ * Pings every session at each interval and destroys those that do not answer in time.
+ * @returns Ends it.
+ */
+export const keepAlive = (
+  sessions: ReadonlySet<ServerHttp2Session>,
+  { intervalMs, timeoutMs }: Keepalive,
+): (() => void) => {
+  const ping = (session: ServerHttp2Session): void => {
+    if (session.destroyed) return;
+    const timer = setTimeout(() => session.destroy(), timeoutMs).unref();
+    // False when one that was not answered is still under way.
+    session.ping(() => clearTimeout(timer));
+  };
+  const interval = setInterval(() => {
+    for (const session of sessions) ping(session);
+  }, intervalMs).unref();
+  return () => clearInterval(interval);
+};

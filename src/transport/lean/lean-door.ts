@@ -1,0 +1,112 @@
+/**
+ * The gRPC door on node:http2 alone: what grpc-js does for unary calls, without its cost. Health and reflection are the
+ * same implementations as at the other door.
+ */
+import { createSecureServer, createServer, type ServerHttp2Session, type ServerOptions } from 'node:http2';
+import type { Socket } from 'node:net';
+import { status as Code } from '@grpc/grpc-js';
+import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import { formatAddress } from '../address.ts';
+import { methods } from '../dispatch.ts';
+import { type Door, MAX_STREAMS_PER_CONNECTION } from '../door.ts';
+import type { GrpcDoorOptions } from '../grpc-door.ts';
+import { createHealth } from '../grpc-health.ts';
+import { addReflection } from '../grpc-reflection.ts';
+import { Exchange } from './exchange.ts';
+import { createGuestServices } from './guest-services.ts';
+import { keepAlive } from './keepalive.ts';
+import { isGrpc } from './request-headers.ts';
+import type { Serve } from './serve.ts';
+import { RefusedCall } from './status.ts';
+import { serveUnary } from './unary.ts';
+
+const UNSUPPORTED_MEDIA_TYPE = 415;
+
+/** Of all headers of a request together; without a limit Node takes 16 MB. */
+const MAX_HEADER_BYTES = 65_536;
+
+/**
+ * Of one connection, in megabytes: answers that its caller does not read, and what nghttp2 needs. Node's own 10 would
+ * refuse the streams of a caller that asks for large answers on all that it may open.
+ */
+const MAX_SESSION_MEGABYTES = 256;
+
+const OPTIONS: ServerOptions = {
+  settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
+  maxSessionMemory: MAX_SESSION_MEGABYTES,
+};
+
+const serverOf = (tls: GrpcDoorOptions['tls']): ReturnType<typeof createServer | typeof createSecureServer> => {
+  if (tls === null) return createServer(OPTIONS);
+  const { cert, key, clientCa } = tls;
+  const clients = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  return createSecureServer({ ...OPTIONS, cert, key, ...clients });
+};
+
+/** Serves what is no call of a method that there is. */
+const serveOther: Serve = (stream, headers) => {
+  const exchange = new Exchange(stream, headers);
+  if (!isGrpc(headers['content-type'])) exchange.refuseHttp(UNSUPPORTED_MEDIA_TYPE);
+  else exchange.refuse(new RefusedCall(Code.UNIMPLEMENTED, 'There is no such method.'));
+};
+
+/** Creates the door; nothing listens before {@link Door.listen}. */
+export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
+  const health = createHealth();
+  const guests = createGuestServices();
+  health.addToServer(guests);
+  addReflection(guests, dispatcher);
+  const paths = new Map<string | undefined, Serve>([
+    ...guests.paths,
+    ...methods.map((method) => [`/${AuthService.typeName}/${method.name}`, serveUnary(dispatcher, method)] as const),
+  ]);
+
+  const server = serverOf(tls);
+  const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
+  const stopKeepAlive = keepAlive(sessions, keepalive);
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  });
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('stream', (stream, headers) => {
+    const known = headers[':method'] === 'POST' && isGrpc(headers['content-type']);
+    const serve = known ? paths.get(headers[':path']) : undefined;
+    (serve ?? serveOther)(stream, headers);
+  });
+
+  return {
+    listen: async () => {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        const listening = (): void => {
+          server.off('error', reject);
+          resolve();
+        };
+        if (address.kind === 'unix') server.listen(address.path, listening);
+        else server.listen(address.port, address.host, listening);
+      });
+      const bound = server.address();
+      return formatAddress(address, typeof bound === 'object' && bound !== null ? bound.port : undefined);
+    },
+    setServing: health.setServing,
+    stop: async (timeoutMs) => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      // GOAWAY: calls under way finish, no new ones begin.
+      for (const session of sessions) session.close();
+      guests.end();
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, timeoutMs);
+      await closed;
+      clearTimeout(timer);
+      stopKeepAlive();
+    },
+  };
+};

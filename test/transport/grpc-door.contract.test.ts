@@ -1,0 +1,447 @@
+/** What every gRPC door does, whatever it is made of. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
+
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deflateSync, gzipSync } from 'node:zlib';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { Client, credentials, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  AuthService,
+  CheckPermissionRequestSchema,
+  type CheckPermissionResponse,
+  CheckPermissionResponseSchema,
+} from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { BadRequestSchema } from '../../gen/google/rpc/error_details_pb.ts';
+import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
+import { createCallerGate } from '../../src/transport/callers.ts';
+import { GRPC_DOORS, ODD_MESSAGE, openDoor, type TestDoor } from './support/grpc-doors.ts';
+import { answerOf, CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
+
+const MIB = 1024 * 1024;
+
+/** The answer in a body of one frame. */
+const messageIn = (body: Buffer): CheckPermissionResponse => {
+  expect(body[0]).toBe(0);
+  expect(body.readUInt32BE(1)).toBe(body.length - 5);
+  return fromBinary(CheckPermissionResponseSchema, body.subarray(5));
+};
+
+describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
+  const lean = name === 'lean';
+  let door: TestDoor;
+  beforeEach(async () => {
+    door = await openDoor(createDoor);
+  });
+  afterEach(() => door.door.stop(100));
+
+  /** What is left of the door after whatever was done to it: it answers. */
+  const stillAnswers = async (): Promise<void> => {
+    const { status, body } = await rawCall(door.url, { pieces: [frame(check('still:here'))] });
+    expect([status, messageIn(body).grantedBy]).toEqual(['0', 'still:here']);
+  };
+
+  describe('with real clients', () => {
+    const connectClient = (address = door.url) => createClient(AuthService, createGrpcTransport({ baseUrl: address }));
+
+    it.each(['now:1', 'later:1'])('answers connect-node: %s', async (permission) => {
+      expect(await connectClient().checkPermission({ permission })).toMatchObject({
+        allowed: true,
+        grantedBy: permission,
+      });
+    });
+
+    it('tells connect-node what is wrong, with details', async () => {
+      const error = await connectClient()
+        .checkPermission({ permission: 'invalid:x' })
+        .catch((caught: unknown) => ConnectError.from(caught));
+      expect(error).toMatchObject({ code: Code.InvalidArgument, rawMessage: `permission: ${ODD_MESSAGE}` });
+      const [details] = (error as ConnectError).findDetails(BadRequestSchema);
+      expect(details?.fieldViolations).toMatchObject([{ field: 'permission', description: ODD_MESSAGE }]);
+    });
+
+    it('keeps the deadline of connect-node, and goes on', async () => {
+      await expect(connectClient().checkPermission({ permission: 'never:x' }, { timeoutMs: 50 })).rejects.toMatchObject(
+        { code: Code.DeadlineExceeded },
+      );
+      await stillAnswers();
+    });
+
+    const grpcJsCall = (permission: string, options: object = {}, metadata = new Metadata(), deadline = 10_000) => {
+      const client = new Client(door.address, credentials.createInsecure(), options);
+      return new Promise<CheckPermissionResponse>((resolve, reject) => {
+        client.makeUnaryRequest(
+          CHECK,
+          (message: string) => Buffer.from(check(message)),
+          (bytes: Buffer) => fromBinary(CheckPermissionResponseSchema, bytes),
+          permission,
+          metadata,
+          { deadline: Date.now() + deadline },
+          (error, response) => (response === undefined ? reject(error) : resolve(response)),
+        );
+      }).finally(() => client.close());
+    };
+
+    it.each(['now:1', 'later:1'])('answers grpc-js: %s', async (permission) => {
+      const metadata = new Metadata();
+      metadata.set('some-binary-bin', Buffer.from([0, 255, 1]));
+      expect(await grpcJsCall(permission, {}, metadata)).toMatchObject({ allowed: true, grantedBy: permission });
+    });
+
+    it('tells grpc-js what is wrong, with details', async () => {
+      const error = await grpcJsCall('invalid:x').catch((caught: ServiceError) => caught);
+      expect(error).toMatchObject({ code: Status.INVALID_ARGUMENT, details: `permission: ${ODD_MESSAGE}` });
+      const [bytes] = (error as ServiceError).metadata.get('grpc-status-details-bin');
+      const { code, details } = fromBinary(StatusSchema, bytes as Buffer);
+      expect(code).toBe(Status.INVALID_ARGUMENT);
+      expect(anyUnpack(details[0] as never, BadRequestSchema)?.fieldViolations).toHaveLength(1);
+    });
+
+    it.each([
+      ['deflate', 1],
+      ['gzip', 2],
+    ])('takes the %s of grpc-js', async (_, algorithm) => {
+      const permission = `now:${'x'.repeat(10_000)}`;
+      const answer = await grpcJsCall(permission, { 'grpc.default_compression_algorithm': algorithm });
+      expect(answer.grantedBy).toBe(permission);
+    });
+
+    it('keeps the deadline of grpc-js', async () => {
+      await expect(grpcJsCall('never:x', {}, new Metadata(), 50)).rejects.toMatchObject({
+        code: Status.DEADLINE_EXCEEDED,
+      });
+    });
+
+    it('refuses grpc-js a message that is too large, and takes one that just is not', async () => {
+      const overhead =
+        toBinary(
+          CheckPermissionRequestSchema,
+          create(CheckPermissionRequestSchema, { permission: 'size:'.padEnd(3 * MIB) }),
+        ).length -
+        3 * MIB;
+      expect((await grpcJsCall('size:'.padEnd(4 * MIB - overhead))).grantedBy).toBe(String(4 * MIB - overhead));
+      await expect(grpcJsCall('size:'.padEnd(4 * MIB))).rejects.toMatchObject({ code: Status.RESOURCE_EXHAUSTED });
+    });
+  });
+
+  describe('answers', () => {
+    it('with headers, one frame and trailers', async () => {
+      const { headers, body, trailers } = await rawCall(door.url, { pieces: [frame(check('now:1'))] });
+      expect(headers).toMatchObject({ ':status': 200 });
+      expect(headers['content-type']).toMatch(/^application\/grpc/);
+      expect(headers).not.toHaveProperty('grpc-status');
+      expect(messageIn(body).grantedBy).toBe('now:1');
+      expect(trailers).toMatchObject({ 'grpc-status': '0' });
+    });
+
+    it('errors with trailers only', async () => {
+      const { headers, body, trailers } = await rawCall(door.url, { pieces: [frame(check('invalid:x'))] });
+      expect(headers).toMatchObject({ ':status': 200, 'grpc-status': '3' });
+      expect(headers['content-type']).toMatch(/^application\/grpc/);
+      expect(headers['grpc-message']).toMatch(/^[\x20-\x7e]+$/);
+      expect(decodeURIComponent(String(headers['grpc-message']))).toBe(`permission: ${ODD_MESSAGE}`);
+      expect(body).toHaveLength(0);
+      expect(trailers).toBeNull();
+    });
+
+    it('a refusal of a promise, and a defect without a word of it', async () => {
+      expect((await rawCall(door.url, { pieces: [frame(check('overloaded:x'))] })).status).toBe('8');
+      const { headers } = await rawCall(door.url, { pieces: [frame(check('defect:x'))] });
+      expect(headers).toMatchObject({ 'grpc-status': '13' });
+      expect(JSON.stringify(headers)).not.toContain('SELECT');
+      expect(door.defects).toHaveLength(1);
+    });
+
+    it('INTERNAL when the answer cannot be encoded', async () => {
+      expect((await rawCall(door.url, { pieces: [frame(check('unencodable:x'))] })).status).toBe('13');
+      expect(door.defects).toHaveLength(1);
+      await stillAnswers();
+    });
+
+    it('with where it stands to a call that asks, in good and in bad', async () => {
+      const traced = { 'assent-trace': '1' };
+      const where = { 'assent-replica': 'replica-1', 'assent-position': 'epoch:7' };
+      const good = await rawCall(door.url, { headers: traced, pieces: [frame(check('now:1'))] });
+      expect(good.headers).toMatchObject(where);
+      expect(good.status).toBe('0');
+      const bad = await rawCall(door.url, { headers: traced, pieces: [frame(check('invalid:x'))] });
+      expect(bad.headers).toMatchObject(where);
+      expect(bad.headers).not.toHaveProperty('grpc-status');
+      expect(bad.trailers).toMatchObject({ 'grpc-status': '3' });
+      const plain = await rawCall(door.url, { pieces: [frame(check('now:1'))] });
+      expect(plain.headers).not.toHaveProperty('assent-replica');
+    });
+
+    it('as fast as the caller reads, however large', async () => {
+      const bytes = 3 * MIB;
+      await withSession(
+        door.url,
+        async (session) => {
+          const stream = send(session, { pieces: [frame(check(`big:${bytes}`))] });
+          const whole = answerOf(stream);
+          // It does not read at all for a moment; others on the same connection are answered meanwhile, if they are small.
+          stream.pause();
+          await once(stream, 'response');
+          expect((await answerOf(send(session, { pieces: [frame(check('invalid:x'))] }))).status).toBe('3');
+          stream.resume();
+          const { body, status } = await whole;
+          expect(messageIn(body).grantedBy).toHaveLength(bytes);
+          expect(status).toBe('0');
+        },
+        { settings: { initialWindowSize: 1_000 } },
+      );
+    });
+
+    it('a thousand calls at once on one connection, and says that it takes no more', async () => {
+      await withSession(door.url, async (session) => {
+        await once(session, 'remoteSettings');
+        expect(session.remoteSettings.maxConcurrentStreams).toBe(1_000);
+        const streams = Array.from({ length: 1_000 }, () => send(session, { pieces: [frame(check('big:20000'))] }));
+        const answers = await Promise.all(streams.map(answerOf));
+        expect(new Set(answers.map(({ status, body }) => `${status} ${body.length}`)).size).toBe(1);
+        expect(answers[0]?.status).toBe('0');
+      });
+    });
+  });
+
+  describe('deadlines', () => {
+    it.each(['50m', '50000u', '1n', '0S'])('%s, while the handler thinks', async (timeout) => {
+      const { headers } = await rawCall(door.url, {
+        headers: { 'grpc-timeout': timeout },
+        pieces: [frame(check('pending:x'))],
+      });
+      expect(headers).toMatchObject({ 'grpc-status': '4' });
+      // What comes afterwards is dropped.
+      door.release();
+      await stillAnswers();
+    });
+
+    it('while the caller has not finished its request', async () => {
+      const { status } = await rawCall(door.url, {
+        headers: { 'grpc-timeout': '50m' },
+        pieces: [frame(check('now:1')).subarray(0, 3)],
+        open: true,
+      });
+      expect(status).toBe('4');
+      expect(door.asked).toEqual([]);
+    });
+
+    it('that are far away', async () => {
+      for (const timeout of ['10S', '1H', ...(lean ? ['99999999H', '99999999S'] : [])]) {
+        const { status } = await rawCall(door.url, {
+          headers: { 'grpc-timeout': timeout },
+          pieces: [frame(check('later:1'))],
+        });
+        expect([timeout, status]).toEqual([timeout, '0']);
+      }
+    });
+
+    it.each(['x', '5', 'mm', ...(lean ? ['123456789S', '-1S', '1.5S', '5S5'] : [])])(
+      'that are none: "%s"',
+      async (timeout) => {
+        const { status } = await rawCall(door.url, {
+          headers: { 'grpc-timeout': timeout },
+          pieces: [frame(check('now:1'))],
+        });
+        expect(status).toBe('13');
+      },
+    );
+  });
+
+  describe('frames', () => {
+    it('in pieces of a byte', async () => {
+      const bytes = frame(check('now:1'));
+      await withSession(door.url, async (session) => {
+        const stream = send(session, { open: true });
+        const answer = answerOf(stream);
+        for (const byte of bytes) await new Promise<void>((sent) => stream.write(Buffer.of(byte), () => sent()));
+        stream.end();
+        expect(messageIn((await answer).body).grantedBy).toBe('now:1');
+      });
+    });
+
+    it('of a message without any field', async () => {
+      expect((await rawCall(door.url, { pieces: [frame(new Uint8Array())] })).status).toBe('0');
+    });
+
+    it.each([
+      ['none', [], ['12']],
+      ['two', [frame(check('now:1')), frame(check('now:2'))], ['12']],
+      ['two in one piece', [Buffer.concat([frame(check('now:1')), frame(check('now:2'))])], ['12']],
+      // gRPC leaves open what a request that breaks off is.
+      ['a part of one', [frame(check('now:1')).subarray(0, 8)], ['12', '13']],
+      ['a part of its prefix', [Buffer.of(0, 0)], ['12', '13']],
+    ])('%s: refused', async (_, pieces, statuses) => {
+      expect(statuses).toContain((await rawCall(door.url, { pieces })).status);
+      expect(door.asked).toEqual([]);
+    });
+
+    it('that announce too much: refused before it comes', async () => {
+      const { status } = await rawCall(door.url, { pieces: [Buffer.of(0, 0, 64, 0, 1)], open: true });
+      expect(status).toBe('8');
+      await stillAnswers();
+    });
+
+    it('of a message that cannot be decoded', async () => {
+      const { headers } = await rawCall(door.url, { pieces: [frame(Buffer.from([0x0a, 0xff, 0xff]))] });
+      expect(headers).toMatchObject({ 'grpc-status': '3' });
+      const bytes = Buffer.from(String(headers['grpc-status-details-bin']), 'base64');
+      expect(fromBinary(StatusSchema, bytes).code).toBe(3);
+    });
+  });
+
+  describe('compression', () => {
+    const compressed = (encoding: string | undefined, payload: Uint8Array, flag = 1) =>
+      rawCall(door.url, {
+        headers: encoding === undefined ? {} : { 'grpc-encoding': encoding },
+        pieces: [frame(payload, flag)],
+      });
+
+    it('gzip and deflate', async () => {
+      expect((await compressed('gzip', gzipSync(check('now:1')))).status).toBe('0');
+      expect((await compressed('deflate', deflateSync(check('now:1')))).status).toBe('0');
+      expect((await compressed('gzip', check('now:1'), 0)).status).toBe('0');
+    });
+
+    it('that is none', async () => {
+      expect((await compressed('gzip', check('now:1'))).status).toBe('13');
+      expect((await compressed('gzip', gzipSync(check('now:1')).subarray(0, 12))).status).toBe('13');
+    });
+
+    it('of a message that is too large once it is decompressed', async () => {
+      expect((await compressed('gzip', gzipSync(Buffer.alloc(4 * MIB + 1)))).status).toBe('8');
+    });
+
+    it('of a kind that is not known', async () => {
+      const { status, headers } = await compressed('zstd', check('now:1'));
+      expect(status).toBe('12');
+      if (lean) expect(headers['grpc-accept-encoding']).toBe('identity,gzip,deflate');
+      expect((await compressed('constructor', check('now:1'))).status).toBe('12');
+    });
+
+    // By the specification; grpc-js takes the message as if it were not compressed.
+    it.runIf(lean)('that is announced by the flag alone', async () => {
+      expect((await compressed(undefined, check('now:1'))).status).toBe('13');
+      expect((await compressed('identity', check('now:1'))).status).toBe('13');
+      expect((await compressed('gzip', gzipSync(check('now:1')), 2)).status).toBe('13');
+    });
+  });
+
+  // grpc-js does not tell of what it refuses by itself.
+  it.runIf(lean)('counts each call once, however it ended', async () => {
+    const late = { 'grpc-timeout': '20m' };
+    await rawCall(door.url, { pieces: [frame(check('now:1'))] });
+    await rawCall(door.url, { pieces: [frame(check('invalid:1'))] });
+    await rawCall(door.url, { pieces: [] });
+    await rawCall(door.url, { headers: late, open: true });
+    expect(door.counted).toEqual([0, 3, 12, 4]);
+    await rawCall(door.url, { headers: late, pieces: [frame(check('pending:1'))] });
+    expect(door.counted).toHaveLength(4);
+    door.release();
+    await stillAnswers();
+    expect(door.counted).toEqual([0, 3, 12, 4, 4, 0]);
+  });
+
+  describe('requests that are none', () => {
+    it.each([
+      'text/plain',
+      'application/json',
+      undefined,
+      ...(lean ? ['application/grpc-web', 'application/grpc+json'] : []),
+    ])('of %s: 415', async (contentType) => {
+      const { headers } = await rawCall(door.url, {
+        headers: { 'content-type': contentType },
+        pieces: [frame(check('now:1'))],
+      });
+      expect(headers[':status']).toBe(415);
+      await stillAnswers();
+    });
+
+    it.each(['application/grpc+proto', 'application/grpc;charset=utf-8'])('of %s are some', async (contentType) => {
+      const { status } = await rawCall(door.url, {
+        headers: { 'content-type': contentType },
+        pieces: [frame(check('now:1'))],
+      });
+      expect(status).toBe('0');
+    });
+
+    it.each(['/', '/x', `${CHECK}x`, '/assent.auth.v1.AuthService/', '/constructor', '/__proto__'])(
+      'for %s: UNIMPLEMENTED',
+      async (path) => {
+        const { status } = await rawCall(door.url, { headers: { ':path': path }, pieces: [frame(check('now:1'))] });
+        expect(status).toBe('12');
+      },
+    );
+
+    // grpc-js does not look at the method.
+    it.runIf(lean).each(['GET', 'PUT', 'HEAD'])('by %s: UNIMPLEMENTED', async (method) => {
+      const { status } = await rawCall(door.url, { headers: { ':method': method }, pieces: [frame(check('now:1'))] });
+      expect(status).toBe('12');
+      expect(door.asked).toEqual([]);
+      await stillAnswers();
+    });
+  });
+
+  describe('callers', () => {
+    it('that go away are not answered, and leave nothing behind', async () => {
+      await withSession(door.url, async (session) => {
+        const stream = send(session, { pieces: [frame(check('pending:1'))] });
+        const answer = answerOf(stream);
+        while (door.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        stream.close(8);
+        await expect(answer).rejects.toThrow();
+        door.release();
+        expect((await answerOf(send(session, { pieces: [frame(check('now:1'))] }))).status).toBe('0');
+      });
+      await stillAnswers();
+    });
+
+    it('pass the gate or are refused', async () => {
+      const token = 'a-caller-token';
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', Buffer.from(token)));
+      const gate = createCallerGate([{ name: 'test', digest: Buffer.from(digest) }]);
+      const guarded = await openDoor(createDoor, { gate } as never);
+      try {
+        const ask = (authorization: string | undefined, path: string = CHECK) =>
+          rawCall(guarded.url, { headers: { authorization, ':path': path }, pieces: [frame(check('now:1'))] });
+        expect((await ask(undefined)).status).toBe('16');
+        expect((await ask('Bearer wrong')).status).toBe('16');
+        expect((await ask(`Bearer ${token}`)).status).toBe('0');
+        expect(guarded.asked).toEqual(['now:1']);
+        const reflection = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+        expect((await ask(undefined, reflection)).status).toBe('16');
+      } finally {
+        await guarded.door.stop(100);
+      }
+    });
+  });
+
+  it('listens on a unix socket', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'assent-door-'));
+    const path = join(folder, 'socket');
+    const local = await openDoor(createDoor, { address: { kind: 'unix', path } });
+    try {
+      expect(local.address).toBe(`unix:${path}`);
+      const { status } = await withSession(
+        'http://localhost',
+        (session) => answerOf(send(session, { pieces: [frame(check('now:1'))] })),
+        { createConnection: () => connectSocket(path) },
+      );
+      expect(status).toBe('0');
+    } finally {
+      await local.door.stop(100);
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('says so when it cannot listen', async () => {
+    const port = Number(door.address.split(':')[1]);
+    await expect(openDoor(createDoor, { address: { kind: 'tcp', host: '127.0.0.1', port } })).rejects.toThrow();
+  });
+});

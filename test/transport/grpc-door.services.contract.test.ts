@@ -1,0 +1,155 @@
+/** Health, reflection and TLS of every gRPC door, with the clients that ask for them. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import {
+  type ClientReadableStream,
+  credentials,
+  loadPackageDefinition,
+  type ServiceError,
+  status as Status,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { protoPath } from 'grpc-health-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createAuthority } from '../support/certificates.ts';
+import { GRPC_DOORS, openDoor, type TestDoor } from './support/grpc-doors.ts';
+import { answerOf, check, frame, send, withSession } from './support/raw-call.ts';
+
+const run = promisify(execFile);
+const SERVICE = 'assent.auth.v1.AuthService';
+
+interface Health {
+  check(
+    request: { service: string },
+    callback: (error: ServiceError | null, response?: { status: string }) => void,
+  ): void;
+  watch(request: { service: string }): ClientReadableStream<{ status: string }>;
+  list(request: object, callback: (error: ServiceError | null, response?: { statuses: object }) => void): void;
+  close(): void;
+}
+
+const healthClient = (address: string): Health => {
+  const loaded = loadPackageDefinition(loadSync(protoPath, { enums: String })) as unknown as {
+    grpc: { health: { v1: { Health: new (address: string, channel: unknown) => Health } } };
+  };
+  return new loaded.grpc.health.v1.Health(address, credentials.createInsecure());
+};
+
+describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
+  const lean = name === 'lean';
+  let door: TestDoor;
+  let health: Health;
+  beforeEach(async () => {
+    door = await openDoor(createDoor);
+    health = healthClient(door.address);
+  });
+  afterEach(async () => {
+    health.close();
+    await door.door.stop(100);
+  });
+
+  describe('health', () => {
+    const ask = (service: string) =>
+      new Promise((resolve, reject) => {
+        health.check({ service }, (error, response) => (error === null ? resolve(response?.status) : reject(error)));
+      });
+
+    it('is asked', async () => {
+      expect([await ask(''), await ask(SERVICE)]).toEqual(['NOT_SERVING', 'NOT_SERVING']);
+      door.door.setServing(true);
+      expect([await ask(''), await ask(SERVICE)]).toEqual(['SERVING', 'SERVING']);
+      await expect(ask('größer')).rejects.toMatchObject({ code: Status.NOT_FOUND });
+    });
+
+    it('is listed', async () => {
+      const statuses = new Promise((resolve, reject) => {
+        health.list({}, (error, response) => (error === null ? resolve(response?.statuses) : reject(error)));
+      });
+      expect(await statuses).toEqual({ '': { status: 'NOT_SERVING' }, [SERVICE]: { status: 'NOT_SERVING' } });
+    });
+
+    it('is watched, until the watcher goes away', async () => {
+      const watch = health.watch({ service: SERVICE });
+      const seen: string[] = [];
+      const changed = (): Promise<void> => new Promise((resolve) => watch.once('data', () => resolve()));
+      watch.on('data', ({ status }) => seen.push(status));
+      watch.on('error', () => {});
+      await changed();
+      for (const serving of [true, false, true]) {
+        const next = changed();
+        door.door.setServing(serving);
+        await next;
+      }
+      expect(seen).toEqual(['NOT_SERVING', 'SERVING', 'NOT_SERVING', 'SERVING']);
+      watch.cancel();
+      await ask(SERVICE);
+      door.door.setServing(false);
+      expect(await ask(SERVICE)).toBe('NOT_SERVING');
+    });
+
+    it('does not outlast the stop, watched as it is', async () => {
+      const watch = health.watch({ service: '' });
+      const ended = new Promise<ServiceError>((resolve) => watch.once('error', resolve));
+      await new Promise((resolve) => watch.once('data', resolve));
+      // The lean door ends a watch itself, long before this test's time-out; grpc-js needs the bound.
+      await door.door.stop(lean ? 120_000 : 50);
+      expect([Status.UNAVAILABLE, Status.CANCELLED]).toContain((await ended).code);
+    });
+  });
+
+  describe('reflection', () => {
+    const buf = async (...args: readonly string[]): Promise<string> =>
+      (await run('buf', ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args])).stdout;
+
+    it.each(['grpc-v1', 'grpc-v1alpha'])('%s: buf curl lists and calls', async (protocol) => {
+      const reflect = ['--reflect', '--reflect-protocol', protocol];
+      expect(await buf(...reflect, '--list-methods', door.url)).toContain(`${SERVICE}/CheckPermission`);
+      const answer = await buf(
+        ...reflect,
+        '-d',
+        '{"userId": "u", "organizationId": "o", "permission": "now:1"}',
+        `${door.url}/${SERVICE}/CheckPermission`,
+      );
+      expect(JSON.parse(answer)).toMatchObject({ allowed: true, grantedBy: 'now:1' });
+    });
+  });
+
+  describe('TLS', () => {
+    const authority = createAuthority('authority');
+    const ca = authority.cert;
+    const server = authority.issue('server');
+    const client = authority.issue('client');
+    const others = createAuthority('others');
+    const stranger = others.issue('stranger');
+    const ask = (secure: TestDoor, options: object) =>
+      withSession(secure.url, (session) => answerOf(send(session, { pieces: [frame(check('now:1'))] })), {
+        ca,
+        ...options,
+      });
+
+    it('shows a certificate', async () => {
+      const secure = await openDoor(createDoor, { tls: { ...server, clientCa: null } });
+      try {
+        expect((await ask(secure, {})).status).toBe('0');
+        await expect(ask(secure, { ca: others.cert })).rejects.toThrow();
+        // In the clear.
+        await expect(ask({ ...secure, url: secure.url.replace('https', 'http') }, {})).rejects.toThrow();
+        expect((await ask(secure, {})).status).toBe('0');
+      } finally {
+        await secure.door.stop(100);
+      }
+    });
+
+    it('asks for one of the caller', async () => {
+      const secure = await openDoor(createDoor, { tls: { ...server, clientCa: ca } });
+      try {
+        expect((await ask(secure, client)).status).toBe('0');
+        await expect(ask(secure, {})).rejects.toThrow();
+        await expect(ask(secure, stranger)).rejects.toThrow();
+        expect(secure.asked).toEqual(['now:1']);
+      } finally {
+        await secure.door.stop(100);
+      }
+    });
+  });
+});
