@@ -10,6 +10,8 @@ const MAX_VALUE_BYTES = 1_048_576;
 /** After a command that timed out, Redis is left alone for this long, so that not every miss waits for the timeout. */
 const PAUSE_MS = 500;
 const RECONNECT_MAX_MS = 1_000;
+/** A connection on which nothing comes back for this long after a command is dropped and made anew. */
+const SILENCE_MS = 1_000;
 
 export interface RedisStoreOptions {
   /** A Redis URL, `redis://` or `rediss://`. */
@@ -37,6 +39,8 @@ export const createRedisStore = ({ url, clock, onError, onReady }: RedisStoreOpt
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
+    // A connection whose other end vanished without a word would time out at every command and never be made again.
+    socketTimeout: SILENCE_MS,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
     // The process must not linger for a connection that is closing.
     disableClientInfo: true,
