@@ -86,9 +86,10 @@ const endWithUs = (child: ChildProcess, exited: Promise<Exit>, stop: () => Promi
 /**
  * Starts `src/main.ts` with these settings and no others. Addresses that are not given are free ports of 127.0.0.1;
  * the log names them when it serves.
+ * @param main The file to run, for a changed copy of the service.
  */
-export const spawnAssent = (environment: Environment): AssentProcess => {
-  const child = spawn(process.execPath, [MAIN], {
+export const spawnAssent = (environment: Environment, main = MAIN): AssentProcess => {
+  const child = spawn(process.execPath, [main], {
     env: {
       ...cleanEnvironment(),
       ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
@@ -166,10 +167,11 @@ export const spawnAssent = (environment: Environment): AssentProcess => {
 /**
  * Starts Assent and waits until its doors are open.
  * @param until The line of the log to wait for: by default the one that says that it serves.
+ * @param main The file to run, for a changed copy of the service.
  * @throws with its output when it does not come so far; the process has then ended.
  */
-export const startAssent = async (environment: Environment, until = 'serving'): Promise<ServingAssent> => {
-  const assent = spawnAssent(environment);
+export const startAssent = async (environment: Environment, until = 'serving', main = MAIN): Promise<ServingAssent> => {
+  const assent = spawnAssent(environment, main);
   try {
     const serving = await assent.logged(({ msg }) => msg === until);
     const grpcAddress = String(serving['grpc']);

@@ -2,10 +2,10 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /**
- * `pass`: as if it were not there. `stall`: bytes stop in both directions and nobody is told (half-open). `refuse`: new
- * connections are reset at once.
+ * `pass`: as if it were not there. `stall`: bytes are lost in both directions and nobody is told (half-open). `hold`: bytes
+ * stop and go on, complete and in order, with the next mode. `refuse`: new connections are reset at once.
  */
-export type ProxyMode = 'pass' | 'stall' | 'refuse';
+export type ProxyMode = 'pass' | 'stall' | 'hold' | 'refuse';
 
 export interface TcpProxy {
   readonly port: number;
@@ -21,6 +21,7 @@ export interface TcpProxy {
 export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
   let mode: ProxyMode = 'pass';
   let delayMs = 0;
+  let held = Promise.withResolvers<void>();
   const sockets = new Set<Socket>();
 
   const pipe = (from: Socket, to: Socket): void => {
@@ -33,8 +34,14 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
         return;
       }
       const wait = delayMs;
+      if (mode === 'hold') {
+        const { promise } = held;
+        last = last.then(() => promise);
+      }
       if (wait === 0) {
-        last = last.then(() => void to.write(chunk));
+        last = last.then(() => {
+          if (!to.destroyed) to.write(chunk);
+        });
         return;
       }
       last = last
@@ -71,6 +78,9 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
     port,
     setMode: (value) => {
       mode = value;
+      if (value === 'hold') return;
+      held.resolve();
+      held = Promise.withResolvers();
     },
     setDelay: (ms) => {
       delayMs = ms;

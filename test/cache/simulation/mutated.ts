@@ -19,13 +19,17 @@ export interface MutatedSource {
   remove(): void;
 }
 
-/** @throws when a text is not there exactly once: a guard that was rewritten must not pass for one that was removed. */
-export const mutate = (edits: readonly Edit[]): MutatedSource => {
+const MODULES = ['cache', 'events', 'permission', 'clock.ts', 'errors.ts'].map((part) => join('src', part));
+const WHOLE = ['src', 'gen', 'package.json'];
+
+/**
+ * @param whole Copies all that a process of the service needs, so that its main.ts can be run.
+ * @throws when a text is not there exactly once: a guard that was rewritten must not pass for one that was removed.
+ */
+export const mutate = (edits: readonly Edit[], whole = false): MutatedSource => {
   const folder = mkdtempSync(join(tmpdir(), 'assent-mutation-'));
   const path = join(folder, 'src');
-  for (const part of ['cache', 'events', 'permission', 'clock.ts', 'errors.ts']) {
-    cpSync(join(root, 'src', part), join(path, part), { recursive: true });
-  }
+  for (const part of whole ? WHOLE : MODULES) cpSync(join(root, part), join(folder, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   for (const { file, from, to } of edits) {
     const text = readFileSync(join(path, file), 'utf8');

@@ -1,0 +1,71 @@
+/** The command line of the chaos run. */
+import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+export interface ChaosOptions {
+  readonly seconds: number;
+  /** Of the plan of faults and of every choice of writers and readers. */
+  readonly seed: number;
+  /** Where the figures go as JSON; null: nowhere. */
+  readonly json: string | null;
+  /** Whether anything is broken at all; without faults the time from publish to the new answer is the service's own. */
+  readonly faults: boolean;
+  /** Calls a second of the readers. */
+  readonly calls: number;
+  /** Changes a second. */
+  readonly events: number;
+  /** The service's main file, for a changed copy of it; null: this repository's. */
+  readonly service: string | null;
+}
+
+/** What `--help` prints. */
+export const USAGE = `npm run chaos [-- OPTIONS]
+
+  --seconds N      how long (60); every kind of fault occurs from 15 on
+  --seed S         of the plan of faults and of all choices: the same seed, the same plan (by chance)
+  --json FILE      writes the figures as JSON
+  --no-faults      breaks nothing: for the time from a publish to the changed answer on every replica
+  --calls N        calls a second of the readers (500)
+  --events N       changes a second (20)
+  --service FILE   the main file of a changed copy of the service, to see that its faults are found
+`;
+
+const whole = (name: string, text: string | undefined, fallback: number, min: number): number => {
+  const value = text === undefined ? fallback : Number(text);
+  if (!Number.isSafeInteger(value) || value < min) {
+    throw new Error(`--${name} must be a whole number, at least ${min}.`);
+  }
+  return value;
+};
+
+/**
+ * Reads the command line.
+ * @returns null for `--help`.
+ * @throws Error naming the option that cannot be used.
+ */
+export const parseOptions = (args: readonly string[]): ChaosOptions | null => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seconds: { type: 'string' },
+      seed: { type: 'string' },
+      json: { type: 'string' },
+      'no-faults': { type: 'boolean', default: false },
+      calls: { type: 'string' },
+      events: { type: 'string' },
+      service: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return null;
+  return {
+    seconds: whole('seconds', values.seconds, 60, 1),
+    seed: whole('seed', values.seed, randomInt(1_000_000), 0),
+    json: values.json ?? null,
+    faults: !values['no-faults'],
+    calls: whole('calls', values.calls, 500, 1),
+    events: whole('events', values.events, 20, 1),
+    service: values.service === undefined ? null : resolve(values.service),
+  };
+};

@@ -1,0 +1,105 @@
+/**
+ * Publishes as docs/events.md asks: after the commit, with acknowledgement, again with the same id until there is one. Tells
+ * in which making of the stream an event stands.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type JetStreamClient, type NatsConnection, nanos, RetentionPolicy, StorageType } from 'nats';
+import type { Mark } from './streams.ts';
+
+export interface PublishedEvent {
+  /** The subject without `betterauth.`. */
+  readonly name: string;
+  readonly userId: string;
+  readonly organizationId?: string;
+}
+
+export interface Publisher {
+  /** Resolves with the acknowledgement; rejects only when the publisher was ended. */
+  publish(event: PublishedEvent): Promise<Mark>;
+  /** How many publishes were tried again. */
+  retries(): number;
+  end(): Promise<void>;
+}
+
+export const STREAM = 'BETTERAUTH';
+const PREFIX = 'betterauth';
+const ANSWER_MS = 1_000;
+const RETRY_MS = 100;
+
+interface Session {
+  readonly connection: NatsConnection;
+  readonly jetstream: JetStreamClient;
+  readonly created: string;
+}
+
+const openStream = async (connection: NatsConnection) => {
+  const manager = await connection.jetstreamManager({ timeout: ANSWER_MS });
+  return manager.streams.info(STREAM).catch(async () => {
+    const config = {
+      name: STREAM,
+      subjects: [`${PREFIX}.>`],
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      max_age: nanos(15 * 60_000),
+    };
+    // A replica may be faster.
+    await manager.streams.add(config).catch(() => {});
+    return manager.streams.info(STREAM);
+  });
+};
+
+/** Creates a publisher; it connects at the first event, and anew after each fault. */
+export const createPublisher = (url: string): Publisher => {
+  const ending = new AbortController();
+  /** The highest number acknowledged, by the stream's making. */
+  const highest = new Map<string, number>();
+  let session: Promise<Session> | null = null;
+  let retries = 0;
+
+  const open = async (): Promise<Session> => {
+    const connection = await connect({ servers: url, name: 'chaos', reconnect: false, timeout: ANSWER_MS });
+    try {
+      const { created, state } = await openStream(connection);
+      // A stream that lost acknowledged messages numbers on from what it has left: its numbers say nothing any more.
+      const lost = state.last_seq < (highest.get(created) ?? 0);
+      const name = lost ? `${created} lost messages` : created;
+      return { connection, jetstream: connection.jetstream({ timeout: ANSWER_MS }), created: name };
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  };
+  const drop = (failed: Promise<Session>): void => {
+    if (session === failed) session = null;
+    failed.then(({ connection }) => connection.close()).catch(() => {});
+  };
+
+  return {
+    publish: async ({ name, ...ids }) => {
+      const id = randomUUID();
+      const payload = JSON.stringify({ id, occurredAt: new Date().toISOString(), ...ids });
+      while (!ending.signal.aborted) {
+        session ??= open();
+        const current = session;
+        try {
+          const { jetstream, created } = await current;
+          const { seq } = await jetstream.publish(`${PREFIX}.${name}`, payload, { msgID: id });
+          highest.set(created, Math.max(seq, highest.get(created) ?? 0));
+          return { created, seq };
+        } catch {
+          drop(current);
+          retries += 1;
+          await delay(RETRY_MS, undefined, { signal: ending.signal }).catch(() => {});
+        }
+      }
+      throw new Error('the publisher was ended');
+    },
+    retries: () => retries,
+    end: async () => {
+      ending.abort();
+      const open = await session?.catch(() => null);
+      await open?.connection.close();
+    },
+  };
+};

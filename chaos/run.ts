@@ -1,0 +1,174 @@
+/** One run: writers, readers and faults on a world, until the time is over or somebody stops it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { createAuditor, type Finding, type Violation } from './auditor.ts';
+import { createFaultLog } from './fault-log.ts';
+import { runFaults } from './faults.ts';
+import { createHearingWatch } from './hearing.ts';
+import { type Change, latest, type Pair, sameAnswer } from './history.ts';
+import type { ChaosOptions } from './options.ts';
+import { type FaultKind, type PlannedFault, partOf, planFaults, REPLICAS } from './plan.ts';
+import { createPublisher } from './publisher.ts';
+import { createRandom } from './random.ts';
+import { runReaders } from './readers.ts';
+import type { Results } from './report.ts';
+import { createSurvey } from './survey.ts';
+import type { World } from './world.ts';
+import { runWriters } from './writers.ts';
+
+/** ASSENT_EVENTS_LEASE_SECONDS as shipped. */
+const LEASE_MS = 2_000;
+const PROGRESS_MS = 5_000;
+const RECENT = 48;
+/** Of what went wrong; the rest is only counted. */
+const MAX_SHOWN = 20;
+/** Programs are slow while they are new; not counted where it is the service's own time that is measured. */
+const WARM_UP_MS = 5_000;
+
+export interface RunOptions {
+  readonly options: ChaosOptions;
+  readonly world: World;
+  readonly stopped: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+const describe = ({ finding, observation, change }: Violation): string => {
+  const { pair, replica, sentAt, position, answer, fromCache } = observation;
+  const told = change?.acknowledged ?? null;
+  return [
+    `${finding.toUpperCase()}: replica ${replica} answered ${JSON.stringify(answer)}${fromCache ? ' from cache' : ''}`,
+    `  about ${pair.userId} in ${pair.organizationId} at ${JSON.stringify(position)}`,
+    `  though ${change?.name ?? 'nothing'} stands at ${JSON.stringify(told?.mark ?? null)}, acknowledged ${told === null ? '?' : Math.round(sentAt - told.at)} ms before the call;`,
+    `  its states: ${pair.states
+      .slice(-4)
+      .map((state) => JSON.stringify(state.answer))
+      .join(' ')}`,
+  ].join('\n');
+};
+
+/** @returns What was seen. */
+export const run = async ({ options, world, stopped, say }: RunOptions): Promise<Results> => {
+  const { seconds, seed } = options;
+  await using stack = new AsyncDisposableStack();
+  const faultLog = createFaultLog();
+  const findings: Record<Finding, number> = { 'stale grant': 0, stale: 0, wrong: 0 };
+  let shown = 0;
+  const show = (text: string): void => {
+    shown += 1;
+    if (shown <= MAX_SHOWN) say(text);
+  };
+  const onViolation = (violation: Violation): void => {
+    findings[violation.finding] += 1;
+    show(describe(violation));
+  };
+  const auditor = createAuditor({ leaseMs: LEASE_MS, onViolation });
+  const hearing = createHearingWatch(faultLog);
+  const survey = createSurvey({ auditor, hearing, faults: faultLog, onUnexplained: show });
+  const { counts } = survey;
+
+  const pool = stack.adopt(new pg.Pool({ connectionString: world.ownerUrl, max: 8 }), (opened) => opened.end());
+  const publisher = stack.adopt(createPublisher(world.publisherUrl), (created) => created.end());
+  const replicas = Array.from({ length: REPLICAS }, (_, index) => index);
+  const clientOf = (replica: number) => {
+    const found = world.replicas[replica];
+    if (found === undefined) throw new Error('no such replica');
+    return found.client;
+  };
+  const ask = async (replica: number, pairs: readonly Pair[]) => {
+    const reply = await clientOf(replica).ask(pairs);
+    survey.take(replica, pairs, reply);
+    return reply;
+  };
+
+  const changes: Change[] = [];
+  const recent: Pair[] = [];
+  const flips: number[] = [];
+  const faults: Partial<Record<FaultKind, number>> = {};
+  const broken = new Set<string>();
+  const began = performance.now();
+  const revocations = (): number => changes.filter(({ revokes }) => revokes).length;
+
+  const onFault = ({ kind, target }: PlannedFault) => {
+    const name = target === 'all' ? kind : `${kind} ${target}`;
+    broken.add(name);
+    faults[kind] = (faults[kind] ?? 0) + 1;
+    const healed = faultLog.begin(partOf(kind), target, performance.now());
+    return () => {
+      broken.delete(name);
+      healed(performance.now());
+    };
+  };
+  const progress = setInterval(() => {
+    const total = Object.values(faults).reduce((sum, count) => sum + count, 0);
+    const failed = Object.values(counts.failures).reduce((sum, count) => sum + count, 0);
+    const now = broken.size === 0 ? 'nothing' : [...broken].join(', ');
+    say(
+      `${Math.round((performance.now() - began) / 1_000)} s: ${counts.answers} answers, ${failed} failed, ${revocations()} revocations, ${total} faults, ${findings['stale grant']} stale grants; broken now: ${now}`,
+    );
+  }, PROGRESS_MS);
+  stack.defer(() => clearInterval(progress));
+
+  const over = new AbortController();
+  const signal = AbortSignal.any([over.signal, stopped]);
+  const working = [
+    runFaults({ world, plan: options.faults ? planFaults(seed, seconds) : [], signal, onFault }),
+    runWriters(
+      {
+        people: world.people,
+        pool,
+        publisher,
+        auditor,
+        hearing,
+        random: createRandom(seed + 1),
+        replicas,
+        signal,
+        ask: async (replica, pair) => {
+          const { outcomes, receivedAt } = await ask(replica, [pair]);
+          const [outcome] = outcomes;
+          if (outcome?.ok !== true) return null;
+          return { receivedAt, shows: sameAnswer(outcome.answer, latest(pair).answer) };
+        },
+        onChange: (change) => {
+          changes.push(change);
+          recent.push(change.watched);
+          if (recent.length > RECENT) recent.shift();
+        },
+        onFlip: (ms) => {
+          if (options.faults || performance.now() > began + WARM_UP_MS) flips.push(ms);
+        },
+      },
+      options.events,
+    ),
+    runReaders(
+      {
+        pairs: world.people.flatMap(({ memberships }) => memberships),
+        recent,
+        random: createRandom(seed + 2),
+        replicas,
+        ask: async (replica, pairs) => (await ask(replica, pairs)).outcomes.every(({ ok }) => ok),
+      },
+      options.calls,
+      signal,
+    ),
+  ];
+  const all = Promise.all(working);
+  all.catch(() => over.abort());
+  await delay(seconds * 1_000, undefined, { signal }).catch(() => {});
+  over.abort();
+  await all;
+
+  const everywhere = (1 << REPLICAS) - 1;
+  return {
+    seconds,
+    seed,
+    withFaults: options.faults,
+    counts,
+    changes: changes.length,
+    revocations: revocations(),
+    revocationsOfCachedGrants: changes.filter((change) => change.revokesCached && change.askedOn === everywhere).length,
+    findings,
+    faults,
+    flips,
+    publishRetries: publisher.retries(),
+  };
+};

@@ -1,0 +1,24 @@
+/** The auditor can fail: a service without its guard is caught, by name and with the exit code. */
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { mutate } from '../cache/simulation/mutated.ts';
+import { runChaos } from './support.ts';
+
+it('finds the stale grants of a service that answers from memory without judging', { timeout: 120_000 }, async () => {
+  const edit = {
+    file: 'cache/facts-cache.ts',
+    from: `        clock.monotonic() < entry.expiresAt &&
+        positions.current(entry.stamp, key.userId, key.organizationId)
+`,
+    to: '        clock.monotonic() < entry.expiresAt\n',
+  };
+  const { path, remove } = mutate([edit], true);
+  onTestFinished(remove);
+  const { code, output, lastLine, report } = await runChaos([
+    ...['--seconds', '3', '--seed', '1', '--no-faults', '--service', join(path, 'main.ts')],
+  ]);
+  expect(code, output).toBe(1);
+  expect(report.staleGrants).toBeGreaterThan(0);
+  expect(output).toContain('STALE GRANT: replica');
+  expect(lastLine).toMatch(/^stale grants: [1-9]\d* of \d+ answers after \d+ revocations, 0 faults$/);
+});
