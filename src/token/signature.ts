@@ -1,4 +1,4 @@
-/** The one place where a signature is verified, and where jose's errors become ours. */
+/** Where the signature of a published key is verified, and where jose's errors become ours. */
 import { type CryptoKey, compactVerify, errors } from 'jose';
 import { AssentError, type TokenErrorCode } from '../errors.ts';
 import type { CompactToken } from './compact.ts';
@@ -12,35 +12,20 @@ const REFUSALS: ReadonlyMap<string, TokenErrorCode> = new Map([
   [errors.JWSInvalid.code, 'TOKEN_MALFORMED'],
 ]);
 
-const verifyWith = async (
-  token: CompactToken,
-  key: CryptoKey,
-  algorithm: string,
-): Promise<Uint8Array | TokenErrorCode> => {
+/**
+ * Verifies a token against the key that it names.
+ * @param algorithm What the key is for, whatever the token's header says.
+ * @returns The payload.
+ * @throws AssentError TOKEN_SIGNATURE_INVALID when it does not fit.
+ */
+export const verifySignature = async (token: CompactToken, key: CryptoKey, algorithm: string): Promise<Uint8Array> => {
   try {
     return (await compactVerify(token.text, key, { algorithms: [algorithm] })).payload;
   } catch (error) {
     const code = error instanceof errors.JOSEError ? REFUSALS.get(error.code) : undefined;
     if (code === undefined) throw error;
-    return code;
+    throw code === 'TOKEN_SIGNATURE_INVALID'
+      ? new AssentError(code, "The token's signature does not verify.")
+      : new AssentError(code, 'The token cannot be verified.');
   }
-};
-
-/**
- * Verifies a token against keys, any of which may have signed it.
- * @param algorithm What the keys are for, whatever the token's header says.
- * @returns The payload.
- * @throws AssentError TOKEN_SIGNATURE_INVALID when no key fits.
- */
-export const verifySignature = async (
-  token: CompactToken,
-  keys: readonly CryptoKey[],
-  algorithm: string,
-): Promise<Uint8Array> => {
-  for (const key of keys) {
-    const result = await verifyWith(token, key, algorithm);
-    if (result instanceof Uint8Array) return result;
-    if (result !== 'TOKEN_SIGNATURE_INVALID') throw new AssentError(result, 'The token cannot be verified.');
-  }
-  throw new AssentError('TOKEN_SIGNATURE_INVALID', "The token's signature does not verify.");
 };
