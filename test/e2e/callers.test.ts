@@ -232,8 +232,10 @@ describe('the start', () => {
           .end();
       });
       expect(ready).toBe(200);
+      second.kill('SIGINT');
+      expect(await second.exited).toEqual({ code: 0, signal: null });
     } finally {
-      expect(await second.stop()).toEqual({ code: 0, signal: null });
+      await second.stop();
     }
   });
 });

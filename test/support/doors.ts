@@ -95,7 +95,13 @@ const ok = (response: JsonObject, header: Answer['header']): Answer => ({
 
 /** gRPC, by grpc-js. */
 export const grpcClient = (address: string, channel = credentials.createInsecure()): DoorClient => {
-  const client = new Client(address, channel, { 'grpc.enable_retries': 0, 'grpc.max_receive_message_length': -1 });
+  const client = new Client(address, channel, {
+    'grpc.enable_retries': 0,
+    'grpc.max_receive_message_length': -1,
+    // Tests of outages wait for a connection to be made again.
+    'grpc.initial_reconnect_backoff_ms': 50,
+    'grpc.max_reconnect_backoff_ms': 200,
+  });
   const send: DoorClient['send'] = (name, request, { metadata = {}, timeoutMs = 10_000 } = {}) =>
     new Promise((resolve) => {
       const sent = new Metadata();
