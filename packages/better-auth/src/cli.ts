@@ -28,7 +28,9 @@ const readText = (file: string): string => {
 const exportPolicy = async (authFile: string): Promise<number> => {
   const { policy, dynamicRoles, notes } = await loadAuth(authFile);
   const comments = [`Exported from ${basename(authFile)} by assent-policy: change that, and export again.`, ...notes];
-  if (!dynamicRoles) comments.push('Dynamic roles are off there. Assent goes by them wherever their table has rows.');
+  if (!dynamicRoles) {
+    comments.push('Dynamic roles are off there: if their table exists, set ASSENT_NAMING=auto,organizationRole=off.');
+  }
   process.stdout.write(writePolicy(policy, comments));
   for (const note of notes) say(`note: ${note}`);
   return 0;

@@ -1,15 +1,15 @@
 /** The package as others get it: built, packed by npm, and unpacked into a folder that has its dependencies beside it. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterAll } from 'vitest';
 
 const run = promisify(execFile);
-const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 export const ROOT = path('../../..');
 const PACKAGE = path('../../../packages/better-auth');
 const BLOCK = 512;
@@ -40,11 +40,14 @@ export interface Packed {
 export const installPacked = async (): Promise<Packed> => {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'assent-packed-')));
   afterAll(() => rm(folder, { recursive: true, force: true }));
-  const build = join(PACKAGE, 'dist');
-  await rm(build, { recursive: true, force: true });
+  // A copy: the tests of other files may do the same at this moment.
+  const copy = join(folder, 'package');
+  const isSource = (name: string): boolean => !/^(?:dist|node_modules)(?:\/|$)/.test(relative(PACKAGE, name));
+  await cp(PACKAGE, copy, { recursive: true, filter: isSource });
   // What prepack does, without a shell of npm's in between.
-  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', PACKAGE], { cwd: ROOT });
-  await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: PACKAGE });
+  const compile = [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', PACKAGE, '--outDir', join(copy, 'dist')];
+  await run(process.execPath, compile, { cwd: ROOT });
+  await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: copy });
   const [archive = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
   const files = untar(gunzipSync(await readFile(join(folder, archive))));
   const installed = join(folder, 'node_modules/@assent/better-auth');

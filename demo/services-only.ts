@@ -1,0 +1,48 @@
+/** `npm run services`: what Assent and an application need beside themselves, until Ctrl-C. For trying things out. */
+import { randomBytes } from 'node:crypto';
+import { print } from './print.ts';
+import { startServices } from './services.ts';
+import { interrupted } from './stop.ts';
+
+const run = async (stack: AsyncDisposableStack): Promise<void> => {
+  const stopped = interrupted();
+  const started = await Promise.race([startServices(stack), stopped]);
+  if (typeof started === 'number') return;
+  const { databaseUrl, redisUrl, nats } = started;
+  const variables = {
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    NATS_URL: nats?.url ?? null,
+    // A server that runs without us can hold somebody's own events.
+    ...(nats === null || nats.stream === 'BETTERAUTH'
+      ? {}
+      : { NATS_STREAM: nats.stream, ASSENT_EVENTS_PREFIX: nats.prefix }),
+    BETTER_AUTH_SECRET: randomBytes(32).toString('hex'),
+    BETTER_AUTH_URL: 'http://localhost:3000',
+  };
+  print.say();
+  print.title('Paste these lines into every terminal that is to use them; everything is gone with Ctrl-C');
+  print.say();
+  for (const [name, value] of Object.entries(variables)) if (value !== null) print.say(`export ${name}='${value}'`);
+  print.say();
+  // Signals alone keep no process alive.
+  const alive = setInterval(() => {}, 60_000);
+  await stopped;
+  clearInterval(alive);
+  print.note('stopping everything …');
+};
+
+const main = async (): Promise<number> => {
+  const stack = new AsyncDisposableStack();
+  try {
+    await run(stack);
+    return 0;
+  } catch (error) {
+    print.problem(error instanceof Error ? error.message : String(error));
+    return 1;
+  } finally {
+    await stack.disposeAsync();
+  }
+};
+
+process.exit(await main());
