@@ -51,7 +51,7 @@ export const batchCheckPermissions = async (
   const once: Services = { ...services, verifier: verifyOnce(services.verifier) };
   const results = checks.map((check, index): BatchCheckPermissionsResult | Promise<BatchCheckPermissionsResult> => {
     try {
-      const response = checkPermission(once, check, `checks[${index}].`);
+      const response = checkPermission(once, check, index);
       return response instanceof Promise ? response.then(succeeded, failed) : succeeded(response);
     } catch (error) {
       return failed(error);

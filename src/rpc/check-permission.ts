@@ -33,15 +33,15 @@ const respond = (
   });
 };
 
-/** @param path What the field paths of errors begin with: `checks[3].` within a batch. */
+/** @param check The place of the request within a batch; null for one that stands alone. */
 export const checkPermission = (
   services: Services,
   request: CheckPermissionRequest,
-  path = '',
+  check: number | null = null,
 ): CheckPermissionResponse | Promise<CheckPermissionResponse> => {
-  const violations = new Violations();
-  checkQuestion(request, path, violations);
-  const { resource, action } = checkPermissionName(violations, `${path}permission`, request.permission);
+  const violations = new Violations(check);
+  checkQuestion(request, violations);
+  const { resource, action } = checkPermissionName(violations, 'permission', request.permission);
   violations.reject();
 
   const decideBy = (asked: Asked & { kind: 'facts' }, { facts, tier, readAt }: FactsReading) => {

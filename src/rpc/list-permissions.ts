@@ -17,7 +17,7 @@ export const listPermissions = async (
   request: ListPermissionsRequest,
 ): Promise<ListPermissionsResponse> => {
   const violations = new Violations();
-  checkQuestion(request, '', violations);
+  checkQuestion(request, violations);
   violations.reject();
   const asked = await resolveAsked(request, services.verifier);
   if (asked.kind === 'denied') {

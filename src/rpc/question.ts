@@ -12,21 +12,18 @@ const CONSISTENCIES: ReadonlySet<number> = new Set(Object.values(Consistency));
 
 type Request = Pick<CheckPermissionRequest | ListPermissionsRequest, 'subject' | 'scope' | 'consistency'>;
 
-/**
- * Checks subject, scope and consistency, without any I/O.
- * @param path What the field paths begin with, for example `checks[3].`.
- */
-export const checkQuestion = ({ subject, scope, consistency }: Request, path: string, violations: Violations): void => {
-  if (subject.case === undefined) violations.add(`${path}subject`, 'set user_id or token.');
-  else if (subject.case === 'userId') checkId(violations, `${path}user_id`, subject.value);
-  else checkToken(violations, `${path}token`, subject.value);
+/** Checks subject, scope and consistency, without any I/O. */
+export const checkQuestion = ({ subject, scope, consistency }: Request, violations: Violations): void => {
+  if (subject.case === undefined) violations.add('subject', 'set user_id or token.');
+  else if (subject.case === 'userId') checkId(violations, 'user_id', subject.value);
+  else checkToken(violations, 'token', subject.value);
   if (scope.case === 'organizationId' && scope.value !== '') {
-    checkId(violations, `${path}organization_id`, scope.value);
+    checkId(violations, 'organization_id', scope.value);
   } else if (scope.case !== 'platform' && subject.case === 'userId') {
-    violations.add(`${path}organization_id`, 'set organization_id, or platform: a user_id has no active organization.');
+    violations.add('organization_id', 'set organization_id, or platform: a user_id has no active organization.');
   }
   if (!CONSISTENCIES.has(consistency)) {
-    violations.add(`${path}consistency`, 'must be CONSISTENCY_CACHED or CONSISTENCY_FULL.');
+    violations.add('consistency', 'must be CONSISTENCY_CACHED or CONSISTENCY_FULL.');
   }
 };
 

@@ -14,11 +14,17 @@ const MAX_PAGE_TOKEN_BYTES = 2_048;
 
 /** What is wrong with a request so far. */
 export class Violations {
+  readonly #check: number | null;
   #found: FieldViolation[] | null = null;
+
+  /** @param check The place of the request among the checks of a batch; null for one that stands alone. */
+  constructor(check: number | null = null) {
+    this.#check = check;
+  }
 
   add(field: string, description: string): void {
     this.#found ??= [];
-    this.#found.push({ field, description });
+    this.#found.push({ field: this.#check === null ? field : `checks[${this.#check}].${field}`, description });
   }
 
   /** @throws {AssentError} INVALID_ARGUMENT with everything that was found. */

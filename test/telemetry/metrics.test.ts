@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+
+const linesOf = (text: string, name: string): readonly string[] =>
+  text.split('\n').filter((line) => line.startsWith(`${name}{`));
+
+it('counts calls and decisions by their labels, and goes on counting from one scrape to the next', async () => {
+  const metrics = createMetrics();
+  for (let call = 0; call < 3; call += 1) metrics.call('CheckPermission', 0, 0.001);
+  metrics.call('CheckPermission', 14, 0.001);
+  metrics.call('GetUser', 0, 0.001);
+  metrics.decision('ROLE_GRANTS', 'memory');
+  await metrics.scrape();
+  metrics.decision('ROLE_GRANTS', 'memory');
+  metrics.decision('ROLE_GRANTS', 'redis');
+  const { text } = await metrics.scrape();
+  expect(linesOf(text, 'assent_requests_total')).toEqual([
+    'assent_requests_total{method="CheckPermission",code="OK"} 3',
+    'assent_requests_total{method="CheckPermission",code="UNAVAILABLE"} 1',
+    'assent_requests_total{method="GetUser",code="OK"} 1',
+  ]);
+  expect(linesOf(text, 'assent_decisions_total')).toEqual([
+    'assent_decisions_total{reason="ROLE_GRANTS",source="memory"} 2',
+    'assent_decisions_total{reason="ROLE_GRANTS",source="redis"} 1',
+  ]);
+  expect(text).toContain('assent_request_duration_seconds_count{method="CheckPermission"} 4');
+});
