@@ -71,6 +71,7 @@ const rpcRows = (world: World, targets: Targets, load: Load): readonly Row[] => 
     row('floor/http2', 'bare node:http2 echo', check, { target: targets.http2Echo }),
     row('floor/grpc-js', 'bare grpc-js echo', check, { target: targets.grpcEcho }),
     row('assent/check/memory', 'CheckPermission by user id, in memory', check, memory),
+    row('assent/lean/check/memory', 'the same, lean door', check, { ...memory, target: targets.assentLean }),
     row('assent/check/memory/unix', 'the same on a unix socket', check, { ...memory, target: targets.assentUnix }),
     row('assent/check/memory/workers-2', 'the same, two workers on all cores', check, {
       ...memory,
@@ -101,6 +102,15 @@ const rpcRows = (world: World, targets: Targets, load: Load): readonly Row[] => 
     ),
     row('assent/verify/hs256', 'VerifyToken HS256', verifyToken(tokens.hs256, tokens.userId)),
     row('assent/verify/eddsa', 'VerifyToken EdDSA', verifyToken(tokens.edDsa, tokens.userId)),
+    row('assent/lean/batch/100', 'batch of 100, lean door', checkBatch(world.memberships(100)), {
+      ...memory,
+      target: targets.assentLean,
+      decisions: 100,
+      openRps: SLOW_RPS,
+    }),
+    row('assent/lean/verify/hs256', 'VerifyToken HS256, lean door', verifyToken(tokens.hs256, tokens.userId), {
+      target: targets.assentLean,
+    }),
     row('assent/list-permissions', 'ListPermissions, in memory', listPermissions(subject)),
     row('assent/get-user', 'GetUser', getUser(subject.userId), { openRps: SLOW_RPS }),
     row(

@@ -19,6 +19,8 @@ export interface Targets {
   readonly cerbos: LazyTarget;
   /** Assent with everything on. */
   readonly assent: LazyTarget;
+  /** With the other gRPC door. */
+  readonly assentLean: LazyTarget;
   readonly assentUnix: LazyTarget;
   /** With a memory of one entry, so that nearly every answer comes from Redis or PostgreSQL. */
   readonly assentForgetful: LazyTarget;
@@ -54,6 +56,7 @@ export const createTargets = (world: World, cores: Cores, folder: string, stack:
       return { address: server.address, pid: server.pid, scrape: null, lastWords: server.lastWords };
     }),
     assent: assent({}),
+    assentLean: assent({ ASSENT_GRPC_DOOR: 'lean' }),
     assentUnix: assent({ ASSENT_GRPC_ADDRESS: `unix:${join(folder, 'assent.sock')}` }),
     assentForgetful: assent({ ASSENT_MEMORY_ENTRIES: '1' }),
     assentWorkers: lazy(async () => {
