@@ -31,7 +31,14 @@ const MAX_HEADER_BYTES = 65_536;
  */
 const MAX_SESSION_MEGABYTES = 256;
 
+/**
+ * Streams that a caller may reset at once, and in a second. Each call that runs into its deadline is reset by its caller:
+ * with Node's own 1,000 and 33, an overload would cost the connection, with all calls on it.
+ */
+const RESETS = { streamResetBurst: 10_000, streamResetRate: 1_000 };
+
 const OPTIONS: ServerOptions = {
+  ...RESETS,
   settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
   maxSessionMemory: MAX_SESSION_MEGABYTES,
 };

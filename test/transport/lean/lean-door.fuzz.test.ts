@@ -1,0 +1,164 @@
+/** Whatever bytes come: the lean door neither breaks nor forgets a stream, and answers the next call. */
+import { channel } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLeanDoor } from '../../../src/transport/lean/lean-door.ts';
+import { until } from '../../support/until.ts';
+import { callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, PREFACE } from '../support/frames.ts';
+import { openDoor, type TestDoor } from '../support/grpc-doors.ts';
+import { answerOf, CHECK, check, frame, rawCall, send } from '../support/raw-call.ts';
+
+let door: TestDoor;
+/** Streams that the process's HTTP/2 servers, of which this door is the only one, have begun and not ended. */
+let open = 0;
+const created = (): void => {
+  open += 1;
+};
+const closed = (): void => {
+  open -= 1;
+};
+
+beforeAll(async () => {
+  channel('http2.server.stream.created').subscribe(created);
+  channel('http2.server.stream.close').subscribe(closed);
+  door = await openDoor(createLeanDoor);
+});
+afterAll(async () => {
+  // A session or a socket that was forgotten would use up this time.
+  await door.door.stop(120_000);
+  channel('http2.server.stream.created').unsubscribe(created);
+  channel('http2.server.stream.close').unsubscribe(closed);
+});
+
+const isWell = async (): Promise<void> => {
+  const { status } = await rawCall(door.url, { pieces: [frame(check('still:here'))] });
+  expect(status).toBe('0');
+  await until('every stream to end', () => open === 0);
+  expect(door.defects).toEqual([]);
+  expect(new Set(door.asked)).toContain('overloaded:1');
+};
+
+const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
+  fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
+
+/** The body of a request: frames of gRPC, good and bad. */
+const body: fc.Arbitrary<Buffer> = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('now:1', 'later:1', 'invalid:1', 'overloaded:1', 'big:100000').map((what) => frame(check(what))),
+      fc.tuple(bytes(64), fc.constantFrom(0, 1, 2, 255)).map(([message, flag]) => frame(message, flag)),
+      fc.constant(frame(gzipSync(check('now:1')), 1)),
+      bytes(16),
+    ),
+    { maxLength: 3 },
+  )
+  .map((parts) => Buffer.concat(parts));
+
+describe('HTTP/2', () => {
+  const streamId = fc.constantFrom(0, 1, 2, 3, 5, 7, 2 ** 31 - 1);
+  const anyFrame = fc
+    .tuple(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 255 }), streamId, bytes(64))
+    .map(([type, flags, id, payload]) => http2Frame(type, flags, id, payload));
+  const headers = fc
+    .tuple(streamId, fc.constantFrom(CHECK, '/grpc.health.v1.Health/Watch', '/x'), fc.constantFrom(0, END_STREAM))
+    .map(([id, path, end]) => http2Frame(FRAME.HEADERS, END_HEADERS | end, id, callHeaders(path)));
+  const data = fc
+    .tuple(streamId, body, fc.constantFrom(0, END_STREAM))
+    .map(([id, payload, end]) => http2Frame(FRAME.DATA, end, id, payload));
+  const call = fc
+    .tuple(fc.constantFrom(1, 3, 5), body)
+    .map(([id, payload]) =>
+      Buffer.concat([
+        http2Frame(FRAME.HEADERS, END_HEADERS, id, callHeaders(CHECK)),
+        http2Frame(FRAME.DATA, END_STREAM, id, payload),
+      ]),
+    );
+  const reset = streamId.map((id) => http2Frame(FRAME.RST_STREAM, 0, id, Buffer.of(0, 0, 0, 8)));
+  const frames = fc.array(fc.oneof(call, headers, data, reset, anyFrame), { maxLength: 8 });
+  const hello = Buffer.concat([PREFACE, http2Frame(FRAME.SETTINGS, 0, 0)]);
+  /** Bytes that are changed here and there, and cut off. */
+  const damage = fc.record({
+    flips: fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 3 }),
+    keep: fc.option(fc.nat()),
+  });
+
+  it('right, wrong, damaged and cut off', async () => {
+    await fc.assert(
+      fc.asyncProperty(frames, damage, fc.boolean(), async (sent, { flips, keep }, abrupt) => {
+        const whole = Buffer.concat([hello, ...sent]);
+        for (const [at, mask] of flips) {
+          const index = at % whole.length;
+          whole[index] = (whole[index] ?? 0) ^ mask;
+        }
+        const socket = connect(Number(new URL(door.url).port), '127.0.0.1').resume();
+        socket.on('error', () => {});
+        const gone = once(socket, 'close');
+        const what = keep === null ? whole : whole.subarray(0, keep % whole.length);
+        if (abrupt) socket.write(what, () => socket.destroy());
+        else socket.end(what);
+        await gone;
+      }),
+      { numRuns: 300 },
+    );
+    await isWell();
+  });
+});
+
+describe('gRPC', () => {
+  const request = fc.record({
+    body,
+    cuts: fc.array(fc.nat(), { maxLength: 3 }),
+    cancel: fc.boolean(),
+    path: fc.constantFrom(CHECK, CHECK, CHECK, '/grpc.health.v1.Health/Check', '/x'),
+    method: fc.constantFrom('POST', 'POST', 'POST', 'GET', 'HEAD', 'OPTIONS'),
+    type: fc.constantFrom('application/grpc', 'application/grpc', 'application/grpc+proto', 'text/plain', ''),
+    timeout: fc.constantFrom(undefined, undefined, '1n', '1m', '5S', '99999999H', 'x'),
+    encoding: fc.constantFrom(undefined, undefined, 'gzip', 'identity', 'zstd', '__proto__'),
+  });
+
+  const ask = async (session: ClientHttp2Session, asked: typeof request extends fc.Arbitrary<infer T> ? T : never) => {
+    const stream = session.request(
+      {
+        ':method': asked.method,
+        ':path': asked.path,
+        'content-type': asked.type,
+        'grpc-timeout': asked.timeout,
+        'grpc-encoding': asked.encoding,
+      },
+      { endStream: false },
+    );
+    stream.on('error', () => {});
+    stream.resume();
+    const gone = once(stream, 'close');
+    let from = 0;
+    for (const at of asked.cuts.map((cut) => cut % (asked.body.length + 1)).sort((a, b) => a - b)) {
+      await new Promise<void>((resolve) => stream.write(asked.body.subarray(from, at), () => resolve()));
+      from = at;
+    }
+    if (asked.cancel) stream.close(8);
+    else stream.end(asked.body.subarray(from));
+    await gone;
+  };
+
+  it('bodies and headers of any kind, in pieces, cancelled, many at once on one connection', async () => {
+    const session = connectHttp2(door.url);
+    try {
+      await fc.assert(
+        fc.asyncProperty(fc.array(request, { maxLength: 12 }), async (requests) => {
+          await Promise.all(requests.map((each) => ask(session, each)));
+          expect((await answerOf(send(session, { pieces: [frame(check('now:1'))] }))).status).toBe('0');
+        }),
+        { numRuns: 150 },
+      );
+      await until('every stream to end, the connection being open', () => open === 0);
+      expect(session.closed).toBe(false);
+    } finally {
+      session.close();
+    }
+    await isWell();
+  });
+});
