@@ -1,5 +1,6 @@
 /** Health, reflection and TLS of every gRPC door, with the clients that ask for them. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import {
   type ClientReadableStream,
@@ -111,6 +112,34 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
         `${door.url}/${SERVICE}/CheckPermission`,
       );
       expect(JSON.parse(answer)).toMatchObject({ allowed: true, grantedBy: 'now:1' });
+    });
+  });
+
+  // grpc-js waits for the caller to end its side, too.
+  describe.runIf(lean)('a stream whose caller keeps it open', () => {
+    const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+    // list_services: "*"
+    const pieces = [frame(Buffer.of(0x3a, 1, 0x2a))];
+
+    it('ends at its deadline', async () => {
+      await withSession(door.url, async (session) => {
+        const stream = send(session, { headers: { ':path': path, 'grpc-timeout': '300m' }, pieces, open: true });
+        const closed = once(stream, 'close');
+        const { status, body } = await answerOf(stream);
+        expect([status, body.includes(SERVICE)]).toEqual(['4', true]);
+        await closed;
+        expect(stream.rstCode).toBe(0);
+      });
+    });
+
+    it('ends when the door stops', async () => {
+      await withSession(door.url, async (session) => {
+        const stream = send(session, { headers: { ':path': path }, pieces, open: true });
+        const answer = answerOf(stream);
+        await once(stream, 'data');
+        await door.door.stop(120_000);
+        expect((await answer).status).toBe('14');
+      });
     });
   });
 

@@ -1,9 +1,9 @@
 /** One call on the wire: what goes out for it, once, and its deadline. */
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { constants } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { status as Code } from '@grpc/grpc-js';
+import { errorStatus } from '../../rpc/errors.ts';
 import { parseTimeout } from './request-headers.ts';
-import { OK_TRAILERS, RefusedCall, refusalTrailers } from './status.ts';
+import { errorTrailers, OK_TRAILERS, RefusedCall, refusalTrailers } from './status.ts';
 
 // A list goes out as it is, an object is copied; `date` would be a header more in every answer.
 const HEADERS: readonly string[] = [':status', '200', 'content-type', 'application/grpc'];
@@ -18,24 +18,27 @@ function sendOk(this: ServerHttp2Stream): void {
   this.sendTrailers(OK_TRAILERS);
 }
 
+/** Who hears of what the door does by itself. */
+export interface ExchangeObserver {
+  /** Called with the google.rpc.Code of a call that is refused before a handler has it. */
+  onRefused(code: number): void;
+  onDefect(error: unknown): void;
+}
+
 /** A call. All that is sent is dropped once it has ended, or its caller is gone. */
 export class Exchange {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
-  /** Called with the google.rpc.Code when the door refuses the call by itself; null once a handler has it. */
-  onRefused: ((code: number) => void) | null;
+  readonly #observer: ExchangeObserver;
   #metadata: string[] | null = null;
+  #handled = false;
   #ended = false;
   #refusedWith: number | null = null;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    onRefused: ((code: number) => void) | null = null,
-  ) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, observer: ExchangeObserver) {
     this.stream = stream;
     this.headers = headers;
-    this.onRefused = onRefused;
+    this.#observer = observer;
     // A stream that the caller resets, or that dies with its connection, is closed: that is looked at where it matters.
     stream.on('error', ignore);
     const timeout = headers['grpc-timeout'];
@@ -51,6 +54,11 @@ export class Exchange {
   get endedAs(): number | null {
     if (this.#refusedWith !== null) return this.#refusedWith;
     return this.open ? null : Code.CANCELLED;
+  }
+
+  /** Notes that a handler has the call from here on. */
+  handled(): void {
+    this.#handled = true;
   }
 
   /** A header of the request. */
@@ -89,34 +97,45 @@ export class Exchange {
     if (!this.open) return;
     this.#ended = true;
     const { stream } = this;
-    if (stream.headersSent || this.#metadata !== null) {
-      if (!stream.headersSent) this.#respond();
-      stream.on('wantTrailers', () => stream.sendTrailers(trailers));
-      stream.end();
+    if (!stream.headersSent && this.#metadata === null) {
+      this.#respondAlone({ ':status': 200, 'content-type': 'application/grpc', ...trailers });
       return;
     }
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, WITHOUT_BODY);
-    this.#dropRest();
+    if (!stream.headersSent) this.#respond();
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers(trailers);
+      // Node itself sends trailers in the next turn.
+      if (!stream.readableEnded) setImmediate(() => this.#dropRest());
+    });
+    stream.end();
   }
 
   /** Ends the call without any answer of gRPC's: the caller does not speak it. */
   refuseHttp(status: number): void {
     if (!this.open) return;
     this.#ended = true;
-    this.stream.respond({ ':status': status }, WITHOUT_BODY);
-    this.#dropRest();
+    this.#respondAlone({ ':status': status });
   }
 
-  /** Ends the call by the door's own decision. */
-  refuse(refusal: RefusedCall): void {
+  /** Ends the call by the door's own decision, or for an error that is none. */
+  fail(error: unknown): void {
     if (!this.open) return;
-    this.#refusedWith = refusal.code;
-    this.onRefused?.(refusal.code);
-    this.end(refusalTrailers(refusal));
+    if (!(error instanceof RefusedCall)) {
+      this.end(errorTrailers(errorStatus(error, this.#observer.onDefect)));
+      return;
+    }
+    this.#refusedWith = error.code;
+    if (!this.#handled) this.#observer.onRefused(error.code);
+    this.end(refusalTrailers(error));
   }
 
   #respond(): void {
     this.stream.respond(this.#metadata === null ? HEADERS : [...HEADERS, ...this.#metadata], WITH_TRAILERS);
+  }
+
+  #respondAlone(headers: OutgoingHttpHeaders): void {
+    this.stream.respond(headers, WITHOUT_BODY);
+    this.#dropRest();
   }
 
   /** Tells a caller that is still sending that nobody reads it any more (RFC 9113, section 8.1). */
@@ -128,12 +147,12 @@ export class Exchange {
   #setDeadline(text: string): void {
     const ms = parseTimeout(text);
     if (ms === null) {
-      this.refuse(new RefusedCall(Code.INTERNAL, 'The grpc-timeout of the request is malformed.'));
+      this.fail(new RefusedCall(Code.INTERNAL, 'The grpc-timeout of the request is malformed.'));
       return;
     }
     if (ms > MAX_TIMER_MS) return;
     const timer = setTimeout(() => {
-      this.refuse(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
+      this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
     }, ms);
     this.stream.on('close', () => clearTimeout(timer));
   }

@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { status as Code, Metadata, type MethodDefinition, type Server, type StatusObject } from '@grpc/grpc-js';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { FrameReader, frameOf } from './framing.ts';
 import { readOneMessage } from './one-message.ts';
 import type { Serve } from './serve.ts';
@@ -31,7 +31,7 @@ class GuestCall extends EventEmitter {
     this.metadata = Metadata.fromHttp2Headers(exchange.headers);
     this.#exchange = exchange;
     this.#definition = definition;
-    this.on('error', (failure: Failure) => exchange.refuse(refusal(failure)));
+    this.on('error', (failure: Failure) => exchange.fail(refusal(failure)));
     exchange.stream.on('close', () => {
       this.cancelled = true;
       this.emit('cancelled', 'cancelled');
@@ -67,8 +67,7 @@ const readMany = (exchange: Exchange, call: GuestCall, handler: Handler): void =
         call.emit('data', call.decode(message));
       }
     } catch (error) {
-      if (!(error instanceof RefusedCall)) throw error;
-      exchange.refuse(error);
+      exchange.fail(error);
     }
   });
   exchange.stream.on('end', () => call.emit('end'));
@@ -83,14 +82,14 @@ export interface GuestServices extends Pick<Server, 'addService'> {
 }
 
 /** Creates the list of services, empty. */
-export const createGuestServices = (): GuestServices => {
+export const createGuestServices = (observer: ExchangeObserver): GuestServices => {
   const paths = new Map<string, Serve>();
   const streaming = new Set<Exchange>();
 
   const serve =
     (definition: Definition, handler: Handler): Serve =>
     (stream, headers) => {
-      const exchange = new Exchange(stream, headers);
+      const exchange = new Exchange(stream, headers, observer);
       const call = new GuestCall(exchange, definition);
       if (definition.responseStream) {
         streaming.add(exchange);
@@ -103,7 +102,7 @@ export const createGuestServices = (): GuestServices => {
       readOneMessage(exchange, (message) => {
         call.request = call.decode(message);
         handler(call, (failure, response) => {
-          if (failure !== null) exchange.refuse(refusal(failure));
+          if (failure !== null) exchange.fail(refusal(failure));
           else exchange.reply(frameOf(definition.responseSerialize(response)));
         });
       });
@@ -119,7 +118,7 @@ export const createGuestServices = (): GuestServices => {
     },
     end: () => {
       for (const exchange of streaming) {
-        exchange.refuse(new RefusedCall(Code.UNAVAILABLE, 'The service is stopping.'));
+        exchange.fail(new RefusedCall(Code.UNAVAILABLE, 'The service is stopping.'));
       }
     },
   };

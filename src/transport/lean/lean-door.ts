@@ -12,7 +12,7 @@ import { type Door, MAX_STREAMS_PER_CONNECTION } from '../door.ts';
 import type { GrpcDoorOptions } from '../grpc-door.ts';
 import { createHealth } from '../grpc-health.ts';
 import { addReflection } from '../grpc-reflection.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { createGuestServices } from './guest-services.ts';
 import { keepAlive } from './keepalive.ts';
 import { isGrpc } from './request-headers.ts';
@@ -51,22 +51,28 @@ const serverOf = (tls: GrpcDoorOptions['tls']): ReturnType<typeof createServer |
 };
 
 /** Serves what is no call of a method that there is. */
-const serveOther: Serve = (stream, headers) => {
-  const exchange = new Exchange(stream, headers);
-  if (!isGrpc(headers['content-type'])) exchange.refuseHttp(UNSUPPORTED_MEDIA_TYPE);
-  else exchange.refuse(new RefusedCall(Code.UNIMPLEMENTED, 'There is no such method.'));
-};
+const serveOther =
+  (observer: ExchangeObserver): Serve =>
+  (stream, headers) => {
+    const exchange = new Exchange(stream, headers, observer);
+    if (!isGrpc(headers['content-type'])) exchange.refuseHttp(UNSUPPORTED_MEDIA_TYPE);
+    else exchange.fail(new RefusedCall(Code.UNIMPLEMENTED, 'There is no such method.'));
+  };
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
 export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
   const health = createHealth();
-  const guests = createGuestServices();
+  // Only the service's own calls are counted.
+  const observer: ExchangeObserver = { onRefused: () => {}, onDefect: dispatcher.onDefect };
+  const guests = createGuestServices(observer);
   health.addToServer(guests);
   addReflection(guests, dispatcher);
   const paths = new Map<string | undefined, Serve>([
     ...guests.paths,
     ...methods.map((method) => [`/${AuthService.typeName}/${method.name}`, serveUnary(dispatcher, method)] as const),
   ]);
+
+  const other = serveOther(observer);
 
   const server = serverOf(tls);
   const sessions = new Set<ServerHttp2Session>();
@@ -83,7 +89,7 @@ export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
   server.on('stream', (stream, headers) => {
     const known = headers[':method'] === 'POST' && isGrpc(headers['content-type']);
     const serve = known ? paths.get(headers[':path']) : undefined;
-    (serve ?? serveOther)(stream, headers);
+    (serve ?? other)(stream, headers);
   });
 
   return {
@@ -102,11 +108,10 @@ export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
     },
     setServing: health.setServing,
     stop: async (timeoutMs) => {
+      // Sends GOAWAY to all sessions: calls under way finish, no new ones begin.
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
-      // GOAWAY: calls under way finish, no new ones begin.
-      for (const session of sessions) session.close();
       guests.end();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();

@@ -29,8 +29,7 @@ export const readOneMessage = (exchange: Exchange, then: (message: Buffer) => vo
     try {
       step();
     } catch (error) {
-      if (!(error instanceof RefusedCall)) throw error;
-      exchange.refuse(error);
+      exchange.fail(error);
     }
   };
 

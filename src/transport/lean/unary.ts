@@ -1,8 +1,7 @@
 /** The service's own methods: one message in, one message out. */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { errorStatus } from '../../rpc/errors.ts';
 import type { Dispatcher, Method, Outcome } from '../dispatch.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { frameOf } from './framing.ts';
 import { readOneMessage } from './one-message.ts';
 import type { Serve } from './serve.ts';
@@ -10,36 +9,28 @@ import { errorTrailers } from './status.ts';
 
 /** Serves a method by the dispatcher. */
 export const serveUnary = (dispatcher: Dispatcher, method: Method): Serve => {
-  // It came to no decoded call, so it took no time.
-  const onRefused = (code: number): void => dispatcher.onRefused(method.name, code, 0);
+  const observer: ExchangeObserver = {
+    // It came to no decoded call, so it took no time.
+    onRefused: (code) => dispatcher.onRefused(method.name, code, 0),
+    onDefect: dispatcher.onDefect,
+  };
 
   return (stream, headers) => {
-    const exchange = new Exchange(stream, headers, onRefused);
+    const exchange = new Exchange(stream, headers, observer);
     const answer = (outcome: Outcome): void => {
       if (!exchange.open) return;
-      if (!outcome.ok) {
-        exchange.end(errorTrailers(outcome.status));
-        return;
-      }
-      let frame: Buffer;
-      try {
-        frame = frameOf(toBinary(method.output, outcome.response));
-      } catch (error) {
-        exchange.end(errorTrailers(errorStatus(error, dispatcher.onDefect)));
-        return;
-      }
-      exchange.reply(frame);
+      if (outcome.ok) exchange.reply(frameOf(toBinary(method.output, outcome.response)));
+      else exchange.end(errorTrailers(outcome.status));
     };
     readOneMessage(exchange, (message) => {
-      // From here on the dispatcher counts.
-      exchange.onRefused = null;
+      exchange.handled();
       const outcome = dispatcher.run(method, {
         header: (name) => exchange.header(name),
         setHeader: (name, value) => exchange.setMetadata(name, value),
         decode: () => fromBinary(method.input, message),
         endedAs: () => exchange.endedAs,
       });
-      if (outcome instanceof Promise) void outcome.then(answer);
+      if (outcome instanceof Promise) outcome.then(answer).catch((error: unknown) => exchange.fail(error));
       else answer(outcome);
     });
   };

@@ -17,7 +17,7 @@ export const FRAME = {
 } as const;
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
-const ACK = 1;
+export const ACK = 1;
 
 /** A frame of HTTP/2. */
 export const http2Frame = (

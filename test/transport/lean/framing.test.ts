@@ -1,0 +1,89 @@
+import { deflateSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FrameReader, frameOf } from '../../../src/transport/lean/framing.ts';
+import { isGrpc, parseTimeout } from '../../../src/transport/lean/request-headers.ts';
+import { percentEncode } from '../../../src/transport/lean/status.ts';
+
+const all = (reader: FrameReader): readonly Buffer[] => {
+  const messages: Buffer[] = [];
+  for (let message = reader.next(); message !== null; message = reader.next()) messages.push(message);
+  return messages;
+};
+
+describe('frames', () => {
+  const messages = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 });
+
+  it('are read as they were written, in whatever pieces they come', () => {
+    fc.assert(
+      fc.property(messages, fc.array(fc.nat({ max: 250 })), (sent, cuts) => {
+        const bytes = Buffer.concat(sent.map((message) => frameOf(message)));
+        const reader = new FrameReader(undefined);
+        const received: Buffer[] = [];
+        let from = 0;
+        for (const at of [...cuts.filter((cut) => cut <= bytes.length).sort((a, b) => a - b), bytes.length]) {
+          reader.push(bytes.subarray(from, at));
+          received.push(...all(reader));
+          from = at;
+        }
+        expect(received.map((message) => [...message])).toEqual(sent.map((message) => [...message]));
+        expect(reader.pending).toBe(false);
+      }),
+    );
+  });
+
+  it.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+  ] as const)('of %s are decompressed', (encoding, compress) => {
+    const reader = new FrameReader(encoding);
+    const compressed = frameOf(compress('a message'));
+    compressed[0] = 1;
+    reader.push(Buffer.concat([compressed, frameOf(Buffer.from('as it is'))]));
+    expect(all(reader).map(String)).toEqual(['a message', 'as it is']);
+  });
+});
+
+it('percent-encoding is undone by every decoder of URLs, and needs no more than visible ASCII', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const encoded = percentEncode(text);
+      expect(encoded).toMatch(/^[\x21-\x7e]*$/);
+      expect(decodeURIComponent(encoded)).toBe(text);
+    }),
+  );
+  // encodeURI throws at half a surrogate pair.
+  expect(percentEncode('\ud800')).toBe('%EF%BF%BD');
+});
+
+it.each([
+  ['1H', 3_600_000],
+  ['2M', 120_000],
+  ['3S', 3_000],
+  ['4m', 4],
+  ['5u', 0.005],
+  ['99999999n', 99.999999],
+  ['', null],
+  ['1', null],
+  ['1s', null],
+  ['123456789m', null],
+  ['-1m', null],
+  ['1m ', null],
+])('a timeout of "%s" is %s ms', (text, ms) => {
+  expect(parseTimeout(text)).toBe(ms);
+});
+
+it.each([
+  ['application/grpc', true],
+  ['application/grpc+proto', true],
+  ['Application/gRPC; charset=utf-8', true],
+  ['application/grpc+proto ;x', true],
+  ['application/grpc-web', false],
+  ['application/grpc-web+proto', false],
+  ['application/grpc+json', false],
+  ['application/grpcx', false],
+  ['text/plain, application/grpc', false],
+  [undefined, false],
+])('%s is gRPC: %s', (type, is) => {
+  expect(isGrpc(type)).toBe(is);
+});
