@@ -5,6 +5,7 @@ import type { Server, UntypedHandleCall, UntypedServiceImplementation } from '@g
 import type { EnumTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { file_assent_auth_v1_auth_service } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
 import { file_health_v1_health } from '../../gen/health/v1/health_pb.ts';
 import { errorStatus } from '../rpc/errors.ts';
 import type { Dispatcher } from './dispatch.ts';
@@ -16,14 +17,15 @@ const withImports = (file: DescFile, seen = new Set<DescFile>()): ReadonlySet<De
   return seen.add(file);
 };
 
+/** The details of errors too: no message of the API names them, and tools could not read them otherwise. */
+const FILES = [file_assent_auth_v1_auth_service, file_health_v1_health, file_google_rpc_error_details];
+
 /**
  * What ReflectionService reads of a package definition: the encoded descriptors, as buf built them and the generated code
  * holds them. Through proto-loader they would lose imports and the names of maps, and clients could not link them.
  */
 const packageDefinition = (): PackageDefinition => {
-  const files = new Set(
-    [file_assent_auth_v1_auth_service, file_health_v1_health].flatMap((file) => [...withImports(file)]),
-  );
+  const files = new Set(FILES.flatMap((file) => [...withImports(file)]));
   const fileDescriptorProtos = [...files].map(({ proto }) => Buffer.from(toBinary(FileDescriptorProtoSchema, proto)));
   const assent: EnumTypeDefinition = {
     format: 'Protocol Buffer 3 EnumDescriptorProto',
