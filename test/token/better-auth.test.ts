@@ -1,112 +1,10 @@
 /** What the real Better Auth signs: its API tokens are taken, everything else that the same keys sign is refused. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type BetterAuthOptions, betterAuth } from 'better-auth';
-import { memoryAdapter } from 'better-auth/adapters/memory';
 import { createEmailVerificationToken } from 'better-auth/api';
-import { toNodeHandler } from 'better-auth/node';
-import { admin, type JwtOptions, jwt } from 'better-auth/plugins';
+import type { JwtOptions } from 'better-auth/plugins';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { databaseKeySource, type StoredKey } from '../../src/token/database-keys.ts';
-import { createKeySet, type KeySet, type KeySetOptions } from '../../src/token/key-set.ts';
-import { remoteKeySource } from '../../src/token/remote-jwks.ts';
-import { createTokenVerifier } from '../../src/token/verifier.ts';
+import { describe, expect, it } from 'vitest';
+import { createMonolith, createVerifier, SECRET } from './monolith.ts';
 import { refusalOf } from './support.ts';
-
-const SECRET = 'better-auth-secret-of-the-tests-0123456789';
-
-let server: Server;
-let origin: string;
-let sets: KeySet[];
-let respond: ReturnType<typeof toNodeHandler>;
-
-beforeEach(async () => {
-  sets = [];
-  server = createServer((request, response) => void respond(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterEach(async () => {
-  for (const set of sets) set.stop();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
-
-interface Mail {
-  readonly kind: string;
-  readonly token: string;
-}
-
-/** A monolith in memory, served at the origin, with one user who has just signed up. */
-const createMonolith = async (jwtOptions: JwtOptions = {}, session: BetterAuthOptions['session'] = {}) => {
-  const mails: Mail[] = [];
-  const tables = { user: [], session: [], account: [], verification: [], jwks: [] as Record<string, unknown>[] };
-  const auth = betterAuth({
-    baseURL: origin,
-    secret: SECRET,
-    database: memoryAdapter(tables),
-    logger: { disabled: true },
-    rateLimit: { enabled: false },
-    emailAndPassword: { enabled: true },
-    emailVerification: {
-      sendOnSignUp: true,
-      sendVerificationEmail: async ({ token }) => void mails.push({ kind: 'verification', token }),
-    },
-    user: {
-      changeEmail: {
-        enabled: true,
-        sendChangeEmailConfirmation: async ({ token }) => void mails.push({ kind: 'change', token }),
-      },
-    },
-    session,
-    plugins: [admin(), jwt(jwtOptions)],
-  });
-  respond = toNodeHandler(auth);
-  const { headers, response } = await auth.api.signUpEmail({
-    body: { name: 'Ada', email: 'ada@example.com', password: 'correct horse battery' },
-    returnHeaders: true,
-  });
-  const cookies = new Map(
-    headers.getSetCookie().map((line) => {
-      const [name = '', value = ''] = (line.split(';')[0] ?? '').split('=');
-      return [name, decodeURIComponent(value)] as const;
-    }),
-  );
-  const signedIn = new Headers({
-    cookie: [...cookies].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('; '),
-  });
-  const getToken = async (): Promise<string> => (await auth.api.getToken({ headers: signedIn })).token;
-  return { auth, tables, mails, cookies, signedIn, getToken, userId: response.user.id };
-};
-
-/** The verifier that such a monolith's services would have. */
-const createVerifier = async (
-  source: 'url' | { tables: { jwks: Record<string, unknown>[] } } = 'url',
-  options: KeySetOptions = {},
-) => {
-  const rows = async (): Promise<readonly StoredKey[]> =>
-    source === 'url'
-      ? []
-      : source.tables.jwks.map(({ id, publicKey, alg, crv, expiresAt }) => ({
-          id: String(id),
-          publicKey: String(publicKey),
-          alg: typeof alg === 'string' ? alg : null,
-          crv: typeof crv === 'string' ? crv : null,
-          expiresAt: expiresAt instanceof Date ? expiresAt.getTime() : null,
-        }));
-  const keys = createKeySet(
-    source === 'url' ? remoteKeySource(new URL('/api/auth/jwks', origin)) : databaseKeySource(rows),
-    options,
-  );
-  sets.push(keys);
-  await keys.start();
-  return createTokenVerifier({
-    hs256: { secrets: [SECRET] },
-    asymmetric: { keys, issuer: origin, audience: origin },
-  });
-};
 
 describe('a token of the jwt plugin', () => {
   it('as it comes is taken, with keys from its own URL', async () => {
@@ -196,17 +94,20 @@ describe('a token of the jwt plugin', () => {
     expect(await refusalOf(verifier.verify(await getToken()))).toBe(code);
   });
 
-  it('with a new key after a rotation verifies at once, and the old one still does', async () => {
-    const { getToken, tables, userId } = await createMonolith();
-    const old = await getToken();
-    const verifier = await createVerifier();
-    await verifier.verify(old);
-    for (const row of tables.jwks) Object.assign(row, { expiresAt: new Date(Date.now() - 1_000) });
-    const fresh = await getToken();
-    expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid);
-    expect(await verifier.verify(fresh)).toMatchObject({ principal: { userId } });
-    expect(await verifier.verify(old)).toMatchObject({ principal: { userId } });
-  });
+  it.each(['its own URL', 'the table'])(
+    'with a new key after a rotation verifies at once, and the old one still does, with keys from %s',
+    async (source) => {
+      const { getToken, tables, userId } = await createMonolith();
+      const old = await getToken();
+      const verifier = await createVerifier(source === 'the table' ? { tables } : 'url');
+      await verifier.verify(old);
+      for (const row of tables.jwks) Object.assign(row, { expiresAt: new Date(Date.now() - 1_000) });
+      const fresh = await getToken();
+      expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid);
+      expect(await verifier.verify(fresh)).toMatchObject({ principal: { userId } });
+      expect(await verifier.verify(old)).toMatchObject({ principal: { userId } });
+    },
+  );
 
   it('verifies when there was no key before it', async () => {
     const { getToken, tables, userId } = await createMonolith();
