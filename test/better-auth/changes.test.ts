@@ -3,15 +3,24 @@ import { describe, expect, it } from 'vitest';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { until } from '../support/until.ts';
-import { type Application, createApplication, type Names, PLURAL, SINGULAR } from './support/application.ts';
+import {
+  type Application,
+  type ApplicationOptions,
+  createApplication,
+  PLURAL,
+  SINGULAR,
+} from './support/application.ts';
+import { drizzleDatabase } from './support/drizzle.ts';
 import { type Ear, listen } from './support/ear.ts';
 import { scenarios, silent } from './support/scenarios.ts';
 
-const start = async (names: Names, place: 'first' | 'last') => {
+type Setup = Omit<ApplicationOptions, 'databaseUrl' | 'assent'>;
+
+const start = async (setup: Setup) => {
   const { url, prefix, stream } = await testNats();
   const { url: databaseUrl } = await testDatabase();
-  const application = createApplication({ databaseUrl, names, place, assent: { nats: url, prefix, stream } });
-  await application.migrate();
+  await createApplication({ databaseUrl, names: setup.names ?? SINGULAR, assent: null }).migrate();
+  const application = createApplication({ ...setup, databaseUrl, assent: { nats: url, prefix, stream } });
   return { application, ear: await listen(url, prefix) };
 };
 
@@ -22,8 +31,9 @@ const settle = async (application: Application, ear: Ear): Promise<void> => {
 };
 
 describe.each([
-  ['singular tables, the plugin last', await start(SINGULAR, 'last')],
-  ['plural tables, the plugin first', await start(PLURAL, 'first')],
+  ['singular tables, the plugin last', await start({ names: SINGULAR, place: 'last' })],
+  ['plural tables, the plugin first', await start({ names: PLURAL, place: 'first' })],
+  ["Drizzle's adapter", await start({ database: (pool, options) => drizzleDatabase(pool, options, true) })],
 ])('%s', (_, { application, ear }) => {
   it.each(Object.entries(scenarios))('%s', async (__, prepare) => {
     const { act, expected } = await prepare(application);
@@ -47,4 +57,18 @@ describe.each([
     expect([...ear.counts.values()].filter((count) => count !== 1)).toEqual([]);
     expect(application.warnings.filter((line) => line.includes('assent'))).toEqual([]);
   });
+});
+
+const plain = await start({ database: (pool, options) => drizzleDatabase(pool, options, false) });
+it("Drizzle's adapter without transactions, as it is by default: told of each write as it is done", async () => {
+  const { application, ear } = plain;
+  for (const prepare of Object.values(scenarios)) {
+    const { act, expected } = await prepare(application);
+    await settle(application, ear);
+    ear.events.length = 0;
+    await act();
+    await settle(application, ear);
+    // What one transaction would have told in one event may be two.
+    expect(ear.events).toEqual(expect.arrayContaining([...expected()]));
+  }
 });

@@ -45,6 +45,8 @@ export interface ApplicationOptions {
   readonly place?: 'first' | 'last';
   /** The plugin among others beside it, in their order; the plugin alone when absent. */
   readonly beside?: (plugin: BetterAuthPlugin) => readonly BetterAuthPlugin[];
+  /** Better Auth's adapter on the pool; that of Kysely when absent. It cannot migrate. */
+  readonly database?: (pool: pg.Pool, options: BetterAuthOptions) => BetterAuthOptions['database'];
   readonly more?: Partial<BetterAuthOptions>;
 }
 
@@ -53,7 +55,7 @@ export const PASSWORD = 'correct horse battery staple';
 
 const createAuth = (
   pool: pg.Pool,
-  { names = SINGULAR, place, beside, more }: ApplicationOptions,
+  { names = SINGULAR, place, beside, database, more }: ApplicationOptions,
   plugin: BetterAuthPlugin | null,
   warnings: string[],
 ) => {
@@ -73,7 +75,7 @@ const createAuth = (
     }),
     jwt(),
   ] as const;
-  return betterAuth({
+  const options = {
     database: pool,
     baseURL: 'http://localhost:3000',
     secret: SECRET,
@@ -91,7 +93,8 @@ const createAuth = (
     ...more,
     logger: { level: 'warn', log: (level, message) => void warnings.push(`${level} ${message}`) },
     plugins: place === 'first' ? [...own, ...standard] : [...standard, ...own],
-  } as BetterAuthOptions & { plugins: [(typeof standard)[0], (typeof standard)[1], (typeof standard)[2]] });
+  } as BetterAuthOptions & { plugins: [(typeof standard)[0], (typeof standard)[1], (typeof standard)[2]] };
+  return betterAuth(database === undefined ? options : { ...options, database: database(pool, options) });
 };
 
 export type Auth = ReturnType<typeof createAuth>;
