@@ -69,6 +69,27 @@ describe.each(Object.entries(WRAPPERS))('an adapter that %s', (_, wrap) => {
   });
 });
 
+it('an adapter that counts none of the rows that it writes: each event all the same', async () => {
+  const wrap = (adapter: DBAdapter): DBAdapter => ({
+    ...adapter,
+    deleteMany: async (input) => (await adapter.deleteMany(input)) * 0,
+    updateMany: async (input) => (await adapter.updateMany(input)) * 0,
+  });
+  const application = start((plugin) => [wrapper(wrap), plugin]);
+  const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+  const user = await application.signUp('user');
+  const { adapter } = await application.auth.$context;
+  const byId = [{ field: 'id', value: user.id }];
+  const byEmail = [{ field: 'email', value: user.email }];
+  await adapter.updateMany({ model: 'user', where: byId, update: { role: 'admin' } });
+  await adapter.updateMany({ model: 'user', where: byEmail, update: { role: 'user' } });
+  await adapter.deleteMany({ model: 'user', where: byEmail });
+  await settle(application);
+  await ear.catchUp();
+  const updated = { name: 'user.updated', userId: user.id };
+  expect(ear.events).toEqual([updated, updated, updated, { name: 'user.deleted', userId: user.id }]);
+});
+
 it.each(['before it', 'after it'])('a plugin that keeps the adapter and writes to it later, %s', async (place) => {
   let kept: DBAdapter | null = null;
   const keeper: BetterAuthPlugin = {

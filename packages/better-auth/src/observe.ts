@@ -82,7 +82,7 @@ export const observeAdapter = (adapter: Adapter, models: Models, sink: Sink): vo
     const known = moves ? RESYNC : inAdvance(model, kind, pinned);
     const rows = known === null ? await lookUp(name, where) : null;
     return tell(sink, work, (result) => {
-      if (result === 0) return [];
+      // A count of none is not taken for it: there are drivers whose rows the adapters cannot count.
       if (known !== null) return [known];
       // Rows came to match between the look and the write.
       const missed = typeof result === 'number' && rows !== null && result > rows.length;
