@@ -221,7 +221,7 @@ describe('NATS itself', () => {
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 
   it('that comes back empty gets a stream again, and every change from then on', async () => {
-    const own = await startNats();
+    const own = await startNats({ own: true });
     const proxy = await startProxy(Number(new URL(own.url).port));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);
     const relay = start({ url: through(own.url, proxy), stream: 'OWN' });

@@ -130,7 +130,11 @@ const everythingSigned = async (strategy: Strategy, jwtOptions: JwtOptions): Pro
     'account cookie',
     await symmetricEncodeJWT({ userId, email: 'ada@example.com' }, secretConfig, 'better-auth-account', 300),
   );
-  signed.set('a link with every claim', await createEmailVerificationToken(SECRET, 'ada@example.com', 'x@example.com'));
+  const claims = { userId, role: 'admin', isActive: true, organizationId: 'org-1', orgRole: 'owner' };
+  signed.set(
+    'a link with every claim',
+    await createEmailVerificationToken(SECRET, 'ada@example.com', 'new@example.com', 3600, claims),
+  );
   // With nothing in it that says who it is for.
   const { token } = await auth.api.signJWT({ body: { payload: { room: 7 } } });
   signed.set('a JWT of the application about something else', token);

@@ -1,0 +1,98 @@
+/** The service as a process, on tables that are not those of the main case. */
+import { betterAuth } from 'better-auth';
+import { getMigrations } from 'better-auth/db/migration';
+import pg from 'pg';
+import { afterAll, describe, expect, it } from 'vitest';
+import { outboxDatabase, variantOf } from '../relay/support/outbox.ts';
+import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { testDatabase } from '../support/database.ts';
+import { TEST_SECRET } from '../support/monolith.ts';
+
+const call = async ({ httpUrl }: ServingAssent, method: string, body: object): Promise<unknown> => {
+  const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/${method}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return response.json();
+};
+
+/** Starts the service; it ends after the tests of its `describe`. */
+const start = async (environment: Readonly<Record<string, string>>): Promise<ServingAssent> => {
+  const assent = await startAssent({ BETTER_AUTH_SECRET: TEST_SECRET, ...environment });
+  afterAll(() => assent.stop());
+  return assent;
+};
+
+describe('serial ids, by Drizzle in the plural', async () => {
+  const { url, pool } = await outboxDatabase(variantOf('of Drizzle in the plural with serial ids'));
+  await pool.query(`
+    INSERT INTO users (id, name, email) VALUES (7, 'Ada', 'ada@example.com');
+    INSERT INTO organizations (id, name, slug, created_at) VALUES (8, 'Acme', 'acme', '2026-01-02T03:04:05Z');
+    INSERT INTO members (organization_id, user_id, role, created_at) VALUES (8, 7, 'owner', now())`);
+  const assent = await start({ DATABASE_URL: url, ASSENT_JWKS: 'off' });
+  const check = (userId: string, organizationId: string) =>
+    call(assent, 'CheckPermission', { userId, organizationId, permission: 'member:create' });
+
+  it('has answers for the ids that are there', async () => {
+    expect(await check('7', '8')).toMatchObject({ allowed: true, reason: 'REASON_ROLE_GRANTS' });
+    expect(await call(assent, 'GetUser', { userId: '7' })).toMatchObject({
+      user: { id: '7', email: 'ada@example.com' },
+    });
+    expect(await call(assent, 'GetOrganization', { slug: 'acme' })).toMatchObject({
+      organization: { id: '8', createdAt: '2026-01-02T03:04:05Z' },
+    });
+    expect(await call(assent, 'ListUserOrganizations', { userId: '7' })).toMatchObject({
+      memberships: [{ organization: { id: '8' }, roles: ['owner'] }],
+    });
+  });
+
+  it.each(['abc', '9'.repeat(25), '07', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'])(
+    'takes %s, which the column cannot hold, for an id that is not there',
+    async (id) => {
+      expect(await check(id, '8')).toMatchObject({ reason: 'REASON_USER_NOT_FOUND' });
+      expect(await check('7', id)).toMatchObject({ reason: 'REASON_ORGANIZATION_NOT_FOUND' });
+      expect(await call(assent, 'GetUser', { userId: id })).toMatchObject({ code: 'not_found' });
+      expect(await call(assent, 'GetOrganization', { organizationId: id })).toMatchObject({ code: 'not_found' });
+      expect(await call(assent, 'ListUserOrganizations', { userId: id })).toMatchObject({ memberships: [] });
+    },
+  );
+});
+
+describe('Better Auth without any plugin', async () => {
+  const { url } = await testDatabase();
+  const pool = new pg.Pool({ connectionString: url });
+  const { runMigrations } = await getMigrations(
+    betterAuth({ database: pool, secret: TEST_SECRET, baseURL: 'http://localhost:3000' }).options,
+  );
+  await runMigrations();
+  await pool.query(`INSERT INTO "user" (id, name, email, "emailVerified", "createdAt", "updatedAt")
+    VALUES ('u1', 'Ada', 'ada@example.com', true, now(), now())`);
+  await pool.end();
+  const assent = await start({ DATABASE_URL: url, BETTER_AUTH_URL: 'http://localhost:3000' });
+
+  it('says at start what is not there', async () => {
+    const found = await assent.logged(({ msg }) => msg === "found Better Auth's tables");
+    expect(found).toMatchObject({
+      member: 'none: every organization check is denied',
+      organizationRole: 'none: no dynamic roles',
+      jwks: expect.stringContaining('only HS256 tokens verify'),
+      bans: 'none: nobody is banned',
+    });
+  });
+
+  it('denies every organization check with its reason, and bans nobody', async () => {
+    const asked = { userId: 'u1', permission: 'member:create' };
+    expect(await call(assent, 'CheckPermission', { ...asked, organizationId: 'o1' })).toMatchObject({
+      reason: 'REASON_ORGANIZATIONS_NOT_ENABLED',
+    });
+    expect(await call(assent, 'CheckPermission', { ...asked, platform: {} })).toMatchObject({
+      reason: 'REASON_ROLE_LACKS_PERMISSION',
+    });
+    expect(await call(assent, 'GetUser', { email: 'ada@example.com' })).toMatchObject({
+      user: { id: 'u1', banned: false, roles: ['user'] },
+    });
+    expect(await call(assent, 'GetOrganization', { slug: 'acme' })).toMatchObject({ code: 'not_found' });
+    expect(await call(assent, 'ListUserOrganizations', { userId: 'u1' })).toMatchObject({ memberships: [] });
+  });
+});
