@@ -70,6 +70,17 @@ const sessionSetup = (statementTimeoutMs: number): QuerySqlToken =>
 
 const sessionRow = z.object({ standby: z.literal(false) });
 
+/** Rejects when `work` has not settled in time; `work` itself goes on and is dropped. */
+const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('timeout waiting for PostgreSQL')), timeoutMs);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
 const open = async (options: PoolOptions): Promise<DatabasePool> => {
   // Sessions live as long as their connection, so each is set up when it is first handed out and not again.
   const ready = new Set<string>();
@@ -92,7 +103,11 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
         name: 'read-only-session',
         afterPoolConnection: async ({ connectionId }, connection) => {
           if (connectionId !== undefined && ready.has(connectionId)) return null;
-          const { rows } = await connection.query(sessionSetup(options.statementTimeoutMs));
+          // Bounded: a connection that fell silent by now would hold its place in the pool for good.
+          const { rows } = await within(
+            options.statementTimeoutMs,
+            connection.query(sessionSetup(options.statementTimeoutMs)),
+          );
           if (!sessionRow.safeParse(rows[0]).success) {
             throw new RecoveryError(
               'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.',
@@ -109,28 +124,24 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
   return pool;
 };
 
-/** Rejects when `work` has not settled in time; `work` itself goes on and is dropped. */
-const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('timeout waiting for PostgreSQL')), timeoutMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
-
 /** Creates the database; no connection is made before the first statement. */
 export const createDatabase = (options: PoolOptions): Database => {
   let opening: Promise<DatabasePool> | null = null;
   let pending = 0;
 
   // createPool itself asks the server for its types and hence fails while the server is away: kept only once it worked.
-  const pool = (): Promise<DatabasePool> => {
-    opening ??= open(options).catch((error: unknown) => {
+  const openInTime = async (): Promise<DatabasePool> => {
+    const opened = open(options);
+    try {
+      return await within(2 * options.statementTimeoutMs, opened);
+    } catch (error) {
       opening = null;
+      opened.then((late) => late.end()).catch(() => {});
       throw error;
-    });
+    }
+  };
+  const pool = (): Promise<DatabasePool> => {
+    opening ??= openInTime();
     return opening;
   };
 

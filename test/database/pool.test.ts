@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import pg from 'pg';
 import { sql } from 'slonik';
 import { afterEach, describe, expect, inject, it } from 'vitest';
@@ -117,6 +118,37 @@ describe('PostgreSQL', () => {
     expect(recovered).toBe('OK');
     await database.end();
     await proxy.close();
+  });
+
+  it.each([
+    ['the pool opens', 'pg_type'],
+    ['a session is set up', 'pg_is_in_recovery'],
+  ])('that falls silent while %s does not keep its place in the pool', async (_, statement) => {
+    const target = Number(new URL(inject('postgresUrl')).port);
+    const held: (() => void)[] = [];
+    let silent = true;
+    const server = createServer((client) => {
+      const upstream = connect(target, '127.0.0.1');
+      upstream.pipe(client);
+      client.on('data', (bytes) => {
+        if (silent && bytes.includes(statement)) held.push(() => upstream.write(bytes));
+        else upstream.write(bytes);
+      });
+      client.on('close', () => upstream.destroy()).on('error', () => {});
+      upstream.on('close', () => client.destroy()).on('error', () => {});
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const database = create({ url: through(own.url, { port }), size: 1, statementTimeoutMs: 300 });
+    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    silent = false;
+    let recovered = 'no';
+    for (let tries = 0; tries < 10 && recovered !== 'OK'; tries += 1) recovered = await codeOf(select(database));
+    expect(recovered).toBe('OK');
+    // What was waited for in vain is closed when it comes after all: a connection left open would fail this file.
+    for (const release of held) release();
+    await database.end();
+    server.close();
   });
 
   it('that is a standby is refused', async () => {
