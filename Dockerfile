@@ -3,7 +3,8 @@ FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY scripts/require-node.cjs scripts/require-node.cjs
-# No install script of a production dependency is needed.
+# No install script of a production dependency is needed. packages/ is not here, so that npm leaves the workspace out, and
+# with it Better Auth, which it needs beside it.
 RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 
 FROM node:24-slim

@@ -1,0 +1,132 @@
+/** What the documents name is there, and what is there they name. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Reason } from '../gen/assent/auth/v1/auth_service_pb.ts';
+import { ConfigError, loadConfig } from '../src/config.ts';
+import { eventNames } from '../src/events/subjects.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (name: string): string => readFileSync(join(root, name), 'utf8');
+const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
+  name.endsWith('.md'),
+);
+
+/** The first cells of a document's tables, and of each the names in backticks. */
+const namesInTables = (name: string): readonly string[] =>
+  read(name)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, found = '']) => found));
+
+/** Every variable that the configuration looks at, whatever the others say. */
+const variablesRead = (): ReadonlySet<string> => {
+  const seen = new Set<string>();
+  const environments: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', BETTER_AUTH_URL: 'https://app.example.com' },
+  ];
+  for (const environment of environments) {
+    const spy = new Proxy(environment, {
+      get: (target, name) => {
+        seen.add(String(name));
+        return Reflect.get(target, name) as string | undefined;
+      },
+    });
+    try {
+      loadConfig(spy);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+    }
+  }
+  return seen;
+};
+
+describe('the table of variables', () => {
+  // OpenTelemetry's own are read by its SDK; the configuration only looks whether any of them asks for traces.
+  const ours = (names: Iterable<string>): readonly string[] =>
+    [...new Set(names)].filter((name) => !name.startsWith('OTEL_')).toSorted();
+
+  it('in docs/configuration.md names exactly those that are read', () => {
+    expect(ours(namesInTables('docs/configuration.md'))).toEqual(ours(variablesRead()));
+  });
+
+  it.each(['README.md', 'docs/tokens.md'])('in %s names none besides', (name) => {
+    const named = namesInTables(name).filter((one) => /^[A-Z][A-Z_]+$/.test(one) && !one.startsWith('TOKEN_'));
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((one) => !variablesRead().has(one))).toEqual([]);
+  });
+});
+
+it('docs/operations.md names exactly the metrics that there are', async () => {
+  const metrics = createMetrics();
+  // Every value that is asked for at a scrape.
+  metrics.observe(new Proxy({} as Parameters<typeof metrics.observe>[0], { get: () => () => 0 }));
+  const { text } = await metrics.scrape();
+  const there = [...text.matchAll(/^# HELP (assent_\w+)/gm)].map(([, name]) => name);
+  expect(
+    namesInTables('docs/operations.md')
+      .filter((name) => name.startsWith('assent_'))
+      .toSorted(),
+  ).toEqual(there.toSorted());
+});
+
+it('docs/decision.md and docs/tokens.md name every reason', () => {
+  const named = (name: string): ReadonlySet<string> => new Set(read(name).match(/\b[A-Z_]{6,}\b/g));
+  const reasons = Object.keys(Reason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name));
+  expect(reasons.filter((name) => !named('docs/decision.md').has(name))).toEqual([]);
+  const codes = read('src/errors.ts').match(/(?<=')TOKEN_\w+/g) ?? [];
+  expect(codes.length).toBeGreaterThan(8);
+  expect(codes.filter((name) => !named('docs/tokens.md').has(name))).toEqual([]);
+});
+
+it('docs/events.md names exactly the subjects that are known', () => {
+  const rows = read('docs/events.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `betterauth.'));
+  const named = rows.flatMap((row) =>
+    [...(row.split('|')[1] ?? '').matchAll(/`(?:betterauth)?\.([\w.]+)`/g)].map(([, name = '']) => name),
+  );
+  expect(named.toSorted()).toEqual([...eventNames].toSorted());
+});
+
+it('docs/policy.md: its policy and its cases hold', () => {
+  const [policy = '', cases = ''] = [...read('docs/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text);
+  const folder = mkdtempSync(join(tmpdir(), 'assent-docs-'));
+  try {
+    writeFileSync(join(folder, 'policy.yaml'), policy);
+    writeFileSync(join(folder, 'cases.yaml'), cases);
+    const args = ['src/policy-cli.ts', 'test', join(folder, 'cases.yaml')];
+    expect(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+describe.each(documents)('%s', (name) => {
+  it('links to files that are there', () => {
+    const links = [...read(name).matchAll(/\]\((?<target>[^)#:]+)(?:#[^)]*)?\)/g)].map(
+      (link) => link.groups?.['target'] ?? '',
+    );
+    const missing = links.filter((link) => !existsSync(join(root, normalize(join(dirname(name), link)))));
+    expect(missing).toEqual([]);
+  });
+
+  it('names npm scripts that are there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
+    const named = [...read(name).matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, script = '']) => script);
+    expect(named.filter((script) => scripts[script] === undefined)).toEqual([]);
+  });
+});
+
+it('the README shows every folder of src', () => {
+  const shown = [...read('README.md').matchAll(/^\| `([\w-]+\/[\w./-]*)` \|/gm)].map(([, path = '']) => path);
+  expect(shown.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  // What src/config.ts is made of is shown with it.
+  const needed = folders.map(({ name }) => `src/${name}/`).filter((path) => path !== 'src/config/');
+  expect(needed.filter((path) => !shown.includes(path))).toEqual([]);
+});

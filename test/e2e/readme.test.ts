@@ -1,0 +1,106 @@
+/** The README's examples, run as they stand there but for the ids, the token and the addresses. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { testDatabase } from '../support/database.ts';
+import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { createMonolith, TEST_SECRET } from '../support/monolith.ts';
+import { testNats } from '../support/nats.ts';
+import { testRedis } from '../support/redis.ts';
+import { monolithTemplate } from '../support/template.ts';
+
+const root = join(import.meta.dirname, '../..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const blocks = [...readme.matchAll(/```(?<kind>\w+)\n(?<text>.*?)```/gs)].map(({ groups }) => ({
+  kind: groups?.['kind'] ?? '',
+  text: groups?.['text'] ?? '',
+}));
+/** The example that has this text in it, as one line of the shell. */
+const example = (kind: string, text: string): string => {
+  const found = blocks.filter((block) => block.kind === kind && block.text.includes(text));
+  expect(found, `examples with ${text}`).toHaveLength(1);
+  return found[0]?.text.replace(/\\\n\s*/g, ' ').trim() ?? '';
+};
+
+const [database, redis, nats] = [
+  await testDatabase(await monolithTemplate('plural')),
+  await testRedis(),
+  await testNats(),
+];
+const folder = mkdtempSync(join(tmpdir(), 'assent-readme-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const monolith = await createMonolith({ databaseUrl: database.url, secret: TEST_SECRET, natsUrl: null });
+afterAll(() => monolith.stop());
+const admin = await monolith.signUp('Ada', 'ada@example.com');
+const body = { name: 'Acme', slug: 'acme' };
+const { id: organizationId } = (await admin.post('/organization/create', body)) as { id: string };
+// Whoever creates an organization owns it.
+const member = await monolith.signUp('Sam', 'sam@example.com');
+await monolith.addMember(member.userId, organizationId, 'admin');
+await member.post('/organization/set-active', { organizationId });
+
+let assent: ServingAssent;
+beforeAll(async () => {
+  const policy = join(folder, 'policy.yaml');
+  writeFileSync(policy, 'version: 1\norganizationRoles: { admin: { grants: { leave: [approve] } } }\n');
+  const values: Readonly<Record<string, string>> = {
+    DATABASE_URL: leastPrivilegeUrl(database.url),
+    BETTER_AUTH_SECRET: TEST_SECRET,
+    BETTER_AUTH_URL: monolith.url,
+    REDIS_URL: redis.url,
+    NATS_URL: nats.url,
+    ASSENT_POLICY: policy,
+  };
+  const start = example('sh', 'npm start');
+  const named = [...start.matchAll(/\b([A-Z_]+)=/g)].map(([, name = '']) => name);
+  expect(named.toSorted()).toEqual(Object.keys(values).toSorted());
+  // A stream of the test's own: the server has other tests' events.
+  assent = await startAssent({ ...values, NATS_STREAM: nats.stream, ASSENT_EVENTS_PREFIX: nats.prefix });
+});
+afterAll(() => assent.stop());
+
+const run = promisify(execFile);
+/** The words of a command, without quotes. */
+const words = (line: string): readonly string[] =>
+  [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+
+it('the call by curl, with the answer that stands below it', async () => {
+  const line = example('sh', 'curl -s ')
+    .replace('USER_ID', member.userId)
+    .replace('ORGANIZATION_ID', organizationId)
+    .replace('http://127.0.0.1:8080', assent.httpUrl ?? '');
+  const args = words(line);
+  const after = (flag: string): string => args[args.indexOf(flag) + 1] ?? '';
+  // What curl does is done by fetch: not every machine has curl.
+  expect(args[0]).toBe('curl');
+  const [name = '', value = ''] = after('-H').split(': ');
+  const ask = async (): Promise<unknown> => {
+    const response = await fetch(args.at(-1) ?? '', { method: 'POST', headers: { [name]: value }, body: after('-d') });
+    return response.json();
+  };
+  await ask();
+  const shown = JSON.parse(example('json', '"allowed"')) as object;
+  expect(await ask()).toEqual({ ...shown, computedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) });
+});
+
+it('the call by buf', async () => {
+  const line = example('sh', 'npx buf curl')
+    .replace('JWT', await member.token())
+    .replace('http://127.0.0.1:50051', assent.grpcUrl);
+  const [npx, buf, ...args] = words(line);
+  expect([npx, buf]).toEqual(['npx', 'buf']);
+  const { stdout } = await run(join(root, 'node_modules/.bin/buf'), args);
+  expect(JSON.parse(stdout)).toMatchObject({ allowed: true, grantedBy: 'admin', principal: { userId: member.userId } });
+});
+
+it('the commands to try are scripts of package.json', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
+  const block = blocks.find(({ text }) => text.includes('npm run demo'))?.text ?? '';
+  const named = [...block.matchAll(/npm (?:run )?(?!ci)(\w+)/g)].map(([, name]) => name);
+  expect(named).toEqual(expect.arrayContaining(['demo', 'test']));
+  expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named));
+});
