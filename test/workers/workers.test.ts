@@ -65,8 +65,8 @@ it('workers that cannot start end the service', async () => {
   );
 });
 
-it('the gRPC door is shared as well', async () => {
-  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+it.each(['grpc-js', 'lean'])('the gRPC door is shared as well: %s', async (door) => {
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2', ASSENT_GRPC_DOOR: door });
   try {
     const sessions = [connect(assent.grpcUrl), connect(assent.grpcUrl), connect(assent.grpcUrl)];
     const statuses = sessions.map(
