@@ -36,6 +36,7 @@ writeSync(1, 'to stdout by number\\n');
 setInterval(() => {}, 1_000);
 createServer().listen(0, '127.0.0.1');
 void Promise.reject(new Error('a database that is not there'));
+await new Promise(setImmediate);
 if (process.env['TEST_SECRET_OF_DOTENV'] === undefined) throw new Error('.env was not read');
 `,
   'throws.ts': `throw new Error('DATABASE_URL is missing');\n`,
@@ -80,6 +81,7 @@ describe.each([
     expect(stderr).toContain('to stdout by console');
     expect(stderr).toContain('to stdout by stream');
     expect(stderr).toContain('to stdout by number');
+    expect(stderr).toContain('busy.ts: meanwhile: a database that is not there');
   });
 
   it('shows drift, and exits with 1', async () => {

@@ -36,15 +36,13 @@ describe.each([
     }
     const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
     const arguments_ = ['script.ts', databaseUrl, nats.url, nats.prefix, nats.stream];
-    const begin = performance.now();
-    const { stdout, stderr } = await run(program, arguments_, { cwd: folder, timeout: 20_000 });
+    // A connection that kept it alive would keep it beyond the time-out.
+    const { stdout, stderr } = await run(program, arguments_, { cwd: folder, timeout: 15_000 });
     const report = reportSchema.parse(JSON.parse(stdout));
     await ear.catchUp();
     expect(report.runtime).toBe(runtime);
     expect(ear.events).toEqual(report.events);
     expect(stderr).toBe('');
-    // The connection to NATS kept it alive for no longer than its events took.
-    expect(performance.now() - begin).toBeLessThan(8_000);
   });
 
   it('exports the roles of an auth.ts, which has the plugin in its list', async () => {

@@ -85,9 +85,12 @@ const load = async (): Promise<Report> => {
   }
 };
 
-// Faults of what auth.ts started and did not wait for, such as a connection, are no concern of its roles.
-process.on('unhandledRejection', () => {});
-process.on('uncaughtException', () => {});
+// Faults of what auth.ts started and did not wait for, such as a connection, are no reason to end: its roles are the same.
+const mention = (error: unknown): void => {
+  process.stderr.write(`${file}: meanwhile: ${error instanceof Error ? error.message : String(error)}\n`);
+};
+process.on('unhandledRejection', mention);
+process.on('uncaughtException', mention);
 if (!isBun && existsSync('.env')) process.loadEnvFile('.env');
 resolveAsBundlers();
 report(await load().catch((error: unknown) => ({ problem: explain(error) })));
