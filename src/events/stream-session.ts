@@ -113,9 +113,12 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const serverNow = info.ts === undefined ? Date.now() : Date.parse(info.ts);
   const from = begun ? { seq: position.applied + 1 } : { time: new Date(serverNow - windowMs) };
   const consumer = await withTimeout(addConsumer(manager, stream, deliverTo, from), REQUEST_TIMEOUT_MS, anySignal);
-  // With nothing to replay there is no first message to take the floor from. What was published since `info` is either
-  // counted as pending here or comes later, above this floor.
-  if (!begun && consumer.num_pending === 0 && deliveries === 0) begin(info.state.last_seq, lastTakenAt(info));
+  // With nothing to come there is no message to take the floor from, or to show that those up to the last number are gone.
+  // What was published since `info` is either counted as pending here or comes later, above this floor.
+  if (consumer.num_pending === 0 && deliveries === 0) {
+    if (!begun) begin(info.state.last_seq, lastTakenAt(info));
+    else if (info.state.last_seq > position.applied) skipTo(info.state.last_seq, info);
+  }
   prove();
   observer.state('listening', `JetStream: stream ${stream} (${plan})`);
 

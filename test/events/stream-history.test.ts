@@ -20,10 +20,12 @@ let proxy: TcpProxy;
 let positions: Positions;
 let listener: Listener;
 let client: NatsConnection;
+let proofs: { readonly of: number; readonly came: number }[];
 
 beforeEach(async () => {
   server = await startNats({ own: true });
   proxy = await startProxy(server.port);
+  proofs = [];
   positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
   listener = createListener({
     url: through(server.url, proxy),
@@ -31,7 +33,13 @@ beforeEach(async () => {
     prefix: 'betterauth',
     windowMs: 360_000,
     proofIntervalMs: 100,
-    sink: positions,
+    sink: {
+      ...positions,
+      heard: (at) => {
+        proofs.push({ of: at, came: systemClock.monotonic() });
+        positions.heard(at);
+      },
+    },
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: () => {} },
   });
@@ -142,6 +150,17 @@ describe('a stream', () => {
     expect(positions.stamp()).toEqual({ epoch: before.epoch, seq: last });
     expect(positions.current(before, 'b', null)).toBe(false);
     expect(positions.current(before, 'somebody', null)).toBe(true);
+  });
+});
+
+describe('a proof', () => {
+  it('is one of the moment before it was asked for, however long the answer took', async () => {
+    const delayMs = 150;
+    proxy.setDelay(delayMs);
+    const before = proofs.length;
+    // The first may have been on its way.
+    await until('some proofs', () => proofs.length > before + 2);
+    for (const { of, came } of proofs.slice(before + 1)) expect(came - of).toBeGreaterThanOrEqual(delayMs);
   });
 });
 

@@ -84,8 +84,8 @@ export interface FakeNats<Event> {
   purge(): void;
   /** The oldest message is gone. */
   expire(): void;
-  /** One message in the middle is gone. */
-  remove(): void;
+  /** One of the newest messages is gone: the last for 1, the one before it for 2. Numbers go on. */
+  remove(fromTheEnd: number): void;
   deleteStream(): void;
   /** The server restarts without its newest messages, whose numbers are used again; what they said. */
   rollBack(messages: number): readonly Event[];
@@ -316,10 +316,11 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
       do stream.firstSeq += 1;
       while (stream.firstSeq <= stream.lastSeq && !stream.messages.has(stream.firstSeq));
     },
-    remove: () => {
-      if (stream === null) return;
-      const middle = [...stream.messages.keys()].find((seq) => seq !== stream?.firstSeq && seq !== stream?.lastSeq);
-      if (middle !== undefined) stream.messages.delete(middle);
+    remove: (fromTheEnd) => {
+      const seq = [...(stream?.messages.keys() ?? [])].at(-fromTheEnd);
+      if (stream === null || seq === undefined) return;
+      stream.messages.delete(seq);
+      while (stream.firstSeq <= stream.lastSeq && !stream.messages.has(stream.firstSeq)) stream.firstSeq += 1;
     },
     deleteStream: () => {
       stream = null;

@@ -29,8 +29,8 @@ export type Change =
 
 export type Fault =
   | { readonly kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer'; readonly replica: ReplicaName }
-  | { readonly kind: 'purge' | 'expire' | 'remove' | 'delete stream' | 'flush redis' }
-  | { readonly kind: 'roll back stream' | 'restore redis' | 'evict' | 'fail loads'; readonly count: number }
+  | { readonly kind: 'purge' | 'expire' | 'delete stream' | 'flush redis' }
+  | { readonly kind: 'remove' | 'roll back stream' | 'restore redis' | 'evict' | 'fail loads'; readonly count: number }
   | { readonly kind: 'redis away'; readonly away: boolean };
 
 export interface Time {
@@ -38,7 +38,13 @@ export interface Time {
   readonly ms: number;
 }
 
-export type Action = Read | Change | Fault | Time;
+/** Nothing begins until this many other things went on. */
+export interface Rest {
+  readonly kind: 'rest';
+  readonly steps: number;
+}
+
+export type Action = Read | Change | Fault | Time | Rest;
 
 export interface Script {
   /** What begins, in this order. When it goes on and ends, and all that comes of it, the scheduler says. */
@@ -55,7 +61,7 @@ const replica = fc.constantFrom(...REPLICAS);
 const subject = fc.constantFrom<Subject[]>('u:u', 'u:v', 'o:o', 'p:u:o', 'p:v:o');
 const count = fc.integer({ min: 1, max: 3 });
 /** Picks one of several arbitraries by weight. */
-const weighted = <Value>(...options: readonly (readonly [number, fc.Arbitrary<Value>])[]): fc.Arbitrary<Value> =>
+export const weighted = <Value>(...options: readonly (readonly [number, fc.Arbitrary<Value>])[]): fc.Arbitrary<Value> =>
   fc.oneof(...options.map(([weight, arbitrary]) => ({ weight, arbitrary })));
 
 const read: fc.Arbitrary<Action> = fc.record({
@@ -84,9 +90,9 @@ const fault = weighted<Action>(
   [2, fc.record({ kind: fc.constant('stall'), replica })],
   [1, fc.record({ kind: fc.constantFrom('lose message', 'lose consumer'), replica })],
   [2, fc.record({ kind: fc.constant('purge') })],
-  [1, fc.record({ kind: fc.constantFrom('expire', 'remove', 'delete stream', 'flush redis') })],
+  [1, fc.record({ kind: fc.constantFrom('expire', 'delete stream', 'flush redis') })],
   [2, fc.record({ kind: fc.constant('restore redis'), count })],
-  [1, fc.record({ kind: fc.constantFrom('roll back stream', 'evict', 'fail loads'), count })],
+  [1, fc.record({ kind: fc.constantFrom('remove', 'roll back stream', 'evict', 'fail loads'), count })],
   [1, fc.record({ kind: fc.constant('redis away'), away: fc.boolean() })],
 );
 const time: fc.Arbitrary<Action> = fc.record({
@@ -98,7 +104,8 @@ const time: fc.Arbitrary<Action> = fc.record({
   ),
 });
 
-export const script: fc.Arbitrary<Script> = fc.record({
+/** Whatever may happen, in any order. */
+export const anything: fc.Arbitrary<Script> = fc.record({
   actions: fc.array(weighted([12, read], [4, time], [2, change], [1, fault]), { maxLength: 80, size: 'max' }),
   history: fc.integer({ min: 0, max: 5 }),
   slowness: fc.array(weighted([5, fc.constant(0)], [3, fc.constantFrom(1, 4, 10)]), {

@@ -217,6 +217,7 @@ export const simulate = async (
   const processes = new Map<ReplicaName, Process>();
   for (const name of REPLICAS) processes.set(name, start(name));
 
+  const hears = ({ heardAt }: Process): boolean => clock.monotonic() - heardAt < LEASE_MS;
   const requirements = (process: Process, full: boolean, deaf: boolean): Requirement[] => {
     const { seq } = process.positions.stamp();
     const positioned = [...process.log].filter(([at, { graceMs }]) => at <= seq && graceMs === 0);
@@ -237,7 +238,7 @@ export const simulate = async (
     const { key, full } = wanted;
     const process = processes.get(wanted.replica);
     if (process === undefined) return;
-    const deaf = !(clock.monotonic() - process.heardAt < LEASE_MS);
+    const deaf = !hears(process);
     const needed = requirements(process, full, deaf);
     const begun = now();
     waiting += 1;
@@ -255,6 +256,7 @@ export const simulate = async (
         lacking(key, facts, needed),
         (deaf || full) && tier !== 'database' ? `cached: answered from ${tier} while ${full ? 'full' : 'deaf'}` : null,
         tier === 'database' ? null : overAge(facts, readAt, now(), { ttlMs: TTL_MS }),
+        tier === 'redis' && !hears(process) ? 'cached: answered from redis after falling deaf' : null,
       ].filter((one) => one !== null);
       for (const one of wrong) {
         trace.push(one);
@@ -331,7 +333,7 @@ export const simulate = async (
         nats.expire();
         return;
       case 'remove':
-        nats.remove();
+        nats.remove(fault.count);
         return;
       case 'delete stream':
         nats.deleteStream();
@@ -366,6 +368,8 @@ export const simulate = async (
       case 'read':
         void read(action);
         return;
+      case 'rest':
+        return;
       case 'time':
         vi.advanceTimersByTime(action.ms);
         return;
@@ -386,7 +390,11 @@ export const simulate = async (
   for (let count = 0; count < script.history; count += 1) void publish('user.updated', { userId: 'x' }, new Map(), 0);
   await scheduler.waitIdle();
   scheduler.scheduleSequence(
-    script.actions.map((action) => ({ label: describeAction(action), builder: async () => act(action) })),
+    script.actions.flatMap((action) => {
+      // The schedule picks evenly among all that can happen: what rests is picked as often as it has steps.
+      const picks = action.kind === 'rest' ? action.steps : 1;
+      return Array.from({ length: picks }, () => ({ label: describeAction(action), builder: async () => act(action) }));
+    }),
   );
   await scheduler.waitIdle();
   // Whatever hung has a bound of its own.

@@ -1,0 +1,20 @@
+/** Which runs are made: the same with every guard in place and with each one removed. */
+import fc from 'fast-check';
+import type { Modules } from './modules.ts';
+import { simulate, type Tally } from './simulation.ts';
+import { script } from './stories.ts';
+
+/** `ASSENT_PROPERTY_RUNS` and `ASSENT_PROPERTY_SEED` make it longer and other. */
+export const SEED = Number(process.env['ASSENT_PROPERTY_SEED'] ?? 1);
+export const RUNS = Number(process.env['ASSENT_PROPERTY_RUNS'] ?? 800);
+
+/** Runs scripts under schedules, the same for the same seed; the first that breaks the promise ends it. */
+export const search = (
+  modules: Modules,
+  tally: Tally,
+  runs: { readonly seed: number; readonly numRuns: number; readonly endOnFailure?: boolean },
+) =>
+  fc.check(
+    fc.asyncProperty(script, fc.scheduler(), (one, scheduler) => simulate(modules, one, scheduler, tally)),
+    runs,
+  );
