@@ -21,6 +21,8 @@ const other = await seed.user();
 const organization = await seed.organization();
 await seed.member(owner, organization, 'owner');
 for (let count = 0; count < 3; count += 1) await seed.member(other, await seed.organization(), 'member');
+const joiner = await seed.user();
+for (let count = 0; count < 51; count += 1) await seed.member(joiner, await seed.organization(), 'member');
 await pool.end();
 
 const doors = openDoors({
@@ -320,6 +322,14 @@ describe.each(DOORS)('$name', (door) => {
     for (const pageSize of [-1, 501, 2_147_483_647, -2_147_483_648]) {
       expectInvalid(await call('ListUserOrganizations', { userId: other, pageSize }), 'page_size');
     }
+    const unset = await call('ListUserOrganizations', { userId: joiner });
+    expect(unset.response?.['memberships']).toHaveLength(50);
+    const rest = await call('ListUserOrganizations', {
+      userId: joiner,
+      pageSize: 500,
+      pageToken: unset.response?.['nextPageToken'] ?? '',
+    });
+    expect(rest.response).toMatchObject({ memberships: [{}], nextPageToken: '' });
     const first = await call('ListUserOrganizations', { userId: other, pageSize: 1 });
     const token = String(first.response?.['nextPageToken']);
     const second = await call('ListUserOrganizations', { userId: other, pageSize: 2, pageToken: token });

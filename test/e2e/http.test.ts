@@ -22,6 +22,13 @@ afterAll(async () => {
   expect(await assent.stop()).toEqual({ code: 0, signal: null });
 });
 
+it('says at the start, in a line each, what it does without', () => {
+  const said = assent.logs().map(({ msg }) => msg);
+  for (const name of ['REDIS_URL', 'NATS_URL', 'ASSENT_POLICY']) {
+    expect(said.filter((msg) => msg.startsWith(`${name} is not set: `))).toHaveLength(1);
+  }
+});
+
 const SERVICE = '/assent.auth.v1.AuthService';
 const post = (method: string, body: string | Uint8Array, headers: Record<string, string> = {}) =>
   fetch(`${assent.httpUrl}${SERVICE}/${method}`, {

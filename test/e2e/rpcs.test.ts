@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createEmailVerificationToken } from 'better-auth/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testDatabase } from '../support/database.ts';
 import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
@@ -56,6 +57,8 @@ const world = async (naming: 'plural' | 'singular') => {
     DATABASE_URL: leastPrivilegeUrl(database.url),
     BETTER_AUTH_SECRET: TEST_SECRET,
     BETTER_AUTH_URL: monolith.url,
+    // Either source of the plugin's keys.
+    ASSENT_JWKS: naming === 'plural' ? 'database' : `${monolith.url}/api/auth/jwks`,
     ASSENT_POLICY: POLICY,
   });
   return { superadmin, staff: staff.userId, owner: owner.userId, acme, zeta, tokens, doors };
@@ -81,6 +84,26 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
     it.each(['plugin', 'secret'] as const)('VerifyToken: a token signed by the %s', async (signer) => {
       const { response } = await client.call('VerifyToken', { token: tokens[signer] });
       expect(response).toEqual({ principal, issuedAt: TIME, expiresAt: TIME });
+    });
+
+    it('a link that Better Auth mails is nobody to any method', async () => {
+      const token = await createEmailVerificationToken(TEST_SECRET, 'olivia@example.com', undefined, 600, {
+        userId: owner,
+        role: 'superadmin',
+        isActive: true,
+        requestType: 'change-email-verification',
+      });
+      const details = [{ reason: 'TOKEN_CLAIMS_INVALID' }];
+      for (const [method, request] of [
+        ['VerifyToken', { token }],
+        ['CheckPermission', { token, organizationId: acme, permission: 'data:read' }],
+        ['ListPermissions', { token, organizationId: acme }],
+      ] as const) {
+        expect(await client.call(method, request)).toMatchObject({ code: 'UNAUTHENTICATED', details });
+      }
+      const checks = [{ token, organizationId: acme, permission: 'data:read' }];
+      const { response } = await client.call('BatchCheckPermissions', { checks });
+      expect(response?.['results']).toMatchObject([{ error: { code: 16, reason: 'TOKEN_CLAIMS_INVALID' } }]);
     });
 
     it.each([

@@ -114,7 +114,9 @@ export const grpcClient = (address: string, channel = credentials.createInsecure
         else {
           const [status] = error.metadata.get('grpc-status-details-bin');
           const details = statusDetails(Buffer.isBuffer(status) ? status : undefined);
-          resolve({ code: codeName(error.code), message: error.details, details, response: null, header });
+          // grpc-js decodes only in part what connect encodes in full.
+          const message = error.details.replace(/%[0-9A-F]{2}/g, decodeURIComponent);
+          resolve({ code: codeName(error.code), message, details, response: null, header });
         }
       };
       client
