@@ -1,5 +1,5 @@
 /** `npm run bench`: everything side by side in one run. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { findCores, moveTo } from './cores.ts';
 import { createH2load, findH2load, versionOf } from './h2load.ts';
 import { installPeers } from './install.ts';
 import { describeMachine } from './machine.ts';
+import { describeRun, replaceRun } from './markdown.ts';
 import { measureOnce } from './once.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import { drawPicture } from './picture.ts';
@@ -14,17 +15,24 @@ import { profileQuestion } from './profile-question.ts';
 import { compare } from './ratios.ts';
 import { runRounds } from './rounds.ts';
 import { createRows } from './rows.ts';
+import { measureScale } from './scale.ts';
 import { ratiosTable, rowsTable } from './table.ts';
 import { createTargets } from './targets.ts';
 import { createWorld } from './world.ts';
 
 const PICTURE = fileURLToPath(new URL('../docs/performance.svg', import.meta.url));
+const DOCUMENT = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const run = async (options: BenchOptions): Promise<void> => {
   const began = performance.now();
+  if (options.scale) {
+    await using stack = new AsyncDisposableStack();
+    process.stdout.write(await measureScale(stack, say));
+    return;
+  }
   const { rounds, seconds, only } = options;
   const cores = findCores();
   const program = await findH2load();
@@ -59,7 +67,16 @@ const run = async (options: BenchOptions): Promise<void> => {
     const report = { machine, options: { rounds, seconds }, rows: results, leftOut, extras, ratios };
     await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
   }
-  if (options.writeDocs) await writeFile(PICTURE, drawPicture(results));
+  if (options.writeDocs) {
+    await writeFile(PICTURE, drawPicture(results));
+    const command = [
+      'npm run bench',
+      ...(process.argv.slice(2).length === 0 ? [] : ['--', ...process.argv.slice(2)]),
+    ].join(' ');
+    const run = describeRun({ command, machine, rounds, seconds, results, leftOut, ratios });
+    await writeFile(DOCUMENT, replaceRun(await readFile(DOCUMENT, 'utf8'), run));
+    say('docs/performance.md and docs/performance.svg have this run now');
+  }
   say(`done in ${Math.round((performance.now() - began) / 1_000)} s`);
 };
 

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { startAssent } from './assent.ts';
+import { startAssent, startCommand } from './assent.ts';
 import type { Cores } from './cores.ts';
 import { residentBytes } from './cpu.ts';
 import { median } from './numbers.ts';
@@ -18,7 +18,9 @@ const growth = z.object({ entries: z.literal(1_000_000), bytes: z.number() });
 /** How much a process grows by a million entries in memory. */
 const millionEntries = async (cores: Cores): Promise<number> => {
   const file = new URL('./in-process/million.ts', import.meta.url).pathname;
-  const { stdout } = await run('taskset', ['-c', cores.server, process.execPath, '--expose-gc', file]);
+  // The garbage collector is set as the service's is.
+  const flags = startCommand().args.filter((arg) => arg.startsWith('--'));
+  const { stdout } = await run('taskset', ['-c', cores.server, process.execPath, ...flags, '--expose-gc', file]);
   return growth.parse(JSON.parse(stdout)).bytes;
 };
 

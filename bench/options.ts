@@ -8,9 +8,11 @@ export interface BenchOptions {
   readonly json: string | null;
   /** Profiles one row instead of measuring: the first that `only` matches, else the hit in memory. */
   readonly profile: boolean;
+  /** Measures what the size of the data costs instead. */
+  readonly scale: boolean;
   /** Rows to measure, by name; null: all. */
   readonly only: RegExp | null;
-  /** Draws docs/performance.svg from this run. */
+  /** Puts this run into docs/performance.md and docs/performance.svg. */
   readonly writeDocs: boolean;
   readonly rounds: number;
   /** How long each measurement of a round lasts. */
@@ -24,7 +26,8 @@ export const USAGE = `npm run bench [-- OPTIONS]
   --json FILE      writes the figures as JSON
   --only PATTERN   measures the rows whose name matches the regular expression
   --profile        profiles Assent's hit in memory, or the row of --only, and prints where its time goes
-  --write-docs     draws docs/performance.svg from this run (a full run does so anyway)
+  --scale          reads from a million users, a hundred thousand organizations and three million members, and from a thousand
+  --write-docs     puts this run into docs/performance.md and draws docs/performance.svg (a full run does so anyway)
   --rounds N, --seconds N   override the number of rounds and the length of each measurement
 `;
 
@@ -46,6 +49,7 @@ export const parseOptions = (args: readonly string[]): BenchOptions | null => {
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       profile: { type: 'boolean', default: false },
+      scale: { type: 'boolean', default: false },
       only: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },
       rounds: { type: 'string' },
@@ -60,6 +64,7 @@ export const parseOptions = (args: readonly string[]): BenchOptions | null => {
     quick,
     json: values.json ?? null,
     profile: values.profile,
+    scale: values.scale,
     only,
     writeDocs: values['write-docs'] || (!quick && only === null && !values.profile),
     rounds: Math.round(positive('rounds', values.rounds, quick ? 3 : 5)),

@@ -93,7 +93,8 @@ describe('Dockerfile', () => {
     expect(all('USER').map(({ args }) => args)).toEqual([['node']]);
     expect(names.indexOf('USER')).toBeLessThan(names.indexOf('CMD'));
     const command: unknown = JSON.parse(all('CMD')[0]?.args.join(' ') ?? '');
-    expect(command).toEqual(['node', 'src/main.ts']);
+    const { scripts } = JSON.parse(read('package.json'));
+    expect(command).toEqual(scripts.start.split(' && ').at(-1).split(' '));
   });
 
   it('exposes the ports that it listens on, and asks the service itself for its health', () => {

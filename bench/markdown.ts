@@ -1,0 +1,45 @@
+/** The last full run as docs/performance.md shows it, between two markers there. */
+import type { Machine } from './machine.ts';
+import type { Ratio } from './ratios.ts';
+import type { LeftOut, RowResult } from './rounds.ts';
+import { ratioCells, rowCells } from './table.ts';
+
+const BEGIN = '<!-- last full run: written by the bench -->';
+const END = '<!-- end of the last full run -->';
+
+const table = ([header = [], ...rows]: readonly (readonly string[])[]): string =>
+  [
+    `| ${header.join(' | ')} |`,
+    `|${header.map((_, column) => (column === 0 ? '---' : '---:')).join('|')}|`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n');
+
+export interface Run {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly results: readonly RowResult[];
+  readonly leftOut: readonly LeftOut[];
+  readonly ratios: readonly Ratio[];
+}
+
+/** Markdown of a run: the machine, every row, the figures to reach. */
+export const describeRun = ({ command, machine, rounds, seconds, results, leftOut, ratios }: Run): string =>
+  [
+    '![requests a second, and latency by percentile](performance.svg)',
+    `\`${command}\` on ${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.system}, ` +
+      `Linux ${machine.kernel}, Node ${machine.node}, h2load ${machine.h2load}. Servers on core ${machine.serverCores}, load and ` +
+      `everything else on core ${machine.loadCores}. ${rounds} rounds of ${seconds} s. Load average when it began: ${machine.loadAverage}.`,
+    table(rowCells(results)),
+    ...leftOut.map(({ title, why }) => `Left out: ${title}: ${why}.`),
+    table(ratioCells(ratios)),
+  ].join('\n\n');
+
+/** Puts a run in the place of the one before. */
+export const replaceRun = (document: string, run: string): string => {
+  const [before, rest] = document.split(BEGIN);
+  const [, after] = rest?.split(END) ?? [];
+  if (before === undefined || after === undefined) throw new Error('docs/performance.md has lost its markers');
+  return `${before}${BEGIN}\n\n${run}\n\n${END}${after}`;
+};
