@@ -1,9 +1,10 @@
 /** `assent-policy` as a command, on the auth.ts files that there are. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parsePolicy } from '../../src/permission/policy-file.ts';
 import { BUN, createFolder } from './support/cli.ts';
 
+const PACKAGE = new URL('../../packages/better-auth/', import.meta.url);
 const folder = await createFolder();
 const { run, write } = folder;
 
@@ -132,6 +133,13 @@ it.each([
 
 it('--help is no error', async () => {
   expect(await run(['--help'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('usage:') });
+});
+
+it('is a command in a fresh clone, too, where nothing is built', () => {
+  const { bin } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
+  // npm makes no link to a file that is not there yet.
+  expect(statSync(new URL(bin['assent-policy'], PACKAGE)).mode & 0o111).toBe(0o111);
+  expect(bin['assent-policy']).not.toContain('dist');
 });
 
 it('leaves nothing behind', async () => {

@@ -59,7 +59,7 @@ export const auth = betterAuth({
 });
 `,
     );
-    const cli = join(folder, 'node_modules/@assent/better-auth/dist/cli.js');
+    const cli = join(folder, 'node_modules/@assent/better-auth/bin/assent-policy.js');
     const { stdout } = await run(program, [cli, 'export', 'auth.ts'], { cwd: folder, timeout: 20_000 });
     expect([...parsePolicy(stdout, 'policy.yaml').organizationRoles.keys()]).toEqual(['owner', 'admin', 'member']);
   });
@@ -88,7 +88,7 @@ it('is packed whole, and nothing else', async () => {
   expect(sql.length).toBeGreaterThan(0);
   expect(files).toEqual(
     [
-      ...['LICENSE', 'README.md', 'package.json'],
+      ...['LICENSE', 'README.md', 'bin/assent-policy.js', 'package.json'],
       ...sources.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
       ...sql,
     ].sort(),

@@ -40,7 +40,7 @@ it('leads to a decision, and to another once a role has changed', { timeout: 60_
     for (const [, name = '', value = ''] of line.matchAll(/(\w+)=(\S+)/g)) environment[name] = value;
   };
   paste(await node('people.ts'));
-  const policy = await node('node_modules/@assent/better-auth/dist/cli.js', 'export', './auth.ts');
+  const policy = await node('node_modules/@assent/better-auth/bin/assent-policy.js', 'export', './auth.ts');
   await writeFile(join(folder, 'policy.yaml'), policy);
 
   const { DATABASE_URL, NATS_URL, BETTER_AUTH_SECRET, BETTER_AUTH_URL } = environment;

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** `assent-policy`: 0 when all is well, 1 when `diff` found drift, 2 for everything else. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-const CLI = path('../../../packages/better-auth/src/cli.ts');
+const CLI = path('../../../packages/better-auth/bin/assent-policy.js');
 
 export interface Result {
   readonly code: number;
