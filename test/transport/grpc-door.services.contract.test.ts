@@ -132,6 +132,24 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
       });
     });
 
+    it('is read no faster than its caller reads', async () => {
+      await withSession(
+        door.url,
+        async (session) => {
+          const stream = send(session, { headers: { ':path': path }, open: true });
+          const [piece = Buffer.alloc(0)] = pieces;
+          stream.write(Buffer.concat(Array.from({ length: 200_000 }, () => piece)));
+          await once(stream, 'response');
+          // Enough turns for all of it to go through, if it were read.
+          for (let turn = 0; turn < 50; turn += 1) {
+            await new Promise<void>((resolve) => session.ping(() => resolve()));
+          }
+          expect(stream.bufferSize).toBeGreaterThan(0);
+        },
+        { settings: { initialWindowSize: 100 } },
+      );
+    });
+
     it('ends when the door stops', async () => {
       await withSession(door.url, async (session) => {
         const stream = send(session, { headers: { ':path': path }, pieces, open: true });

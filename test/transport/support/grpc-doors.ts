@@ -69,8 +69,10 @@ export const openDoor = async (createDoor: CreateDoor, options: Partial<GrpcDoor
         return Promise.reject(new AssentError('OVERLOADED', 'Too many reads are waiting.'));
       case 'defect':
         throw new Error('SELECT secret FROM somewhere');
-      case 'unencodable':
-        return create(CheckPermissionResponseSchema, { computedAt: { seconds: 0.5 as never, nanos: 0 } });
+      case 'unencodable': {
+        const response = create(CheckPermissionResponseSchema, { computedAt: { seconds: 0.5 as never, nanos: 0 } });
+        return argument === 'later' ? Promise.resolve(response) : response;
+      }
       default:
         return answer(permission);
     }

@@ -45,6 +45,8 @@ export const send = (session: ClientHttp2Session, { headers = {}, pieces = [], o
     { ':method': 'POST', ':path': CHECK, 'content-type': 'application/grpc', te: 'trailers', ...headers },
     { endStream: false },
   );
+  // What goes wrong shows in the answer, where one is waited for.
+  stream.on('error', () => {});
   for (const piece of pieces) stream.write(piece);
   if (!open) stream.end();
   return stream;
