@@ -160,6 +160,8 @@ describe('client certificates', () => {
         headers: { 'content-type': 'application/json' },
         ca: authority.cert,
         agent: false,
+        // What the certificate names, since an address is no server name.
+        servername: 'localhost',
         ...(client === null ? {} : { cert: client.cert, key: client.key }),
       };
       const url = `https://${new URL(assent.httpUrl ?? '').host}/assent.auth.v1.AuthService/CheckPermission`;

@@ -98,6 +98,8 @@ export const grpcClient = (address: string, channel = credentials.createInsecure
   const client = new Client(address, channel, {
     'grpc.enable_retries': 0,
     'grpc.max_receive_message_length': -1,
+    // What the tests' certificates name; an address is no server name. Without TLS it means nothing.
+    'grpc.ssl_target_name_override': 'localhost',
     // Tests of outages wait for a connection to be made again.
     'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 200,
