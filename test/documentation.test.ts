@@ -83,6 +83,20 @@ it('docs/decision.md and docs/tokens.md name every reason', () => {
   expect(codes.filter((name) => !named('docs/tokens.md').has(name))).toEqual([]);
 });
 
+it('docs/dependencies.md names exactly what package.json installs', () => {
+  const sections = read('docs/dependencies.md').split(/^[A-Z].*:$/m);
+  const named = (text = ''): readonly string[] =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, found = '']) => found))
+      .toSorted();
+  const manifest = JSON.parse(read('package.json')) as Readonly<Record<string, object>>;
+  const installed = (kind: string): readonly string[] => Object.keys(manifest[kind] ?? {}).toSorted();
+  expect(named(sections[1])).toEqual(installed('dependencies'));
+  expect(named(sections[2])).toEqual(installed('devDependencies'));
+});
+
 it('docs/events.md names exactly the subjects that are known', () => {
   const rows = read('docs/events.md')
     .split('\n')
