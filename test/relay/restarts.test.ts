@@ -87,7 +87,8 @@ it('loses nothing', async () => {
   await drained();
   stopping.abort();
   await running;
-  expect(faults).toBeGreaterThan(1);
+  // How many depends on what was under way when each server went.
+  expect(faults).toBeGreaterThan(0);
   const [kept, heard] = [await idsOf('SELECT id FROM "user"'), await published()];
   expect(kept).toHaveLength(240);
   expect(kept.filter((id) => !heard.includes(id))).toEqual([]);
