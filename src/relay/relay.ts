@@ -2,8 +2,9 @@
  * From the outbox to NATS, at least once: a row is removed only after JetStream acknowledged it. Whatever breaks ends the
  * session, both connections with it, and the next one begins with the oldest row that is left.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openPublisher, type Publisher, type PublisherOptions } from '../events/publisher.ts';
+import { type OutgoingEvent, openPublisher, type Publisher, type PublisherOptions } from '../events/publisher.ts';
 import { type Outbox, openOutbox } from './outbox.ts';
 
 export interface RelayOptions extends PublisherOptions {
@@ -25,8 +26,16 @@ export interface RelayObserver {
   readonly fault: (error: unknown, retryInMs: number) => void;
 }
 
+/** After so many full batches in a row there may be many more, and the last of them would be stale for long. */
+const LONG_QUEUE_BATCHES = 4;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
+
+/** Everything may have changed: says at once what a long queue says one by one. */
+const resync = (): OutgoingEvent => ({
+  ...{ id: randomUUID(), occurredAt: new Date().toISOString() },
+  ...{ name: 'resync', userId: null, organizationId: null },
+});
 
 /** Publishes everything that is in the outbox. */
 const drain = async (
@@ -35,16 +44,17 @@ const drain = async (
   { batchSize, observer }: RelayOptions,
   signal: AbortSignal,
 ): Promise<void> => {
-  while (!signal.aborted) {
+  for (let batch = 0; !signal.aborted; batch += 1) {
     const rows = await outbox.read(batchSize);
     if (rows.length === 0) return;
-    const { acknowledged, fault } = await publisher.publish(rows.map(({ event }) => event));
-    const done = rows.filter((_, index) => acknowledged[index]);
+    const ahead = batch === LONG_QUEUE_BATCHES && rows.length === batchSize ? [resync()] : [];
+    const { acknowledged, fault } = await publisher.publish([...ahead, ...rows.map(({ event }) => event)]);
+    const done = rows.filter((_, index) => acknowledged[ahead.length + index]);
     if (done.length > 0) {
       await outbox.remove(done);
       observer.relayed(done.length);
     }
-    if (done.length < rows.length) throw fault;
+    if (acknowledged.includes(false)) throw fault;
   }
 };
 

@@ -82,19 +82,23 @@ const change = async (count: number): Promise<string[]> => {
 };
 const drained = () => until('an empty outbox', async () => (await waiting()) === 0);
 /** Every message of the stream, in its order. */
-const published = async (from = nats, name = stream): Promise<{ userId: string; id: string; subject: string }[]> => {
+const published = async (
+  from = nats,
+  name = stream,
+): Promise<{ userId: string | undefined; id: string; subject: string }[]> => {
   const manager = await from.jetstreamManager();
   const { state } = await manager.streams.info(name);
   const messages = [];
   for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
     const message = await manager.streams.getMessage(name, { seq });
-    const { userId, id } = message.json<{ userId: string; id: string }>();
+    const { userId, id } = message.json<{ userId?: string; id: string }>();
     expect(message.header.get('Nats-Msg-Id')).toBe(id);
     messages.push({ userId, id, subject: message.subject });
   }
   return messages;
 };
-const usersIn = async (): Promise<string[]> => (await published()).map(({ userId }) => userId);
+/** Without `resync`, which goes ahead of a long queue. */
+const usersIn = async (): Promise<string[]> => (await published()).flatMap(({ userId }) => userId ?? []);
 
 afterEach(async () => {
   await stopAll();
@@ -114,6 +118,16 @@ describe('a relay', () => {
     await until('all are counted', () => relay.relayed() === 28);
     expect((await published())[0]?.subject).toBe(`${prefix}.user.updated`);
     expect(relay.faults).toEqual([]);
+  });
+
+  it('says once that everything is stale when a long queue waits, and then what is', async () => {
+    const users = await change(75);
+    const relay = start();
+    await drained();
+    await until('all are counted', () => relay.relayed() === 75);
+    const messages = await published();
+    expect(messages.flatMap(({ subject }, index) => (subject.endsWith('.resync') ? [index] : []))).toEqual([40]);
+    expect(messages.flatMap(({ userId }) => userId ?? [])).toEqual(users);
   });
 
   it('polls where no notification comes', async () => {

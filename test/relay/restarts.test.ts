@@ -43,7 +43,9 @@ const published = async (): Promise<readonly string[]> => {
     const { state } = await manager.streams.info('CHANGES');
     const users: string[] = [];
     for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
-      users.push((await manager.streams.getMessage('CHANGES', { seq })).json<{ userId: string }>().userId);
+      const message = await manager.streams.getMessage('CHANGES', { seq });
+      // A resync, ahead of a long queue, is about nobody.
+      users.push(...(message.subject === 'c.resync' ? [] : [message.json<{ userId: string }>().userId]));
     }
     return users;
   } finally {
