@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
 import { callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, openSocket } from './support/frames.ts';
-import { GRPC_DOORS, openDoor, type TestDoor } from './support/grpc-doors.ts';
+import { GRPC_DOORS, onlyIf, openDoor, type TestDoor } from './support/grpc-doors.ts';
 import { answerOf, CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
 
 const portOf = ({ address }: TestDoor): number => Number(address.split(':')[1]);
@@ -96,7 +96,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
     });
 
     // grpc-js takes what had come by then for the whole request.
-    it.runIf(lean)(
+    onlyIf(lean, it)(
       'on which a call is cancelled before it was sent whole go on, and it is not asked about',
       async () => {
         const socket = await openSocket(portOf(door));
@@ -113,7 +113,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
     );
 
     // grpc-js sets no limit of its own, and Node takes 16 MB.
-    it.runIf(lean)('on which a call has too many headers go on, and the call is reset', async () => {
+    onlyIf(lean, it)('on which a call has too many headers go on, and the call is reset', async () => {
       const socket = await openSocket(portOf(door));
       const received: Buffer[] = [];
       socket.on('data', (piece: Buffer) => received.push(piece));
@@ -141,7 +141,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
   });
 
   // By the specification (RFC 9113, section 8.1); grpc-js waits for the caller to end its request.
-  it.runIf(lean)('tells a caller that is refused to stop sending', async () => {
+  onlyIf(lean, it)('tells a caller that is refused to stop sending', async () => {
     await withSession(door.url, async (session) => {
       const stream = send(session, { pieces: [Buffer.of(0, 255, 0, 0, 0)], open: true });
       const closed = once(stream, 'close');

@@ -21,7 +21,7 @@ import {
 import { BadRequestSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import { createCallerGate } from '../../src/transport/callers.ts';
-import { GRPC_DOORS, ODD_MESSAGE, openDoor, type TestDoor } from './support/grpc-doors.ts';
+import { GRPC_DOORS, ODD_MESSAGE, onlyIf, openDoor, type TestDoor } from './support/grpc-doors.ts';
 import { answerOf, CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
 
 const MIB = 1024 * 1024;
@@ -337,7 +337,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
     });
 
     // By the specification; grpc-js takes the message as if it were not compressed.
-    it.runIf(lean)('that is announced by the flag alone', async () => {
+    onlyIf(lean, it)('that is announced by the flag alone', async () => {
       expect((await compressed(undefined, check('now:1'))).status).toBe('13');
       expect((await compressed('identity', check('now:1'))).status).toBe('13');
       expect((await compressed('gzip', gzipSync(check('now:1')), 2)).status).toBe('13');
@@ -345,7 +345,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
   });
 
   // grpc-js does not tell of what it refuses by itself.
-  it.runIf(lean)('counts each call once, however it ended', async () => {
+  onlyIf(lean, it)('counts each call once, however it ended', async () => {
     const late = { 'grpc-timeout': '20m' };
     await rawCall(door.url, { pieces: [frame(check('now:1'))] });
     await rawCall(door.url, { pieces: [frame(check('invalid:1'))] });
@@ -391,7 +391,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
     );
 
     // grpc-js does not look at the method.
-    it.runIf(lean).each(['GET', 'PUT', 'HEAD'])('by %s: UNIMPLEMENTED', async (method) => {
+    onlyIf(lean, it).each(['GET', 'PUT', 'HEAD'])('by %s: UNIMPLEMENTED', async (method) => {
       const { status } = await rawCall(door.url, { headers: { ':method': method }, pieces: [frame(check('now:1'))] });
       expect(status).toBe('12');
       expect(door.asked).toEqual([]);
@@ -414,7 +414,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
     });
 
     // With grpc-js Node's own limit holds, which ends the connection.
-    it.runIf(lean)('whose calls all run into their deadlines keep their connection', async () => {
+    onlyIf(lean, it)('whose calls all run into their deadlines keep their connection', async () => {
       await withSession(door.url, async (session) => {
         for (let round = 0; round < 15; round += 1) {
           const calls = Array.from({ length: 100 }, () => send(session, { pieces: [frame(check('never:1'))] }));
