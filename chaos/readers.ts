@@ -9,6 +9,8 @@ export interface ReaderOptions {
   readonly recent: readonly Pair[];
   readonly random: Random;
   readonly replicas: readonly number[];
+  /** Whether some of the calls are batches. */
+  readonly batches: boolean;
   /** Asks, and has the reply taken in; tells whether all of it was answered. */
   readonly ask: (replica: number, pairs: readonly Pair[]) => Promise<boolean>;
 }
@@ -27,7 +29,7 @@ const FOLLOW_MS = 200;
 
 /** Asks until the signal and waits for the last answers. */
 export const runReaders = async (options: ReaderOptions, perSecond: number, signal: AbortSignal): Promise<void> => {
-  const { pairs, recent, random, replicas, ask } = options;
+  const { pairs, recent, random, replicas, batches, ask } = options;
   const waiting = replicas.map(() => 0);
   const underWay = new Set<Promise<void>>();
   const popular = pairs.slice(0, POPULAR);
@@ -53,7 +55,7 @@ export const runReaders = async (options: ReaderOptions, perSecond: number, sign
     const replica = random.pick(replicas);
     if ((waiting[replica] ?? 0) >= MAX_WAITING || (resting[replica] ?? 0) > performance.now()) return;
     waiting[replica] = (waiting[replica] ?? 0) + 1;
-    const size = count % BATCH_EVERY === 0 ? BATCH : 1;
+    const size = batches && count % BATCH_EVERY === 0 ? BATCH : 1;
     const call = ask(
       replica,
       Array.from({ length: size }, () => pickFor(replica)),

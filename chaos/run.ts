@@ -145,6 +145,8 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
         recent,
         random: createRandom(seed + 2),
         replicas,
+        // Many answers where faults are looked for; single calls where the time to the new answer is.
+        batches: options.faults,
         ask: async (replica, pairs) => (await ask(replica, pairs)).outcomes.every(({ ok }) => ok),
       },
       options.calls,

@@ -15,7 +15,7 @@ it('finds the stale grants of a service that answers from memory without judging
   const { path, remove } = mutate([edit], true);
   onTestFinished(remove);
   const { code, output, lastLine, report } = await runChaos([
-    ...['--seconds', '3', '--seed', '1', '--no-faults', '--service', join(path, 'main.ts')],
+    ...['--seconds', '3', '--seed', '1', '--no-faults', '--calls', '100', '--service', join(path, 'main.ts')],
   ]);
   expect(code, output).toBe(1);
   expect(report.staleGrants).toBeGreaterThan(0);
