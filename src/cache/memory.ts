@@ -1,4 +1,7 @@
-/** The memory of one process: bounded, least recently used first out, at most 300 bytes an entry (measured: 202 at a million). */
+/**
+ * The memory of one process: bounded, least recently used first out. At a million entries each takes 174 bytes of live heap;
+ * the resident memory grew by 370, which is what V8 keeps around it (`node --expose-gc bench/in-process/million.ts`).
+ */
 import { LRUCache } from 'lru-cache';
 import type { Facts } from '../permission/facts.ts';
 import type { CachedFacts } from './entry.ts';
