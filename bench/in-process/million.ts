@@ -26,6 +26,7 @@ const live = (): number => {
 
 const store = createMemoryStore(ENTRIES);
 const before = await resident();
+const liveBefore = live();
 let stamp = { epoch: 'js:BETTERAUTH:1', seq: 0 };
 for (let index = 0; index < ENTRIES; index += 1) {
   if (index % ENTRIES_PER_STAMP === 0) stamp = { epoch: stamp.epoch, seq: index };
@@ -37,4 +38,5 @@ for (let index = 0; index < ENTRIES; index += 1) {
   const key = memoryKey(id(`user ${index}`), id(`organization ${index % 100_000}`));
   store.set(key, { facts, stamp, readAt: Date.now(), expiresAt: performance.now() + 300_000 });
 }
-process.stdout.write(`${JSON.stringify({ entries: store.size(), bytes: (await resident()) - before })}\n`);
+const bytes = (await resident()) - before;
+process.stdout.write(`${JSON.stringify({ entries: store.size(), bytes, liveBytes: live() - liveBefore })}\n`);
