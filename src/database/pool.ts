@@ -2,9 +2,11 @@
  * PostgreSQL through slonik: one pool of read-only sessions, opened when PostgreSQL can be reached, with a bound on every
  * wait. A dead server fails a statement within its timeout and never keeps a caller.
  */
-import { createPool, type DatabasePool, type QuerySqlToken, sql } from 'slonik';
+import { createPool, type DatabasePool, type QuerySqlToken } from 'slonik';
 import { z } from 'zod';
 import { AssentError } from '../errors.ts';
+import { RecoveryError, readOnlyDriver } from './read-only-driver.ts';
+import { within } from './within.ts';
 
 export interface PoolOptions {
   /** A PostgreSQL connection URI. */
@@ -53,43 +55,13 @@ const isServerFault = (error: unknown): boolean => {
   return false;
 };
 
-/** The server is a standby: it may lag, and would bring back what was revoked. */
-class RecoveryError extends Error {
-  override readonly name = 'RecoveryError';
-}
-
-/**
- * Makes a session read-only, bounds its statements and looks whether the server is a standby, all in one statement. Set
- * here and not by startup parameters, which transaction poolers refuse.
- */
-const sessionSetup = (statementTimeoutMs: number): QuerySqlToken =>
-  sql.unsafe`SELECT pg_is_in_recovery() AS standby,
-    set_config('default_transaction_read_only', 'on', false),
-    set_config('statement_timeout', ${String(statementTimeoutMs)}, false),
-    set_config('idle_in_transaction_session_timeout', ${String(statementTimeoutMs)}, false)`;
-
-const sessionRow = z.object({ standby: z.literal(false) });
-
-/** Rejects when `work` has not settled in time; `work` itself goes on and is dropped. */
-const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('timeout waiting for PostgreSQL')), timeoutMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
-
 const open = async (options: PoolOptions): Promise<DatabasePool> => {
-  // Sessions live as long as their connection, so each is set up when it is first handed out and not again.
-  const ready = new Set<string>();
   const pool = await createPool(options.url, {
     maxPoolSize: options.size,
     connectionTimeout: options.statementTimeoutMs,
     connectionRetryLimit: 1,
     queryRetryLimit: 0,
-    // The timeouts are set by `sessionSetup`.
+    // The timeouts are set by the driver's own session setup.
     statementTimeout: 'DISABLE_TIMEOUT',
     idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
     idleTimeout: 60_000,
@@ -98,26 +70,7 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
     // slonik's default sends DISCARD ALL after every statement: a second round trip, for sessions that only ever read.
     resetConnection: async () => {},
     typeParsers: [],
-    interceptors: [
-      {
-        name: 'read-only-session',
-        afterPoolConnection: async ({ connectionId }, connection) => {
-          if (connectionId !== undefined && ready.has(connectionId)) return null;
-          // Bounded: a connection that fell silent by now would hold its place in the pool for good.
-          const { rows } = await within(
-            options.statementTimeoutMs,
-            connection.query(sessionSetup(options.statementTimeoutMs)),
-          );
-          if (!sessionRow.safeParse(rows[0]).success) {
-            throw new RecoveryError(
-              'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.',
-            );
-          }
-          if (connectionId !== undefined) ready.add(connectionId);
-          return null;
-        },
-      },
-    ],
+    driverFactory: readOnlyDriver(options.statementTimeoutMs),
   });
   // Without a listener an error of an idle connection would end the process.
   pool.on('error', options.onFault);
