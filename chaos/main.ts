@@ -12,7 +12,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const live = async (options: NonNullable<ReturnType<typeof parseOptions>>, stopped: AbortSignal) => {
   await using stack = new AsyncDisposableStack();
   say(`seed ${options.seed}: starting PostgreSQL, Redis, NATS and three replicas`);
-  const world = await createWorld(stack, options.service);
+  const world = await createWorld(stack, options);
   if (stopped.aborted) return null;
   const results: Results = await run({ options, world, stopped, say });
   say('stopping everything');

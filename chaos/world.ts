@@ -53,8 +53,12 @@ const migrated = async (serverUrl: string, secret: string): Promise<string> => {
  * Starts everything.
  * @param stack Stops it.
  * @param service The service's main file; null: this repository's.
+ * @param faults Whether there will be any: else nothing stands between the parts, and the memory is as shipped.
  */
-export const createWorld = async (stack: AsyncDisposableStack, service: string | null): Promise<World> => {
+export const createWorld = async (
+  stack: AsyncDisposableStack,
+  { service, faults }: { readonly service: string | null; readonly faults: boolean },
+): Promise<World> => {
   const adopt = async <Resource extends { stop(): Promise<unknown> }>(start: Promise<Resource>): Promise<Resource> =>
     stack.adopt(await start, async (started) => void (await started.stop()));
   // Never somebody's own: they are killed and emptied.
@@ -81,7 +85,7 @@ export const createWorld = async (stack: AsyncDisposableStack, service: string |
     nats: { ...(await waysTo(nats)), publisher },
   };
   const environmentOf = (index: number): Readonly<Record<string, string>> => {
-    const by = (url: string, { replicas }: Ways): string => through(url, replicas[index] ?? publisher);
+    const by = (url: string, { replicas }: Ways): string => (faults ? through(url, replicas[index] ?? publisher) : url);
     return {
       DATABASE_URL: by(databaseUrl, ways.postgres),
       REDIS_URL: by(redis.url, ways.redis),
@@ -89,12 +93,12 @@ export const createWorld = async (stack: AsyncDisposableStack, service: string |
       BETTER_AUTH_SECRET: secret,
       ASSENT_JWKS: 'off',
       ASSENT_POLICY: POLICY,
-      ASSENT_MEMORY_ENTRIES: String(MEMORY_ENTRIES),
+      ...(faults ? { ASSENT_MEMORY_ENTRIES: String(MEMORY_ENTRIES) } : {}),
     };
   };
   const replicas = await Promise.all(
     Array.from({ length: REPLICAS }, (_, index) => adopt(startReplica(environmentOf(index), service))),
   );
-  const publisherUrl = through(nats.url, publisher);
+  const publisherUrl = faults ? through(nats.url, publisher) : nats.url;
   return { postgres, redis, nats, ownerUrl, publisherUrl, ways, replicas, people };
 };

@@ -62,7 +62,9 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
       client.resetAndDestroy();
       return;
     }
-    const target = connect(targetPort, '127.0.0.1');
+    // As whom it stands between: with Nagle's algorithm small messages would wait up to 40 ms for an acknowledgement.
+    client.setNoDelay(true);
+    const target = connect(targetPort, '127.0.0.1').setNoDelay(true);
     sockets.add(client).add(target);
     pipe(client, target);
     pipe(target, client);
