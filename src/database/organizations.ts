@@ -97,12 +97,21 @@ export const readMemberships = async (
           ? sql.fragment`${columnOf('m', key)} > ${after}::int8`
           : sql.fragment`${columnOf('m', key)} > ${after}::text`;
   const rows = await db.rows(
-    sql.unsafe`SELECT ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
+    // Materialized, so that the user's rows are found by the user and nothing else: Better Auth has an index on each of the
+    // two columns and none on both. For somebody with thousands of memberships PostgreSQL would rather walk through those
+    // of everybody in the order of organizations (316 ms among three million members), or through half of that index for
+    // a later page (5 ms instead of 2).
+    sql.unsafe`WITH own AS MATERIALIZED (
+        SELECT ${columnOf('m', key)}, ${columnOf('m', member.columns.role)}, ${columnOf('m', member.columns.createdAt)}
+        FROM ${tableName(schema.name, member.table)} m
+        WHERE ${equals('m', member.columns.userId, userId)}
+      )
+      SELECT ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
       FROM (
         SELECT ${columnOf('m', key)} AS organization_id, array_agg(${columnOf('m', member.columns.role)}::text) AS roles,
           min(${epochMillis('m', member.columns.createdAt)}) AS joined_at
-        FROM ${tableName(schema.name, member.table)} m
-        WHERE ${equals('m', member.columns.userId, userId)} AND ${following}
+        FROM own m
+        WHERE ${following}
         GROUP BY ${columnOf('m', key)}
         ORDER BY ${columnOf('m', key)}
         LIMIT ${limit}
