@@ -115,6 +115,7 @@ export const drawPicture = (rows: readonly RowResult[]): string => {
     '@media (prefers-color-scheme:dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.rule{stroke:#30363d}}';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${FONT}>`,
+    '<title>Requests a second, and latency by percentile, of Assent, its peers and the floors</title>',
     `<style>${style}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${height}"/>`,
     ...bars(rows, 10),
