@@ -22,3 +22,5 @@ export interface Keepalive {
 }
 
 export const KEEPALIVE: Keepalive = { intervalMs: 60_000, timeoutMs: 20_000 };
+/** Of all headers of a request together; without a limit Node takes 16 MB. */
+export const MAX_HEADER_BYTES = 65_536;

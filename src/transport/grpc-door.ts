@@ -14,7 +14,7 @@ import type { Address, Config } from '../config.ts';
 import { Code, errorStatus } from '../rpc/errors.ts';
 import { formatAddress } from './address.ts';
 import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
-import { type Door, type Keepalive, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
+import { type Door, type Keepalive, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
 import { grpcError } from './grpc-error.ts';
 import { createHealth } from './grpc-health.ts';
 import { addReflection } from './grpc-reflection.ts';
@@ -95,6 +95,17 @@ export interface GrpcDoorOptions {
   readonly keepalive: Keepalive;
 }
 
+/**
+ * Bounds the headers of a request. grpc-js has no option for it and gives its own settings to every server that it makes,
+ * so they are reached for; the contract of the doors fails where another version keeps them elsewhere.
+ */
+const limitHeaders = (server: Server): void => {
+  const options: unknown = Reflect.get(server, 'commonServerOptions');
+  if (typeof options !== 'object' || options === null) throw new Error('grpc-js keeps its HTTP/2 options elsewhere');
+  const settings: unknown = Reflect.get(options, 'settings');
+  Object.assign(options, { settings: { ...(settings as object | undefined), maxHeaderListSize: MAX_HEADER_BYTES } });
+};
+
 /** Creates the door; nothing listens before {@link Door.listen}. */
 export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
   const server = new Server({
@@ -104,6 +115,7 @@ export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.enable_channelz': 0,
   });
+  limitHeaders(server);
   const implementation: UntypedServiceImplementation = Object.fromEntries(
     methods.map((method) => [method.localName, unaryHandler(dispatcher, method)]),
   );

@@ -8,7 +8,7 @@ import { status as Code } from '@grpc/grpc-js';
 import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { formatAddress } from '../address.ts';
 import { methods } from '../dispatch.ts';
-import { type Door, MAX_STREAMS_PER_CONNECTION } from '../door.ts';
+import { type Door, MAX_HEADER_BYTES, MAX_STREAMS_PER_CONNECTION } from '../door.ts';
 import type { GrpcDoorOptions } from '../grpc-door.ts';
 import { createHealth } from '../grpc-health.ts';
 import { addReflection } from '../grpc-reflection.ts';
@@ -21,9 +21,6 @@ import { RefusedCall } from './status.ts';
 import { serveUnary } from './unary.ts';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
-
-/** Of all headers of a request together; without a limit Node takes 16 MB. */
-const MAX_HEADER_BYTES = 65_536;
 
 /**
  * Of one connection, in megabytes: answers that its caller does not read, and what nghttp2 needs. Node's own 10 would
