@@ -126,11 +126,13 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     await delay(proofIntervalMs, undefined, { signal: anySignal }).catch(() => {});
     anySignal.throwIfAborted();
     const at = clock.monotonic();
+    // A message that the stream took after it was asked may come before its answer.
+    const appliedBefore = position.applied;
     const now = await withTimeout(manager.streams.info(stream), REQUEST_TIMEOUT_MS, anySignal);
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
-    if (begun && now.state.last_seq < position.applied) throw new Error('the stream went back');
+    if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');
     skipWhatIsGone(now);
-    observer.lag(begun ? now.state.last_seq - position.applied : now.state.messages);
+    observer.lag(begun ? Math.max(0, now.state.last_seq - position.applied) : now.state.messages);
     if (awaited === null) {
       awaited = { seq: now.state.last_seq, at };
       prove();
