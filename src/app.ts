@@ -79,6 +79,7 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     maxPending: MAX_PENDING_READS,
     onFault: observe.databaseFault,
+    onUnprepared: observe.databaseUnprepared,
     onBadRole: observe.badDynamicRoles,
   });
 

@@ -31,7 +31,8 @@ describe('src', () => {
 
   it.each([
     ['slonik', 'database'],
-    ['pg', 'relay'],
+    // Under slonik, which has no LISTEN, for which the relay needs a client of its own.
+    ['pg', 'database, relay'],
     ['ioredis', 'cache'],
     ['nats', 'events'],
     ['jose', 'token'],
@@ -40,10 +41,10 @@ describe('src', () => {
     ['@connectrpc/connect-node', 'transport'],
     ['pino', 'telemetry'],
     ['prom-client', 'telemetry'],
-  ])('%s is known to the folder %s only', (driver, folder) => {
+  ])('%s is known to %s only', (driver, folders) => {
     const users = importers((name) => name === driver);
     expect(users.length).toBeGreaterThan(0);
-    expect([...new Set(users.map(folderOf))]).toEqual([folder]);
+    expect([...new Set(users.map(folderOf))].toSorted().join(', ')).toBe(folders);
   });
 
   it('cache, database and events never import each other', () => {

@@ -19,6 +19,8 @@ export interface PoolOptions {
   readonly maxPending: number;
   /** Reports a fault of the database; the text is for the log only. */
   readonly onFault: (error: unknown) => void;
+  /** Called once, when it shows that the connections keep no prepared statements. */
+  readonly onUnprepared?: () => void;
 }
 
 /** Runs read-only statements and validates their rows. */
@@ -56,21 +58,17 @@ const isServerFault = (error: unknown): boolean => {
 };
 
 const open = async (options: PoolOptions): Promise<DatabasePool> => {
-  const pool = await createPool(options.url, {
-    maxPoolSize: options.size,
-    connectionTimeout: options.statementTimeoutMs,
+  const { url, size, statementTimeoutMs, onUnprepared = () => {} } = options;
+  const pool = await createPool(url, {
+    maxPoolSize: size,
     connectionRetryLimit: 1,
     queryRetryLimit: 0,
-    // The timeouts are set by the driver's own session setup.
-    statementTimeout: 'DISABLE_TIMEOUT',
-    idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
     idleTimeout: 60_000,
     // What a connection that no longer answers is given before it is dropped from the pool.
     gracefulTerminationTimeout: 500,
     // slonik's default sends DISCARD ALL after every statement: a second round trip, for sessions that only ever read.
     resetConnection: async () => {},
-    typeParsers: [],
-    driverFactory: readOnlyDriver(options.statementTimeoutMs),
+    driverFactory: readOnlyDriver({ url, statementTimeoutMs, onUnprepared }),
   });
   // Without a listener an error of an idle connection would end the process.
   pool.on('error', options.onFault);
@@ -79,29 +77,15 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
 
 /** Creates the database; no connection is made before the first statement. */
 export const createDatabase = (options: PoolOptions): Database => {
-  let opening: Promise<DatabasePool> | null = null;
+  let pool: Promise<DatabasePool> | null = null;
   let pending = 0;
-
-  // createPool itself asks the server for its types and hence fails while the server is away: kept only once it worked.
-  const openInTime = async (): Promise<DatabasePool> => {
-    const opened = open(options);
-    try {
-      return await within(2 * options.statementTimeoutMs, opened);
-    } catch (error) {
-      opening = null;
-      opened.then((late) => late.end()).catch(() => {});
-      throw error;
-    }
-  };
-  const pool = (): Promise<DatabasePool> => {
-    opening ??= openInTime();
-    return opening;
-  };
 
   const run = async (statement: QuerySqlToken): Promise<readonly unknown[]> => {
     let abandoned = false;
     const work = (async () => {
-      const connected = await pool();
+      // Opening connects nothing.
+      pool ??= open(options);
+      const connected = await pool;
       return connected.connect(async (connection) => {
         // The caller left while this waited for a connection: do not read for nobody.
         if (abandoned) return [];
@@ -135,9 +119,7 @@ export const createDatabase = (options: PoolOptions): Database => {
     },
     pending: () => pending,
     end: async () => {
-      if (opening === null) return;
-      const connected = await opening.catch(() => null);
-      await connected?.end();
+      await (await pool)?.end();
     },
   };
 };

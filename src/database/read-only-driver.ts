@@ -1,6 +1,7 @@
-/** Connections of slonik whose sessions only read, and only on a primary. */
-import { createPgDriverFactory } from '@slonik/pg-driver';
-import type { DriverFactory } from 'slonik';
+/** slonik's way to PostgreSQL: connections of pg whose sessions only read, and only on a primary. */
+import { Client } from 'pg';
+import { createDriverFactory, type DriverFactory } from 'slonik';
+import { createPreparedStatements } from './prepared-statements.ts';
 import { within } from './within.ts';
 
 /** The server is a standby: it may lag, and would bring back what was revoked. */
@@ -17,34 +18,76 @@ const SETUP = `SELECT pg_is_in_recovery() AS standby,
   set_config('statement_timeout', $1, false),
   set_config('idle_in_transaction_session_timeout', $1, false)`;
 
+/** pg verifies the server with either and warns that `require` will mean less in its next version. */
+const verifying = (url: string): string => url.replace(/([?&]sslmode=)require(?=&|$)/, '$1verify-full');
+
+export interface ReadOnlyDriverOptions {
+  /** A PostgreSQL connection URI. */
+  readonly url: string;
+  /** Bound on making a connection and on one statement, the setup's included, in milliseconds. */
+  readonly statementTimeoutMs: number;
+  /** Called once, when it shows that the connections keep no prepared statements. */
+  readonly onUnprepared: () => void;
+}
+
 /**
- * slonik's driver for pg, with every session set up before it enters the pool. An interceptor of slonik's could not tell a
- * new session from one that was set up before: it is told another id each time that one is handed out.
- * @param statementTimeoutMs Bound on one statement, the setup's included, in milliseconds.
+ * In place of slonik's own driver: that one asks for types on a connection whose errors nobody hears, sets a session up only
+ * through interceptors, which cannot tell a new session from one that was used before, and prepares no statements.
  */
-export const readOnlyDriver = (statementTimeoutMs: number): DriverFactory => {
-  const createDriver = createPgDriverFactory();
-  return async (input) => {
-    const driver = await createDriver(input);
+export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOnlyDriverOptions): DriverFactory =>
+  createDriverFactory(async () => {
+    const prepared = createPreparedStatements(onUnprepared);
     return {
-      createClient: async () => {
-        const client = await driver.createClient();
-        try {
-          client.acquire();
-          // Bounded: a connection that fell silent by now would hold its place in the pool for good.
-          const { rows } = await within(statementTimeoutMs, client.query(SETUP, [String(statementTimeoutMs)]));
-          if (rows[0]?.['standby'] !== false) {
-            throw new RecoveryError(
-              'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.',
-            );
+      createPoolClient: async ({ clientEventEmitter }) => {
+        const client = new Client({
+          connectionString: verifying(url),
+          fallback_application_name: 'assent',
+          connectionTimeoutMillis: statementTimeoutMs,
+        });
+        client.on('error', (error) => {
+          // slonik stops listening when it drops a connection, and one that is being closed may still fail.
+          if (clientEventEmitter.listenerCount('error') > 0) clientEventEmitter.emit('error', error);
+        });
+        const send = async (text: string, values: unknown[]) => {
+          const name = prepared.nameOf(text);
+          if (name === null) return client.query(text, values);
+          try {
+            return await client.query({ name, text, values });
+          } catch (error) {
+            if (!prepared.refused(error)) throw error;
+            return client.query(text, values);
           }
-          await client.release();
-          return client;
-        } catch (error) {
-          client.destroy().catch(() => {});
-          throw error;
-        }
+        };
+        return {
+          connect: async () => {
+            await client.connect();
+            try {
+              // Bounded: a connection that fell silent by now would hold its place in the pool for good.
+              const setup = client.query<{ standby: boolean }>(SETUP, [String(statementTimeoutMs)]);
+              const { rows } = await within(statementTimeoutMs, setup);
+              if (rows[0]?.standby === false) return;
+              throw new RecoveryError(
+                'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.',
+              );
+            } catch (error) {
+              client.end().catch(() => {});
+              throw error;
+            }
+          },
+          end: () => client.end(),
+          query: async (text, values = []) => {
+            const { rows, rowCount, fields } = await send(text, values);
+            return {
+              command: 'SELECT' as const,
+              fields: fields.map(({ name, dataTypeID }) => ({ name, dataTypeId: dataTypeID })),
+              rowCount,
+              rows,
+            };
+          },
+          stream: () => {
+            throw new Error('nothing is streamed');
+          },
+        };
       },
     };
-  };
-};
+  });

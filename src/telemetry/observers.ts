@@ -59,6 +59,8 @@ export const observers = (log: Logger, metrics: Metrics) => {
       metrics.databaseFault();
       databaseFault(error);
     },
+    databaseUnprepared: (): void =>
+      log.warn('a pooler keeps no prepared statements (PgBouncer: max_prepared_statements): each read is planned anew'),
     badDynamicRoles: (organizationId: string, count: number): void => {
       metrics.badDynamicRoles(count);
       badRole(organizationId);

@@ -1,4 +1,4 @@
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { sql } from 'slonik';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
@@ -7,7 +7,7 @@ import { createDatabase, type Database, type PoolOptions } from '../../src/datab
 import { AssentError } from '../../src/errors.ts';
 import { testDatabase } from '../support/database.ts';
 import { startProxy, through } from '../support/proxy.ts';
-import { startPostgres } from '../support/services/index.ts';
+import { startPostgres, withClient } from '../support/services/index.ts';
 
 const own = await testDatabase();
 const faults: unknown[] = [];
@@ -62,6 +62,123 @@ describe('sessions', () => {
   });
 });
 
+describe('prepared statements', () => {
+  const count = (database: Database) =>
+    database.rows(sql.unsafe`SELECT count(*)::int AS n FROM pg_prepared_statements`, one);
+
+  it('are what every statement is sent as', async () => {
+    const database = create({ size: 1 });
+    await select(database);
+    await select(database);
+    // The statement that counts is prepared when it runs.
+    expect(await count(database)).toEqual([{ n: 2 }]);
+  });
+
+  it('are done without where a pooler mixes sessions', async () => {
+    const onUnprepared = vi.fn();
+    const database = create({ size: 1, onUnprepared });
+    await select(database);
+    // What the client thinks prepared is not in the session that it gets next.
+    await database.rows(sql.unsafe`DEALLOCATE ALL`, one);
+    expect(await select(database)).toEqual([{ n: 1 }]);
+    expect(await count(database)).toEqual([{ n: 0 }]);
+    expect(onUnprepared).toHaveBeenCalledTimes(1);
+  });
+
+  it('of another client in the same session do no harm', async () => {
+    const database = create({ size: 1 });
+    const [{ text } = { text: '' }] = await database.rows(
+      sql.unsafe`SELECT name AS text FROM pg_prepared_statements`,
+      z.object({ text: z.string() }),
+    );
+    await database.end();
+    const onUnprepared = vi.fn();
+    const second = create({ size: 1, onUnprepared });
+    await second.rows(sql.unsafe`PREPARE ${sql.identifier([text])} AS SELECT 2`, one);
+    await second.rows(sql.unsafe`SELECT name AS text FROM pg_prepared_statements`, z.object({ text: z.string() }));
+    expect(onUnprepared).toHaveBeenCalledTimes(1);
+  });
+
+  it('of tables that changed are prepared anew', async () => {
+    const change = (statement: string) => withClient(own.url, (client) => client.query(statement));
+    await change('CREATE TABLE shape (n int); INSERT INTO shape VALUES (7)');
+    const onUnprepared = vi.fn();
+    const database = create({ size: 1, onUnprepared });
+    const read = () => database.rows(sql.unsafe`SELECT n FROM shape`, z.object({ n: z.unknown() }));
+    expect(await read()).toEqual([{ n: 7 }]);
+    await change('ALTER TABLE shape ALTER n TYPE text');
+    expect(await read()).toEqual([{ n: '7' }]);
+    expect(await read()).toEqual([{ n: '7' }]);
+    expect(onUnprepared).not.toHaveBeenCalled();
+  });
+});
+
+describe('a connection', () => {
+  const again = async (database: Database): Promise<string> => {
+    let last = 'no';
+    for (let tries = 0; tries < 10 && last !== 'OK'; tries += 1) last = await codeOf(select(database));
+    return last;
+  };
+  /** A way to PostgreSQL on which `atSetup` has each request that sets a session up. */
+  const startWay = async (atSetup: (client: Socket, forward: () => void) => void) => {
+    const target = Number(new URL(inject('postgresUrl')).port);
+    const server = createServer((client) => {
+      const upstream = connect(target, '127.0.0.1');
+      upstream.pipe(client);
+      client.on('data', (bytes) => {
+        if (bytes.includes('pg_is_in_recovery')) atSetup(client, () => upstream.write(bytes));
+        else upstream.write(bytes);
+      });
+      client.on('close', () => upstream.destroy()).on('error', () => {});
+      upstream.on('close', () => client.destroy()).on('error', () => {});
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { url: through(own.url, server.address() as AddressInfo), close: () => server.close() };
+  };
+
+  // An error of a connection that nobody listens to would end the process; here it fails the run.
+  it('that ends while it is idle ends nothing else', async () => {
+    const database = create({ size: 1 });
+    const [session] = await database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, one);
+    await withClient(own.url, (client) => client.query('SELECT pg_terminate_backend($1, 1000)', [session?.n]));
+    expect(await again(database)).toBe('OK');
+  });
+
+  it('that ends while its session is set up ends nothing else', async () => {
+    let broken = true;
+    const way = await startWay((client, forward) => {
+      if (broken) client.resetAndDestroy();
+      else forward();
+    });
+    const database = create({ url: way.url, size: 1 });
+    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    broken = false;
+    expect(await again(database)).toBe('OK');
+    await database.end();
+    way.close();
+  });
+
+  it('that falls silent while its session is set up does not keep its place in the pool', async () => {
+    const held: { readonly client: Socket; readonly forward: () => void }[] = [];
+    let silent = true;
+    const way = await startWay((client, forward) => {
+      if (silent) held.push({ client, forward });
+      else forward();
+    });
+    const database = create({ url: way.url, size: 1, statementTimeoutMs: 300 });
+    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    silent = false;
+    expect(await again(database)).toBe('OK');
+    // What was waited for in vain is closed by now: a connection left open would fail this file. Nor does its end matter.
+    for (const { client, forward } of held) {
+      forward();
+      client.resetAndDestroy();
+    }
+    await database.end();
+    way.close();
+  });
+});
+
 describe('a statement', () => {
   it('that takes too long is given up, and its connection is dropped', async () => {
     const database = create({ statementTimeoutMs: 1_000, size: 1 });
@@ -113,37 +230,6 @@ describe('PostgreSQL', () => {
     expect(recovered).toBe('OK');
     await database.end();
     await proxy.close();
-  });
-
-  it.each([
-    ['the pool opens', 'pg_type'],
-    ['a session is set up', 'pg_is_in_recovery'],
-  ])('that falls silent while %s does not keep its place in the pool', async (_, statement) => {
-    const target = Number(new URL(inject('postgresUrl')).port);
-    const held: (() => void)[] = [];
-    let silent = true;
-    const server = createServer((client) => {
-      const upstream = connect(target, '127.0.0.1');
-      upstream.pipe(client);
-      client.on('data', (bytes) => {
-        if (silent && bytes.includes(statement)) held.push(() => upstream.write(bytes));
-        else upstream.write(bytes);
-      });
-      client.on('close', () => upstream.destroy()).on('error', () => {});
-      upstream.on('close', () => client.destroy()).on('error', () => {});
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    const database = create({ url: through(own.url, { port }), size: 1, statementTimeoutMs: 300 });
-    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
-    silent = false;
-    let recovered = 'no';
-    for (let tries = 0; tries < 10 && recovered !== 'OK'; tries += 1) recovered = await codeOf(select(database));
-    expect(recovered).toBe('OK');
-    // What was waited for in vain is closed when it comes after all: a connection left open would fail this file.
-    for (const release of held) release();
-    await database.end();
-    server.close();
   });
 
   it('that is a standby is refused', async () => {
