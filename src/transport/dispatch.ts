@@ -8,7 +8,7 @@ import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { undecodable } from '../errors.ts';
 import { type ErrorStatus, errorStatus } from '../rpc/errors.ts';
 import type { Handlers } from '../rpc/handlers.ts';
-import type { TraceCall } from '../telemetry/traces.ts';
+import type { EndTrace, TraceCall } from '../telemetry/traces.ts';
 import type { CallerGate } from './callers.ts';
 
 /** A method of the service. */
@@ -92,26 +92,34 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   // The methods of `handlers` differ in their types only; `methods` and `handlers` come from the same service.
   const byName = handlers as unknown as Readonly<Record<string, (request: Message) => Message | Promise<Message>>>;
 
+  // No closures for a call that is answered at once, which most are.
+  const count = ({ name }: Method, began: number, endTrace: EndTrace | null, code: number): void => {
+    onCall(name, code, (performance.now() - began) / 1_000);
+    endTrace?.(code);
+  };
+  const succeed = (
+    method: Method,
+    call: Call,
+    began: number,
+    endTrace: EndTrace | null,
+    response: Message,
+  ): Outcome => {
+    count(method, began, endTrace, call.endedAs() ?? 0);
+    return { ok: true, response };
+  };
+  const fail = (method: Method, call: Call, began: number, endTrace: EndTrace | null, error: unknown): Outcome => {
+    const status = errorStatus(error, onDefect);
+    count(method, began, endTrace, call.endedAs() ?? status.code);
+    return { ok: false, status };
+  };
+
   return {
     gate,
     onRefused: onCall,
     onDefect,
     run: (method, call) => {
       const began = performance.now();
-      const endTrace = traceCall?.(method.name, (name) => call.header(name));
-      const count = (code: number): void => {
-        onCall(method.name, code, (performance.now() - began) / 1_000);
-        endTrace?.(code);
-      };
-      const succeed = (response: Message): Outcome => {
-        count(call.endedAs() ?? 0);
-        return { ok: true, response };
-      };
-      const fail = (error: unknown): Outcome => {
-        const status = errorStatus(error, onDefect);
-        count(call.endedAs() ?? status.code);
-        return { ok: false, status };
-      };
+      const endTrace = traceCall === null ? null : traceCall(method.name, (name) => call.header(name));
       try {
         gate(call.header('authorization'));
         if (call.header('assent-trace') === '1') {
@@ -120,9 +128,13 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         }
         const response = byName[method.localName]?.(decoded(call));
         if (response === undefined) throw new Error(`no handler for ${method.name}`);
-        return response instanceof Promise ? response.then(succeed, fail) : succeed(response);
+        if (!(response instanceof Promise)) return succeed(method, call, began, endTrace, response);
+        return response.then(
+          (late) => succeed(method, call, began, endTrace, late),
+          (error: unknown) => fail(method, call, began, endTrace, error),
+        );
       } catch (error) {
-        return fail(error);
+        return fail(method, call, began, endTrace, error);
       }
     },
   };

@@ -1,23 +1,19 @@
 /** The gRPC door, on @grpc/grpc-js: the service, health and reflection. */
-import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import {
-  Metadata,
   Server,
   ServerCredentials,
-  type ServerUnaryCall,
+  ServerInterceptingCall,
+  type ServerInterceptor,
   type ServiceDefinition,
-  type sendUnaryData,
-  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Address, Config } from '../config.ts';
-import { Code, errorStatus } from '../rpc/errors.ts';
 import { formatAddress } from './address.ts';
-import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
+import { type Dispatcher, type Method, methods } from './dispatch.ts';
 import { type Door, type Keepalive, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
-import { grpcError } from './grpc-error.ts';
 import { createHealth } from './grpc-health.ts';
 import { addReflection } from './grpc-reflection.ts';
+import { serveUnary } from './grpc-unary.ts';
 
 // Decoding and encoding are the dispatcher's: grpc-js would make INTERNAL of a request that cannot be decoded.
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -37,46 +33,9 @@ const definition: ServiceDefinition = Object.fromEntries(
   ]),
 );
 
-const encode = (method: Method, message: Message): Buffer => {
-  const bytes = toBinary(method.output, message);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-};
-
-const unaryHandler =
-  (dispatcher: Dispatcher, method: Method) =>
-  (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
-    let headers: Metadata | null = null;
-    const answer = (outcome: Outcome): void => {
-      if (headers !== null) call.sendMetadata(headers);
-      if (!outcome.ok) {
-        callback(grpcError(outcome.status));
-        return;
-      }
-      let bytes: Buffer;
-      try {
-        bytes = encode(method, outcome.response);
-      } catch (error) {
-        callback(grpcError(errorStatus(error, dispatcher.onDefect)));
-        return;
-      }
-      callback(null, bytes);
-    };
-    const outcome = dispatcher.run(method, {
-      header: (name) => call.metadata.get(name)[0]?.toString(),
-      setHeader: (name, value) => {
-        headers ??= new Metadata();
-        headers.set(name, value);
-      },
-      decode: () => fromBinary(method.input, call.request),
-      endedAs: () => {
-        if (Number(call.getDeadline()) <= Date.now()) return Code.DEADLINE_EXCEEDED;
-        return call.cancelled ? Code.CANCELLED : null;
-      },
-    });
-    // grpc-js answers DEADLINE_EXCEEDED itself when a deadline passes and drops what comes after it.
-    if (outcome instanceof Promise) void outcome.then(answer);
-    else answer(outcome);
-  };
+const byPath: ReadonlyMap<string, Method> = new Map(
+  methods.map((method) => [`/${AuthService.typeName}/${method.name}`, method]),
+);
 
 const credentials = (tls: Config['tls']): ServerCredentials =>
   tls === null
@@ -108,7 +67,12 @@ const limitHeaders = (server: Server): void => {
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
 export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
+  const interceptor: ServerInterceptor = ({ path }, call) => {
+    const method = byPath.get(path);
+    return method === undefined ? new ServerInterceptingCall(call) : serveUnary(dispatcher, method, call);
+  };
   const server = new Server({
+    interceptors: [interceptor],
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
     'grpc.keepalive_time_ms': keepalive.intervalMs,
@@ -116,10 +80,8 @@ export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
     'grpc.enable_channelz': 0,
   });
   limitHeaders(server);
-  const implementation: UntypedServiceImplementation = Object.fromEntries(
-    methods.map((method) => [method.localName, unaryHandler(dispatcher, method)]),
-  );
-  server.addService(definition, implementation);
+  // Without handlers: the interceptor answers, and what it left would be UNIMPLEMENTED.
+  server.addService(definition, {});
   const health = createHealth();
   health.addToServer(server);
   addReflection(server, dispatcher);
