@@ -3,9 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   type BatchCheckPermissionsRequest,
   type BatchCheckPermissionsResponse,
-  BatchCheckPermissionsResponseSchema,
   type BatchCheckPermissionsResult,
-  BatchCheckPermissionsResultSchema,
   CheckErrorSchema,
   type CheckPermissionResponse,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
@@ -13,6 +11,7 @@ import { invalidArgument } from '../errors.ts';
 import { stripBearer, type TokenVerifier } from '../token/principal.ts';
 import { checkPermission } from './check-permission.ts';
 import { errorReason, errorStatus } from './errors.ts';
+import { batchMessage, batchResultMessage } from './messages.ts';
 import type { Services } from './services.ts';
 
 const MAX_CHECKS = 500;
@@ -30,32 +29,42 @@ const verifyOnce = (verifier: TokenVerifier): TokenVerifier => {
   };
 };
 
-const succeeded = (response: CheckPermissionResponse): BatchCheckPermissionsResult =>
-  create(BatchCheckPermissionsResultSchema, { outcome: { case: 'response', value: response } });
-
-/** @param onDefect Reports an error that is not the caller's; its text is for the log only. */
-export const batchCheckPermissions = async (
+/**
+ * Answers at once when every check does.
+ * @param onDefect Reports an error that is not the caller's; its text is for the log only.
+ */
+export const batchCheckPermissions = (
   services: Services,
   request: BatchCheckPermissionsRequest,
   onDefect: (error: unknown) => void,
-): Promise<BatchCheckPermissionsResponse> => {
+): BatchCheckPermissionsResponse | Promise<BatchCheckPermissionsResponse> => {
   const { checks } = request;
   if (checks.length === 0 || checks.length > MAX_CHECKS) {
     throw invalidArgument('checks', `must have 1 to ${MAX_CHECKS} checks; this request has ${checks.length}.`);
   }
+  const verifier = verifyOnce(services.verifier);
+  const results: BatchCheckPermissionsResult[] = [];
+  const waiting: Promise<void>[] = [];
   const failed = (error: unknown): BatchCheckPermissionsResult => {
     const status = errorStatus(error, onDefect);
     const value = create(CheckErrorSchema, { code: status.code, message: status.message, reason: errorReason(error) });
-    return create(BatchCheckPermissionsResultSchema, { outcome: { case: 'error', value } });
+    return batchResultMessage({ case: 'error', value });
   };
-  const once: Services = { ...services, verifier: verifyOnce(services.verifier) };
-  const results = checks.map((check, index): BatchCheckPermissionsResult | Promise<BatchCheckPermissionsResult> => {
+  const place = async (index: number, response: Promise<CheckPermissionResponse>): Promise<void> => {
     try {
-      const response = checkPermission(once, check, index);
-      return response instanceof Promise ? response.then(succeeded, failed) : succeeded(response);
+      results[index] = batchResultMessage({ case: 'response', value: await response });
     } catch (error) {
-      return failed(error);
+      results[index] = failed(error);
     }
-  });
-  return create(BatchCheckPermissionsResponseSchema, { results: await Promise.all(results) });
+  };
+  for (const [index, check] of checks.entries()) {
+    try {
+      const response = checkPermission(services, check, index, verifier);
+      if (response instanceof Promise) waiting.push(place(index, response));
+      else results[index] = batchResultMessage({ case: 'response', value: response });
+    } catch (error) {
+      results[index] = failed(error);
+    }
+  }
+  return waiting.length === 0 ? batchMessage(results) : Promise.all(waiting).then(() => batchMessage(results));
 };

@@ -2,6 +2,9 @@
 import { create } from '@bufbuild/protobuf';
 import { type Timestamp, TimestampSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
+  type BatchCheckPermissionsResponse,
+  type BatchCheckPermissionsResult,
+  type CheckPermissionResponse,
   type Membership,
   MembershipSchema,
   type Organization,
@@ -16,7 +19,7 @@ import {
 import type { MembershipRecord, OrganizationRecord } from '../database/organizations.ts';
 import type { UserRecord } from '../database/users.ts';
 import { isBanned } from '../permission/ban.ts';
-import type { DecisionReason } from '../permission/decide.ts';
+import type { Decision, DecisionReason } from '../permission/decide.ts';
 import type { Principal } from '../token/principal.ts';
 import type { DecisionSource } from './services.ts';
 
@@ -41,6 +44,48 @@ export const sourceMessage: Readonly<Record<DecisionSource, Source>> = {
   redis: Source.REDIS,
   database: Source.DATABASE,
   token: Source.TOKEN,
+};
+
+/**
+ * The answers of the hot path, written out: a message of proto3 is a plain object with its name and all fields in it, which
+ * `create` puts together field by field, at six times the cost. A test holds them against `create`.
+ */
+export const checkPermissionMessage = (
+  { allowed, reason, roles, grantedBy }: Decision,
+  source: DecisionSource,
+  computedAt: number,
+  principal: Principal | null,
+): CheckPermissionResponse => {
+  const message: CheckPermissionResponse = {
+    $typeName: 'assent.auth.v1.CheckPermissionResponse',
+    allowed,
+    reason: reasonMessage[reason],
+    roles: roles.slice(),
+    grantedBy,
+    source: sourceMessage[source],
+    computedAt: timestampFromMillis(computedAt),
+  };
+  if (principal !== null) message.principal = principalMessage(principal);
+  return message;
+};
+
+export const batchResultMessage = (outcome: BatchCheckPermissionsResult['outcome']): BatchCheckPermissionsResult => ({
+  $typeName: 'assent.auth.v1.BatchCheckPermissionsResult',
+  outcome,
+});
+
+export const batchMessage = (results: BatchCheckPermissionsResult[]): BatchCheckPermissionsResponse => ({
+  $typeName: 'assent.auth.v1.BatchCheckPermissionsResponse',
+  results,
+});
+
+const timestampFromMillis = (milliseconds: number): Timestamp => {
+  const seconds = Math.floor(milliseconds / 1_000);
+  return {
+    $typeName: 'google.protobuf.Timestamp',
+    seconds: BigInt(seconds),
+    nanos: (milliseconds - seconds * 1_000) * 1_000_000,
+  };
 };
 
 export const principalMessage = (principal: Principal): PrincipalMessage => create(PrincipalSchema, { ...principal });

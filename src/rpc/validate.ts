@@ -59,14 +59,26 @@ export const checkToken = (violations: Violations, field: string, value: string)
 
 const NO_PERMISSION: PermissionName = { resource: '', action: '' };
 
+/**
+ * Permissions that were taken apart before: an application asks for the same few again and again, and their parts are then
+ * the same strings, whose hashes are known. Bounded, since callers name what they like.
+ */
+const takenApart = new Map<string, PermissionName>();
+const MAX_TAKEN_APART = 1_000;
+
 /** A permission, as `resource:action`; taken apart when it is one. */
 export const checkPermissionName = (violations: Violations, field: string, value: string): PermissionName => {
+  const known = takenApart.get(value);
+  if (known !== undefined) return known;
   if (!checkText(violations, field, value, MAX_PERMISSION_BYTES)) return NO_PERMISSION;
   const permission = parsePermission(value);
   if (permission === null) {
     violations.add(field, 'must be resource:action, for example leave:approve, without wildcards.');
+    return NO_PERMISSION;
   }
-  return permission ?? NO_PERMISSION;
+  if (takenApart.size === MAX_TAKEN_APART) takenApart.clear();
+  takenApart.set(value, permission);
+  return permission;
 };
 
 /** A page size: 0 stands for 50. */

@@ -3,6 +3,8 @@ import { expect, it } from 'vitest';
 import {
   BatchCheckPermissionsRequestSchema,
   CheckPermissionRequestSchema,
+  Reason,
+  Source,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError } from '../../src/errors.ts';
 import { DEFAULT_POLICY } from '../../src/permission/default-policy.ts';
@@ -51,4 +53,47 @@ it('verifies each distinct token once, in whatever order and spelling it comes, 
   // Nothing is kept from one batch to the next.
   await batchCheckPermissions(parts, request, () => {});
   expect(parts.verified).toHaveLength(6);
+});
+
+const check = (userId: string, permission = 'a:b') =>
+  create(CheckPermissionRequestSchema, {
+    subject: { case: 'userId', value: userId },
+    scope: { case: 'platform', value: {} },
+    permission,
+  });
+
+it('answers at once when every check does', async () => {
+  const request = create(BatchCheckPermissionsRequestSchema, { checks: [check('a'), check('b', '*:*'), check('')] });
+  const response = batchCheckPermissions(services(), request, () => {});
+  if (response instanceof Promise) throw new Error('it made its caller wait');
+  expect(response.results.map(({ outcome }) => outcome.value?.reason)).toEqual([
+    Reason.USER_NOT_FOUND,
+    'checks[1].permission',
+    'checks[2].user_id',
+  ]);
+});
+
+it('answers in the order of the checks, whichever of them are late, fail late or fail at once', async () => {
+  const parts = services();
+  const waits = new Map<string, PromiseWithResolvers<void>>();
+  const reading = { facts: { user: null, organization: null }, tier: 'redis', readAt: 0 } as const;
+  const read: Services['cache']['read'] = ({ userId }) => {
+    if (userId.startsWith('at once')) return { ...reading, tier: 'memory' };
+    if (userId === 'broken') throw new AssentError('DATABASE_UNAVAILABLE', 'no');
+    const wait = Promise.withResolvers<void>();
+    waits.set(userId, wait);
+    return wait.promise.then(() => reading);
+  };
+  const users = ['late 1', 'at once 1', 'late 2', 'broken', 'late 3', 'at once 2'];
+  const request = create(BatchCheckPermissionsRequestSchema, { checks: users.map((userId) => check(userId)) });
+  const response = batchCheckPermissions({ ...parts, cache: { read } }, request, () => {});
+  waits.get('late 3')?.resolve();
+  waits.get('late 2')?.reject(new AssentError('OVERLOADED', 'no'));
+  waits.get('late 1')?.resolve();
+  const { results } = await response;
+  const said = results.map(({ outcome }) =>
+    outcome.case === 'response' ? outcome.value.source : outcome.value?.reason,
+  );
+  const { MEMORY, REDIS } = Source;
+  expect(said).toEqual([REDIS, MEMORY, 'OVERLOADED', 'DATABASE_UNAVAILABLE', REDIS, MEMORY]);
 });
