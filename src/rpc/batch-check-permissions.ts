@@ -1,4 +1,5 @@
 /** BatchCheckPermissions: each check as CheckPermission would answer it, in order. */
+import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import {
   type BatchCheckPermissionsRequest,
@@ -16,13 +17,28 @@ import type { Services } from './services.ts';
 
 const MAX_CHECKS = 500;
 
+/** Distinct tokens that are verified before others have their turn: each may take the event loop for 70 us. */
+const TOKENS_IN_ONE_TURN = 8;
+
 /** Verifies each distinct token once for the batch; nothing is kept after it. */
 const verifyOnce = (verifier: TokenVerifier): TokenVerifier => {
   const verified = new Map<string, ReturnType<TokenVerifier['verify']>>();
+  let turn = Promise.resolve();
+  const verify = (token: string): ReturnType<TokenVerifier['verify']> => {
+    if (verified.size >= TOKENS_IN_ONE_TURN) {
+      turn = turn.then(() => setImmediate());
+      return turn.then(() => verifier.verify(token));
+    }
+    try {
+      return verifier.verify(token);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
   return {
     verify: (token) => {
       const bare = stripBearer(token);
-      const known = verified.get(bare) ?? verifier.verify(bare);
+      const known = verified.get(bare) ?? verify(bare);
       verified.set(bare, known);
       return known;
     },

@@ -45,8 +45,8 @@ const askedBy = (request: Request, principal: Principal): Asked => {
 };
 
 /**
- * Resolves a checked request: at once for a user id, so that an answer from memory needs no promise.
- * @throws {AssentError} when the token does not verify.
+ * Resolves a checked request: at once for a user id and for most tokens, so that an answer from memory needs no promise.
+ * @throws {AssentError} when the token does not verify, or rejects with it.
  */
 export const resolveAsked = (request: Request, verifier: TokenVerifier): Asked | Promise<Asked> => {
   const { subject, scope } = request;
@@ -54,7 +54,10 @@ export const resolveAsked = (request: Request, verifier: TokenVerifier): Asked |
     const organizationId = scope.case === 'organizationId' ? scope.value : null;
     return { kind: 'facts', key: { userId: subject.value, organizationId }, principal: null };
   }
-  return verifier.verify(subject.value ?? '').then(({ principal }) => askedBy(request, principal));
+  const verified = verifier.verify(subject.value ?? '');
+  return verified instanceof Promise
+    ? verified.then(({ principal }) => askedBy(request, principal))
+    : askedBy(request, verified.principal);
 };
 
 /** Reads the facts as fresh as the request wants them. */

@@ -69,3 +69,20 @@ export const parseCompact = (text: string): CompactToken => {
     hasSignature: signature !== '',
   };
 };
+
+/** What the signature of a token is over, the signature, and the payload, still encoded. */
+export const signedParts = ({
+  text,
+}: CompactToken): { readonly signed: string; readonly signature: Buffer; readonly payload: string } => {
+  const end = text.lastIndexOf('.');
+  const signed = text.slice(0, end);
+  return {
+    signed,
+    signature: Buffer.from(text.slice(end + 1), 'base64url'),
+    payload: signed.slice(signed.indexOf('.') + 1),
+  };
+};
+
+/** The refusal of a token that no key fits. */
+export const signatureInvalid = (): AssentError =>
+  new AssentError('TOKEN_SIGNATURE_INVALID', "The token's signature does not verify.");

@@ -2,6 +2,7 @@
 import type { CryptoKey } from 'jose';
 import { importJWK } from 'jose';
 import { type AsymmetricAlgorithm, usableKey } from './algorithm.ts';
+import { type InPlaceKey, inPlaceKey } from './in-place.ts';
 import type { PublishedKey } from './key-source.ts';
 
 /** A public key with the one algorithm that it may verify. */
@@ -9,6 +10,8 @@ export interface ImportedKey {
   readonly kid: string;
   readonly algorithm: AsymmetricAlgorithm;
   readonly key: CryptoKey;
+  /** The same key where it verifies without a promise. */
+  readonly inPlace: InPlaceKey | null;
   /** Milliseconds since the epoch, grace included: from then on the key verifies nothing. Null when it does not expire. */
   readonly usableUntil: number | null;
 }
@@ -32,7 +35,8 @@ export const importKey = async (published: PublishedKey, graceMs: number): Promi
     if (key instanceof Uint8Array) return 'it is symmetric';
     const { modulusLength } = key.algorithm as { modulusLength?: number };
     if (modulusLength !== undefined && modulusLength < MIN_RSA_BITS) return `it has fewer than ${MIN_RSA_BITS} bits`;
-    return { kid, algorithm, key, usableUntil: expiresAt === null ? null : expiresAt + graceMs };
+    const usableUntil = expiresAt === null ? null : expiresAt + graceMs;
+    return { kid, algorithm, key, inPlace: inPlaceKey(jwk, algorithm), usableUntil };
   } catch {
     // The reason is in the key's bytes, and no log needs those.
     return 'it cannot be imported';

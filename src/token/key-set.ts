@@ -38,8 +38,11 @@ export interface KeySetOptions {
 
 /** Where a verifier gets a key from. */
 export interface KeyFinder {
-  /** @throws AssentError TOKEN_KEY_UNKNOWN, or KEYS_UNAVAILABLE when there are no keys that may be used. */
-  find(kid: string): Promise<ImportedKey>;
+  /**
+   * At once when the key is here; else it waits for a fetch, maybe one of its own.
+   * @throws AssentError TOKEN_KEY_UNKNOWN, or KEYS_UNAVAILABLE when there are no keys that may be used; by rejecting.
+   */
+  find(kid: string): ImportedKey | Promise<ImportedKey>;
 }
 
 /** The keys of one source. */
@@ -143,13 +146,10 @@ export const createKeySet = (source: KeySource, options: KeySetOptions = {}): Ke
     void refresh(timeoutMs);
   };
 
-  const find = async (kid: string): Promise<ImportedKey> => {
+  const waitFor = async (kid: string): Promise<ImportedKey> => {
     const arrived = clock.monotonic();
+    if (flight !== null) await flight;
     let key = lookUp(kid);
-    if (key === undefined && flight !== null) {
-      await flight;
-      key = lookUp(kid);
-    }
     if (key === undefined) {
       // The fetch that was under way may have read the keys before this one was added: it is worth one of its own,
       // within what is left of the time that this call may take.
@@ -166,7 +166,7 @@ export const createKeySet = (source: KeySource, options: KeySetOptions = {}): Ke
 
   return {
     start: () => refresh(fetchTimeoutMs),
-    find,
+    find: (kid) => lookUp(kid) ?? waitFor(kid),
     stop: () => {
       clearTimeout(timer);
       stopping.abort(new Error('The key set was stopped.'));

@@ -27,11 +27,12 @@ export interface VerifiedToken {
 /** Checks tokens. */
 export interface TokenVerifier {
   /**
+   * At once where the key is here and its algorithm cheap; then it throws instead of rejecting.
    * @param token A compact JWS, with or without `Bearer ` before it.
    * @throws AssentError with a TokenErrorCode when the token is refused, KEYS_UNAVAILABLE when there are no public keys
    *   to judge it by.
    */
-  verify(token: string): Promise<VerifiedToken>;
+  verify(token: string): VerifiedToken | Promise<VerifiedToken>;
 }
 
 // RFC 9110 section 11.1: the scheme is case-insensitive, and one or more spaces follow it.

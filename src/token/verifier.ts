@@ -11,9 +11,10 @@ import { isAsymmetricAlgorithm } from './algorithm.ts';
 import { type ClaimRules, checkClaims } from './claims.ts';
 import { type CompactToken, parseCompact } from './compact.ts';
 import { verifyHmac } from './hmac.ts';
+import type { ImportedKey } from './imported-key.ts';
 import { parseJsonObject } from './json.ts';
 import type { KeyFinder } from './key-set.ts';
-import { stripBearer, type TokenVerifier } from './principal.ts';
+import { stripBearer, type TokenVerifier, type VerifiedToken } from './principal.ts';
 import { verifySignature } from './signature.ts';
 
 /** Tokens that the monolith signs with a shared secret. */
@@ -77,19 +78,31 @@ const hs256Family = ({ secrets, issuer = null, audience = null }: Hs256Options):
   };
 };
 
+const verifyBy = (key: ImportedKey, token: CompactToken): Uint8Array | Promise<Uint8Array> => {
+  if (key.algorithm !== token.alg) throw algorithmRefused();
+  return verifySignature(token, key);
+};
+
 const asymmetricFamily = ({ keys, issuer, audience }: AsymmetricOptions): Family => {
   const audiences = (typeof audience === 'string' ? [audience] : audience).map((one) => notEmpty('audience', one));
   if (audiences.length === 0) throw new Error('Asymmetric tokens need at least one audience.');
   return {
     rules: { family: 'asymmetric', issuer: notEmpty('issuer', issuer), audiences },
-    payloadOf: async (token) => {
-      const { alg, kid } = token;
+    payloadOf: (token) => {
+      const { kid } = token;
       if (kid === null || kid === '') throw new AssentError('TOKEN_KEY_UNKNOWN', 'The token names no key.');
-      const found = await keys.find(kid);
-      if (found.algorithm !== alg) throw algorithmRefused();
-      return verifySignature(token, found.key, alg);
+      const found = keys.find(kid);
+      return found instanceof Promise ? found.then((late) => verifyBy(late, token)) : verifyBy(found, token);
     },
   };
+};
+
+const judge = ({ typ }: CompactToken, payload: Uint8Array, rules: ClaimRules, now: () => number): VerifiedToken => {
+  const claims = parseJsonObject(payload);
+  if (claims === null) {
+    throw new AssentError('TOKEN_MALFORMED', "The token's payload is not a JSON object with distinct members.");
+  }
+  return checkClaims(typ, claims, rules, now());
 };
 
 /**
@@ -111,15 +124,14 @@ export const createTokenVerifier = async ({
   };
 
   return {
-    verify: async (text) => {
+    verify: (text) => {
       const token = parseCompact(stripBearer(text));
       const { rules, payloadOf } = familyOf(token.alg);
       if (!token.hasSignature) throw new AssentError('TOKEN_MALFORMED', 'The token is not signed.');
-      const payload = parseJsonObject(await payloadOf(token));
-      if (payload === null) {
-        throw new AssentError('TOKEN_MALFORMED', "The token's payload is not a JSON object with distinct members.");
-      }
-      return checkClaims(token.typ, payload, rules, now());
+      const payload = payloadOf(token);
+      return payload instanceof Promise
+        ? payload.then((late) => judge(token, late, rules, now))
+        : judge(token, payload, rules, now);
     },
   };
 };

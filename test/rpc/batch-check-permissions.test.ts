@@ -97,3 +97,37 @@ it('answers in the order of the checks, whichever of them are late, fail late or
   const { MEMORY, REDIS } = Source;
   expect(said).toEqual([REDIS, MEMORY, 'OVERLOADED', 'DATABASE_UNAVAILABLE', REDIS, MEMORY]);
 });
+
+it('answers at once for a token that verifies at once, and verifies a few in one turn of the event loop, no more', async () => {
+  const parts = services();
+  const verified: string[] = [];
+  const verifier: Services['verifier'] = {
+    verify: (token) => {
+      verified.push(token);
+      if (token === 'bad') throw new AssentError('TOKEN_EXPIRED', 'no');
+      return { principal: { ...principal, userId: token }, issuedAt: null, expiresAt: 1 };
+    },
+  };
+  const ask = (tokens: readonly string[]) =>
+    batchCheckPermissions(
+      { ...parts, verifier },
+      create(BatchCheckPermissionsRequestSchema, {
+        checks: tokens.map((value) =>
+          create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
+        ),
+      }),
+      () => {},
+    );
+  expect(ask(['a', 'a', 'b'])).not.toBeInstanceOf(Promise);
+  expect(verified.splice(0)).toEqual(['a', 'b']);
+
+  const tokens = ['bad', ...Array.from({ length: 20 }, (_, index) => `user ${index}`), 'bad', 'user 7', 'user 19'];
+  const late = ask(tokens);
+  expect(verified).toHaveLength(8);
+  const { results } = await late;
+  expect(verified).toEqual(tokens.slice(0, 21));
+  const said = results.map(({ outcome }) =>
+    outcome.case === 'response' ? outcome.value.principal?.userId : outcome.value?.reason,
+  );
+  expect(said).toEqual(tokens.map((token) => (token === 'bad' ? 'TOKEN_EXPIRED' : token)));
+});

@@ -79,7 +79,7 @@ export const createHs256Verifier = (options: Partial<Hs256Options> = {}, now = (
   createTokenVerifier({ hs256: { secrets: [SECRET], ...options }, asymmetric: null, now });
 
 /** The code of the refusal; anything that is not one fails the test with what it is. */
-export const refusalOf = async (result: Promise<unknown> | (() => unknown)): Promise<ErrorCode> => {
+export const refusalOf = async (result: unknown): Promise<ErrorCode> => {
   let value: unknown;
   try {
     value = await (typeof result === 'function' ? result() : result);
