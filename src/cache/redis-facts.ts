@@ -45,9 +45,7 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
     onRefused(reason);
     return null;
   };
-  const read = async ({ userId, organizationId }: FactsKey, name: string): Promise<CachedFacts | null> => {
-    const value = await store.get(name);
-    if (value === null) return null;
+  const judge = ({ userId, organizationId }: FactsKey, name: string, value: string): CachedFacts | null => {
     const entry = decodeEntry(seal, name, value);
     if (entry === null) return refused('unreadable');
     if (remainingLife(entry, ttlMs, clock.now()) <= 0) return refused('expired');
@@ -57,7 +55,8 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
   return {
     load: async (key, stamp) => {
       const name = redisKey(key);
-      const entry = await read(key, name);
+      const value = await store.get(name);
+      const entry = value === null ? null : judge(key, name, value);
       if (entry !== null) return { ...entry, tier: 'redis' };
       const loaded = await next.load(key, stamp);
       const now = clock.now();

@@ -23,6 +23,17 @@ const entry = (change: Partial<CachedFacts> = {}): CachedFacts => ({
   readAt: NOW,
   ...change,
 });
+/** With characters of one to four bytes, and what JSON escapes. */
+const manyScripts = entry({
+  facts: {
+    user: { roles: ['us\u00e9r\n"'], ban: { until: NOW } },
+    organization: {
+      status: 'present',
+      memberRoles: ['\u5f79\u5272', '\u{1f511}'],
+      dynamicRoles: [{ role: '},\n"role"', grants: [['\\', '\u2028']] }],
+    },
+  },
+});
 const view = { role: 'staff', permissions: ['data:read'] };
 const NAME = 'perm:u:o';
 const seal = createEntrySeal('the secret of all replicas');
@@ -45,8 +56,11 @@ describe('an entry in Redis', () => {
     ['nothing', ''],
     ['no object', 'null'],
     ['an entry of somebody else', JSON.stringify(view)],
-    ['another version', encode().replace('"v":2', '"v":1')],
-    ['no epoch', encode(entry({ stamp: { epoch: '', seq: 1 } }))],
+    ['a later version', encode().replace('"v":3', '"v":4')],
+    [
+      'the version before',
+      '{"role":"staff","permissions":["data:read"],"assent":{"v":2,"epoch":"js:S:now","seq":7,"readAt":1800000000000,"facts":{"user":null,"organization":null},"mac":"uu2tHO9ybwAK5pGWaDx537dC99m8RFkNFMEk-PjBlIQ"}}',
+    ],
     ['a sequence that is none', encode().replace('"seq":7', '"seq":"7"')],
     ['facts of another shape', encode().replace('"memberRoles":[', '"memberRoles":[1,')],
     ['arrays within arrays', `{"assent":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
@@ -61,7 +75,17 @@ describe('an entry in Redis', () => {
       ),
     ],
     ['a code of another secret', encodeEntry(createEntrySeal('a guess'), NAME, entry(), view)],
-    ['no code', encode().replace(/,"mac":"[^"]*"/, '')],
+    ['no code', encode().replace(/"mac":"[^"]*"/, '"mac":""')],
+    ['its own code twice', encode().replace(/"mac":("[^"]*")/, '"mac":$1,"mac":$1')],
+    [
+      'the code of another entry',
+      encode().replace(/"mac":"[^"]*"/, /"mac":"[^"]*"/.exec(encode(entry({ readAt: 0 })))?.[0] ?? ''),
+    ],
+    ['a code that is not ASCII', encode().replace(/"mac":"[^"]*"/, `"mac":"${'\u00e9'.repeat(43)}"`)],
+    ['the same in another form', JSON.stringify(JSON.parse(encode()))],
+    ['other permissions', encode().replace('data:read', 'data:reaD')],
+    ['something after it', `${encode()} `],
+    ['something before it', ` ${encode()}`],
   ])('is a miss: %s', (_name, text) => {
     expect(text).not.toBe(encode());
     expect(decode(text)).toBeNull();
@@ -71,19 +95,57 @@ describe('an entry in Redis', () => {
     expect(decode(encode(), 'perm:v:o')).toBeNull();
   });
 
-  it('is never made of any bytes, nor of a genuine entry with any bytes in it', () => {
-    const genuine = encode();
-    const said = JSON.stringify(decode(genuine));
+  it('is never made of any bytes, nor of any JSON', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
         expect(decode(text)).toBeNull();
       }),
     );
+  });
+
+  it('is a miss when any one of its bits is another one, and when it ends early', () => {
+    const bytes = Buffer.from(encode(manyScripts, { role: 'r\u00f4le', permissions: ['\u{1f511}:read'] }));
+    expect(decode(bytes.toString())).toEqual(manyScripts);
+    for (const [index, byte] of bytes.entries()) {
+      for (let bit = 1; bit < 256; bit *= 2) {
+        bytes[index] = byte ^ bit;
+        expect(decode(bytes.toString())).toBeNull();
+      }
+      bytes[index] = byte;
+      expect(decode(bytes.subarray(0, index).toString())).toBeNull();
+    }
+  });
+
+  it('is a miss with anything else put in the place of anything in it', () => {
+    const genuine = encode(manyScripts);
     fc.assert(
-      fc.property(fc.nat(genuine.length - 1), fc.nat(3), fc.string({ maxLength: 3 }), (at, gone, put) => {
-        const read = decode(genuine.slice(0, at) + put + genuine.slice(at + gone));
-        // What differs only outside of what is sealed says the same.
-        expect(read === null || JSON.stringify(read) === said).toBe(true);
+      fc.property(fc.nat(genuine.length), fc.nat(3), fc.string({ maxLength: 3 }), (at, gone, put) => {
+        const text = genuine.slice(0, at) + put + genuine.slice(at + gone);
+        expect(decode(text)).toEqual(text === genuine ? manyScripts : null);
+      }),
+    );
+  });
+
+  it('says what was read, and shows what is shown, whatever the names are', () => {
+    const name = fc.string({ unit: 'binary' });
+    const names = fc.array(name, { maxLength: 3 });
+    const organization = fc.record({
+      status: fc.constantFrom('present' as const, 'absent' as const, 'disabled' as const),
+      memberRoles: fc.option(names),
+      dynamicRoles: fc.array(fc.record({ role: name, grants: fc.array(fc.tuple(name, name)) }), { maxLength: 2 }),
+    });
+    const user = fc.record({ roles: names, ban: fc.option(fc.record({ until: fc.option(fc.nat()) })) });
+    const any = fc.record({
+      facts: fc.record({ user: fc.option(user), organization: fc.option(organization) }),
+      stamp: fc.record({ epoch: name, seq: fc.nat() }),
+      readAt: fc.nat(),
+    });
+    fc.assert(
+      fc.property(any, name, names, name, name, (one, role, permissions, key, other) => {
+        const text = encodeEntry(seal, key, one, { role, permissions });
+        expect(decodeEntry(seal, key, text)).toEqual(one);
+        expect(JSON.parse(text)).toMatchObject({ role, permissions });
+        expect(decodeEntry(seal, other, text)).toEqual(other === key ? one : null);
       }),
     );
   });
