@@ -13,6 +13,9 @@ const RECONNECT_MAX_MS = 1_000;
 /** A connection on which nothing comes back for this long after a command is dropped and made anew. */
 const SILENCE_MS = 1_000;
 
+const NOTHING: Promise<null> = Promise.resolve(null);
+const valueOrNull = (range: string): string | null => (range === '' ? null : range);
+
 export interface RedisStoreOptions {
   /** A Redis URL, `redis://` or `rediss://`. */
   readonly url: string;
@@ -55,20 +58,41 @@ export const createRedisStore = ({ url, clock, onError, onReady }: RedisStoreOpt
     return null;
   };
 
+  const getFailed = failed('get');
+  const setFailed = failed('set');
+  const deleteFailed = failed('delete');
+
+  let gathering = false;
+  /** Lets what is sent until the end of this turn of the event loop go out by one write: each costs a call of the system. */
+  const gather = (): void => {
+    if (gathering) return;
+    gathering = true;
+    const { stream } = redis;
+    stream.cork();
+    process.nextTick(() => {
+      gathering = false;
+      stream.uncork();
+    });
+  };
+
   return {
     available,
-    get: async (key) => {
-      if (!available()) return null;
+    get: (key) => {
+      if (!available()) return NOTHING;
+      gather();
       // As GET, with a bound on what comes; a key that is not there reads as the empty string.
-      const value = await redis.getrange(key, 0, MAX_VALUE_BYTES - 1).catch(failed('get'));
-      return value === '' ? null : value;
+      return redis.getrange(key, 0, MAX_VALUE_BYTES - 1).then(valueOrNull, getFailed);
     },
     set: (key, value, lifeMs) => {
-      if (available()) redis.set(key, value, 'PX', Math.ceil(lifeMs)).catch(failed('set'));
+      if (!available()) return;
+      gather();
+      redis.set(key, value, 'PX', Math.ceil(lifeMs)).catch(setFailed);
     },
     delete: (key) => {
       // Sent even while paused: other services read the key, and nobody waits for the answer.
-      if (redis.status === 'ready') redis.unlink(key).catch(failed('delete'));
+      if (redis.status !== 'ready') return;
+      gather();
+      redis.unlink(key).catch(deleteFailed);
     },
     end: () => redis.disconnect(),
   };
