@@ -178,9 +178,7 @@ export const optimisations: readonly Guard[] = [
   },
   {
     name: 'looking for a stream that went back while connected: it cannot, and the next session sees it',
-    without: [
-      session("if (begun && now.state.last_seq < position.applied) throw new Error('the stream went back');", ''),
-    ],
+    without: [session("if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');", '')],
   },
   {
     name: 'looking for messages that are gone: without it there is no proof, and no cache',
