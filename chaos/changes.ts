@@ -1,51 +1,61 @@
 /** What writers do: the change of rows, what it makes true, and the event that tells of it. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { answerOf, GRANTING_ROLE, LACKING_ROLE, type Membership, type Person } from './population.ts';
+import { PERMISSION } from './client.ts';
+import {
+  answerNow,
+  GRANTING_ROLE,
+  LACKING_ROLE,
+  type Membership,
+  type Organization,
+  type Person,
+} from './population.ts';
 import type { PublishedEvent } from './publisher.ts';
 import type { Random } from './random.ts';
 
 export interface PlannedChange {
   readonly event: PublishedEvent;
-  readonly person: Person;
-  readonly membership: Membership;
-  /** After the change. */
-  readonly banned: boolean;
-  readonly role: string | null;
+  /** Whose answers it changes, and the one of them that is waited for on every replica. */
+  readonly affected: readonly Membership[];
+  readonly watched: Membership;
+  /** Makes it true of the people and organizations here. */
+  apply(): void;
+  /** Does it in the database. May be done again when nobody knows whether it was done. */
   commit(pool: pg.Pool): Promise<unknown>;
 }
 
 const WHERE_MEMBER = '"userId" = $1 AND "organizationId" = $2';
 
-const ban = (person: Person, membership: Membership, banned: boolean): PlannedChange => ({
+const ban = (person: Person, watched: Membership, banned: boolean): PlannedChange => ({
   event: { name: 'user.updated', userId: person.userId },
-  person,
-  membership,
-  banned,
-  role: membership.role,
+  affected: person.memberships,
+  watched,
+  apply: () => {
+    person.banned = banned;
+  },
   commit: (pool) => pool.query('UPDATE users SET banned = $2 WHERE id = $1', [person.userId, banned]),
 });
 
-const setRole = (person: Person, membership: Membership, role: string | null): PlannedChange => {
-  const { userId, organizationId } = membership;
+const setRole = (membership: Membership, role: string | null): PlannedChange => {
+  const { userId, organizationId, role: before } = membership;
   const ids = [userId, organizationId];
   const commitOf = (pool: pg.Pool): Promise<unknown> => {
     if (role === null) return pool.query(`DELETE FROM members WHERE ${WHERE_MEMBER}`, ids);
-    if (membership.role !== null) {
-      return pool.query(`UPDATE members SET role = $3 WHERE ${WHERE_MEMBER}`, [...ids, role]);
-    }
+    if (before !== null) return pool.query(`UPDATE members SET role = $3 WHERE ${WHERE_MEMBER}`, [...ids, role]);
     return pool.query(
-      'INSERT INTO members (id, "userId", "organizationId", role, "createdAt") VALUES ($3, $1, $2, $4, now())',
+      `INSERT INTO members (id, "userId", "organizationId", role, "createdAt") SELECT $3, $1, $2, $4, now()
+       WHERE NOT EXISTS (SELECT FROM members WHERE ${WHERE_MEMBER})`,
       [...ids, randomUUID(), role],
     );
   };
-  const verb = role === null ? 'removed' : membership.role === null ? 'added' : 'role_changed';
+  const verb = role === null ? 'removed' : before === null ? 'added' : 'role_changed';
   return {
     event: { name: `member.${verb}`, userId, organizationId },
-    person,
-    membership,
-    banned: person.banned,
-    role,
+    affected: [membership],
+    watched: membership,
+    apply: () => {
+      membership.role = role;
+    },
     commit: commitOf,
   };
 };
@@ -56,10 +66,57 @@ export const planChange = (person: Person, random: Random, serial: number): Plan
   // Roles that nobody defined grant nothing, and come back with the answer.
   const named = (role: string): string => `${role},change-${serial}`;
   if (person.banned) return ban(person, membership, false);
-  if (membership.role === null || !answerOf(false, membership.role).allowed) {
-    return setRole(person, membership, named(GRANTING_ROLE));
-  }
+  if (!answerNow(membership).allowed) return setRole(membership, named(GRANTING_ROLE));
   const way = random.next();
   if (way < 0.35) return ban(person, membership, true);
-  return setRole(person, membership, way < 0.6 ? null : named(LACKING_ROLE));
+  return setRole(membership, way < 0.6 ? null : named(LACKING_ROLE));
+};
+
+const [RESOURCE, ACTION] = PERMISSION.split(':') as [string, string];
+const ROLE_PERMISSION = JSON.stringify({ [RESOURCE]: [ACTION] });
+
+/** How a change of an organization's dynamic roles is told of. */
+export type OrganizationEvent = 'organization_role.changed' | 'organization.updated' | 'resync';
+
+const setGrants = (organization: Organization, watched: Membership, name: OrganizationEvent): PlannedChange => {
+  const { organizationId } = organization;
+  const grants = !organization.grants;
+  const of = [organizationId, LACKING_ROLE];
+  return {
+    event: name === 'resync' ? { name } : { name, organizationId },
+    affected: organization.memberships,
+    watched,
+    apply: () => {
+      organization.grants = grants;
+    },
+    commit: (pool) =>
+      grants
+        ? pool.query(
+            `INSERT INTO "organizationRole" (id, "organizationId", role, permission, "createdAt") SELECT $3, $1, $2, $4, now()
+             WHERE NOT EXISTS (SELECT FROM "organizationRole" WHERE "organizationId" = $1 AND role = $2)`,
+            [...of, randomUUID(), ROLE_PERMISSION],
+          )
+        : pool.query('DELETE FROM "organizationRole" WHERE "organizationId" = $1 AND role = $2', of),
+  };
+};
+
+/**
+ * Takes a dynamic role's grant from an organization that has it, else gives one to another: of those whose members are all
+ * at rest, and one of whose members the grant makes a difference to; null when there is none.
+ */
+export const planOrganizationChange = (
+  organizations: readonly Organization[],
+  random: Random,
+  name: OrganizationEvent,
+): PlannedChange | null => {
+  const free = random
+    .shuffled(organizations)
+    .filter(({ memberships }) => memberships.every(({ person }) => !person.busy));
+  for (const organization of [...free.filter(({ grants }) => grants), ...free.filter(({ grants }) => !grants)]) {
+    const watched = organization.memberships.find(
+      ({ person, role }) => !person.banned && role?.split(',').includes(LACKING_ROLE) === true,
+    );
+    if (watched !== undefined) return setGrants(organization, watched, name);
+  }
+  return null;
 };

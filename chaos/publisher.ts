@@ -4,13 +4,21 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type JetStreamClient, type NatsConnection, nanos, RetentionPolicy, StorageType } from 'nats';
+import {
+  connect,
+  type JetStreamClient,
+  type JetStreamManager,
+  type NatsConnection,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+} from 'nats';
 import type { Mark } from './streams.ts';
 
 export interface PublishedEvent {
   /** The subject without `betterauth.`. */
   readonly name: string;
-  readonly userId: string;
+  readonly userId?: string;
   readonly organizationId?: string;
 }
 
@@ -30,12 +38,15 @@ const RETRY_MS = 100;
 interface Session {
   readonly connection: NatsConnection;
   readonly jetstream: JetStreamClient;
+  readonly manager: JetStreamManager;
+  /** When the stream was made. */
+  readonly made: string;
+  /** The same, or another name for it when it lost messages. */
   readonly created: string;
 }
 
-const openStream = async (connection: NatsConnection) => {
-  const manager = await connection.jetstreamManager({ timeout: ANSWER_MS });
-  return manager.streams.info(STREAM).catch(async () => {
+const openStream = (manager: JetStreamManager) =>
+  manager.streams.info(STREAM).catch(async () => {
     const config = {
       name: STREAM,
       subjects: [`${PREFIX}.>`],
@@ -47,7 +58,6 @@ const openStream = async (connection: NatsConnection) => {
     await manager.streams.add(config).catch(() => {});
     return manager.streams.info(STREAM);
   });
-};
 
 /** Creates a publisher; it connects at the first event, and anew after each fault. */
 export const createPublisher = (url: string): Publisher => {
@@ -60,11 +70,18 @@ export const createPublisher = (url: string): Publisher => {
   const open = async (): Promise<Session> => {
     const connection = await connect({ servers: url, name: 'chaos', reconnect: false, timeout: ANSWER_MS });
     try {
-      const { created, state } = await openStream(connection);
+      const manager = await connection.jetstreamManager({ timeout: ANSWER_MS });
+      const { created, state } = await openStream(manager);
       // A stream that lost acknowledged messages numbers on from what it has left: its numbers say nothing any more.
       const lost = state.last_seq < (highest.get(created) ?? 0);
       const name = lost ? `${created} lost messages` : created;
-      return { connection, jetstream: connection.jetstream({ timeout: ANSWER_MS }), created: name };
+      return {
+        connection,
+        jetstream: connection.jetstream({ timeout: ANSWER_MS }),
+        manager,
+        made: created,
+        created: name,
+      };
     } catch (error) {
       await connection.close();
       throw error;
@@ -83,8 +100,11 @@ export const createPublisher = (url: string): Publisher => {
         session ??= open();
         const current = session;
         try {
-          const { jetstream, created } = await current;
+          const { jetstream, manager, made, created } = await current;
           const { seq } = await jetstream.publish(`${PREFIX}.${name}`, payload, { msgID: id });
+          // Made anew before this was published or since: published again, so that it is known where it stands. A stream
+          // that has it already says so with the number that it has.
+          if ((await manager.streams.info(STREAM)).created !== made) throw new Error('the stream was made anew');
           highest.set(created, Math.max(seq, highest.get(created) ?? 0));
           return { created, seq };
         } catch {

@@ -12,6 +12,8 @@ export interface Results {
   readonly withFaults: boolean;
   readonly counts: Counts;
   readonly changes: number;
+  /** By the event that told of them. */
+  readonly changesByEvent: Readonly<Record<string, number>>;
   readonly revocations: number;
   /** Of a grant that had been answered from a cache in the second before, and that was then asked about on all replicas. */
   readonly revocationsOfCachedGrants: number;
@@ -25,6 +27,15 @@ const FULL_SECONDS = 600;
 const FULL_REVOCATIONS = 1_000;
 const MIN_MEMORY = 0.5;
 const MIN_REDIS = 0.02;
+
+/** Of each scope of an event: a user, a pair, an organization, everything. */
+const EVENTS_NEEDED = [
+  'user.updated',
+  'member.role_changed',
+  'organization_role.changed',
+  'organization.updated',
+  'resync',
+];
 
 const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
@@ -56,6 +67,7 @@ const gaps = (results: Results): readonly string[] => {
   const redis = share(counts.bySource.redis, counts.answers);
   const needed = revocationsNeeded(seconds);
   const missing = faultKinds.filter((kind) => faults[kind] === undefined);
+  const untold = EVENTS_NEEDED.filter((name) => results.changesByEvent[name] === undefined);
   return [
     ...(memory < MIN_MEMORY ? [`only ${percent(memory)} of the answers came from memory`] : []),
     ...(redis < MIN_REDIS ? [`only ${percent(redis)} of the answers came from Redis`] : []),
@@ -64,6 +76,7 @@ const gaps = (results: Results): readonly string[] => {
           `only ${revocationsOfCachedGrants} of ${needed} revocations hit a cached grant that was then asked about everywhere`,
         ]
       : []),
+    ...(withFaults && untold.length > 0 ? [`no change was told of by ${untold.join(', ')}`] : []),
     ...(withFaults && missing.length > 0 ? [`these faults did not occur: ${missing.join(', ')}`] : []),
   ];
 };
@@ -96,6 +109,7 @@ export const summary = (results: Results): readonly string[] => {
     `seed ${seed}, ${seconds} s: ${counts.calls} calls, ${counts.answers} answers`,
     `answers from memory ${from(counts.bySource.memory)}, Redis ${from(counts.bySource.redis)}, PostgreSQL ${from(counts.bySource.database)}`,
     `${results.changes} changes, ${results.revocations} revocations, of which ${results.revocationsOfCachedGrants} of a grant that was cached and then asked about on every replica (${revocationsNeeded(seconds)} needed); ${results.publishRetries} publishes tried again`,
+    `changes by event: ${listed(results.changesByEvent)}`,
     `faults: ${listed(results.faults)}`,
     `checks failed by status: ${listed(counts.failures)}`,
     `  while broken: PostgreSQL ${counts.failuresByCause.postgres}, the replica ${counts.failuresByCause.replica}, neither ${counts.failuresByCause.none} (without RESOURCE_EXHAUSTED)`,
@@ -112,6 +126,7 @@ export const toJson = (results: Results): Readonly<Record<string, unknown>> => (
   answers: results.counts.answers,
   bySource: results.counts.bySource,
   changes: results.changes,
+  changesByEvent: results.changesByEvent,
   revocations: results.revocations,
   revocationsOfCachedGrants: results.revocationsOfCachedGrants,
   staleGrants: results.findings['stale grant'],

@@ -20,7 +20,7 @@ import { runWriters } from './writers.ts';
 const LEASE_MS = 2_000;
 const PROGRESS_MS = 5_000;
 const RECENT = 48;
-/** Of what went wrong; the rest is only counted. */
+/** Of each way to go wrong; the rest is only counted. */
 const MAX_SHOWN = 20;
 /** Programs are slow while they are new; not counted where it is the service's own time that is measured. */
 const WARM_UP_MS = 5_000;
@@ -59,7 +59,7 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
   };
   const onViolation = (violation: Violation): void => {
     findings[violation.finding] += 1;
-    show(describe(violation));
+    if (findings[violation.finding] <= MAX_SHOWN) say(describe(violation));
   };
   const auditor = createAuditor({ leaseMs: LEASE_MS, onViolation });
   const hearing = createHearingWatch(faultLog);
@@ -67,6 +67,8 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
   const { counts } = survey;
 
   const pool = stack.adopt(new pg.Pool({ connectionString: world.ownerUrl, max: 8 }), (opened) => opened.end());
+  // Of sessions that a killed server leaves: whoever commits next hears of it.
+  pool.on('error', () => {});
   const publisher = stack.adopt(createPublisher(world.publisherUrl), (created) => created.end());
   const replicas = Array.from({ length: REPLICAS }, (_, index) => index);
   const clientOf = (replica: number) => {
@@ -115,6 +117,7 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
     runWriters(
       {
         people: world.people,
+        organizations: world.organizations,
         pool,
         publisher,
         auditor,
@@ -128,6 +131,7 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
           if (outcome?.ok !== true) return null;
           return { receivedAt, shows: sameAnswer(outcome.answer, latest(pair).answer) };
         },
+        askAll: ask,
         onChange: (change) => {
           changes.push(change);
           recent.push(change.watched);
@@ -166,6 +170,9 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
     withFaults: options.faults,
     counts,
     changes: changes.length,
+    changesByEvent: Object.fromEntries(
+      [...Map.groupBy(changes, ({ name }) => name)].map(([name, { length }]) => [name, length]),
+    ),
     revocations: revocations(),
     revocationsOfCachedGrants: changes.filter((change) => change.revokesCached && change.askedOn === everywhere).length,
     findings,

@@ -14,7 +14,7 @@ import {
 } from '../test/support/services/index.ts';
 import { type Link, startLinks } from './links.ts';
 import { REPLICAS } from './plan.ts';
-import { MEMORY_ENTRIES, type Person, populate } from './population.ts';
+import { MEMORY_ENTRIES, type Organization, type Person, populate } from './population.ts';
 import { type Replica, startReplica } from './replica.ts';
 
 /** The ways to one server: of each replica, and of the publisher where it has one. */
@@ -34,6 +34,7 @@ export interface World {
   readonly ways: { readonly postgres: Ways; readonly redis: Ways; readonly nats: Ways };
   readonly replicas: readonly Replica[];
   readonly people: readonly Person[];
+  readonly organizations: readonly Organization[];
 }
 
 const POLICY = fileURLToPath(new URL('../demo/policy.yaml', import.meta.url));
@@ -63,7 +64,9 @@ export const createWorld = async (
     stack.adopt(await start, async (started) => void (await started.stop()));
   // Never somebody's own: they are killed and emptied.
   const [postgres, redis, nats] = await Promise.all([
-    adopt(startPostgres()),
+    // It is killed: what was acknowledged must have left its memory. The machine keeps running, and so nothing need reach
+    // the disk.
+    adopt(startPostgres({ settings: { synchronous_commit: 'on' } })),
     adopt(startRedis({ own: true })),
     adopt(startNats({ own: true })),
   ]);
@@ -76,7 +79,7 @@ export const createWorld = async (
 
   const secret = randomBytes(24).toString('base64url');
   const ownerUrl = await migrated(postgres.url, secret);
-  const people = await populate(ownerUrl);
+  const population = await populate(ownerUrl);
   const databaseUrl = await grantLeastPrivilege(ownerUrl, 'plural');
   const publisher = await links.open(nats.port);
   const ways = {
@@ -100,5 +103,5 @@ export const createWorld = async (
     Array.from({ length: REPLICAS }, (_, index) => adopt(startReplica(environmentOf(index), service))),
   );
   const publisherUrl = faults ? through(nats.url, publisher) : nats.url;
-  return { postgres, redis, nats, ownerUrl, publisherUrl, ways, replicas, people };
+  return { postgres, redis, nats, ownerUrl, publisherUrl, ways, replicas, ...population };
 };

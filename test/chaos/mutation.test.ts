@@ -1,17 +1,27 @@
-/** The auditor can fail: a service without its guard is caught, by name and with the exit code. */
+/** The auditor can fail: a service without one of its guards is caught, by name and with the exit code. */
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { mutate } from '../cache/simulation/mutated.ts';
+import { type Edit, mutate } from '../cache/simulation/mutated.ts';
 import { runChaos } from './support.ts';
 
-it('finds the stale grants of a service that answers from memory without judging', { timeout: 120_000 }, async () => {
-  const edit = {
-    file: 'cache/facts-cache.ts',
-    from: `        clock.monotonic() < entry.expiresAt &&
+const MUTATIONS: readonly (readonly [string, Edit])[] = [
+  [
+    'answers from memory without judging',
+    {
+      file: 'cache/facts-cache.ts',
+      from: `        clock.monotonic() < entry.expiresAt &&
         positions.current(entry.stamp, key.userId, key.organizationId)
 `,
-    to: '        clock.monotonic() < entry.expiresAt\n',
-  };
+      to: '        clock.monotonic() < entry.expiresAt\n',
+    },
+  ],
+  [
+    'does not mind what changes for an organization',
+    { file: 'cache/positions.ts', from: 'seq >= organizations.latest(organizationId) && ', to: '' },
+  ],
+];
+
+it.each(MUTATIONS)('finds the stale grants of a service that %s', { timeout: 120_000 }, async (_, edit) => {
   const { path, remove } = mutate([edit], true);
   onTestFinished(remove);
   const { code, output, lastLine, report } = await runChaos([

@@ -19,6 +19,10 @@ const GOOD: Results = {
     latestMs: 0,
   },
   changes: 3_000,
+  changesByEvent: {
+    ...{ 'user.updated': 9, 'member.role_changed': 9 },
+    ...{ 'organization_role.changed': 3, 'organization.updated': 2, resync: 1 },
+  },
   revocations: 1_500,
   revocationsOfCachedGrants: 1_000,
   findings: { 'stale grant': 0, stale: 0, wrong: 0 },
@@ -50,6 +54,7 @@ describe('the verdict', () => {
     ['too little memory', counts({ bySource: { memory: 499, redis: 21, database: 480 } }), /nothing: only 49.9 %/],
     ['too little Redis', counts({ bySource: { memory: 500, redis: 19, database: 481 } }), /nothing: only 1.9 %/],
     ['too few revocations', { ...GOOD, revocationsOfCachedGrants: 999 }, /nothing: only 999 of 1000/],
+    ['events that were not told', { ...GOOD, changesByEvent: {} }, /nothing: no change was told of by .*resync/],
     ['a fault that did not occur', { ...GOOD, faults: { 'nats-kill': 1 } }, /nothing: these faults did not occur/],
   ])('fails for %s', (_, results, problem) => {
     expect(problems(results)).toEqual([expect.stringMatching(problem)]);
