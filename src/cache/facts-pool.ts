@@ -5,16 +5,30 @@ import type { Facts } from '../permission/facts.ts';
 /** Distinct facts that are shared at most; those beyond cost their own memory, nothing else. */
 const MAX_DISTINCT = 10_000;
 
-/** Returns the one object for facts of the same content. */
-export type FactsPool = (facts: Facts) => Facts;
+/** What entries share. */
+export interface PooledFacts {
+  readonly facts: Facts;
+  /** The epoch of the stamp that they were read with. */
+  readonly epoch: string;
+}
+
+/** Returns the one object for facts of the same content and epoch. */
+export type FactsPool = (facts: Facts, epoch: string) => PooledFacts;
 
 export const createFactsPool = (): FactsPool => {
-  const byContent = new LRUCache<string, Facts>({ max: MAX_DISTINCT });
-  return (facts) => {
+  const byContent = new LRUCache<string, PooledFacts>({ max: MAX_DISTINCT });
+  // Of the facts that are here. One text of it: each entry from Redis brings its own, a part of a longer one.
+  let epoch = '';
+  return (facts, of) => {
+    if (of !== epoch) {
+      epoch = Buffer.from(of).toString();
+      byContent.clear();
+    }
     const content = JSON.stringify(facts);
     const known = byContent.get(content);
     if (known !== undefined) return known;
-    byContent.set(content, facts);
-    return facts;
+    const pooled = { facts, epoch };
+    byContent.set(content, pooled);
+    return pooled;
   };
 };

@@ -11,6 +11,15 @@ const encode = (id: string): string =>
 export const redisKey = ({ userId, organizationId }: FactsKey): string =>
   `perm:${encode(userId)}:${organizationId === null ? '' : encode(organizationId)}`;
 
-/** The key within a process: unique as well, by the length in front, and cheaper to make than {@link redisKey}. */
-export const memoryKey = (userId: string, organizationId: string | null): string =>
-  organizationId === null ? `-${userId}` : `${userId.length}:${userId}${organizationId}`;
+const isAlphanumeric = (code: number): boolean =>
+  (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
+
+/**
+ * The key within a process: unique as well, and cheaper to make than {@link redisKey}. Users with an id of the length of
+ * Better Auth's own need no length in front of it, which is 8 bytes less in each entry; other keys begin unlike theirs.
+ */
+export const memoryKey = (userId: string, organizationId: string | null): string => {
+  if (organizationId === null) return `-${userId}`;
+  if (userId.length === 32 && isAlphanumeric(userId.charCodeAt(0))) return userId + organizationId;
+  return `:${userId.length}:${userId}${organizationId}`;
+};

@@ -3,11 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { memoryKey, redisKey } from '../../src/cache/keys.ts';
 
 // Ids made of the characters that keys are joined with, so that a collision would be found if there were one.
-const id = fc.string({
+const short = fc.string({
   unit: fc.constantFrom(':', '%', '{', '}', '3', 'A', 'a', '-', 'ü'),
   minLength: 1,
   maxLength: 6,
 });
+// And ids about as long as Better Auth's, which the key within a process treats apart.
+const BEGINNINGS = ['', 'a', 'Z', '-', ':', '/', '[', '`', '{', ':31:', ':32:', ':33:', '32:', '-:32:'];
+const long = fc
+  .tuple(fc.constantFrom(...BEGINNINGS), fc.integer({ min: 30, max: 34 }))
+  .map(([beginning, length]) => beginning.padEnd(length, 'a'));
+const id = fc.oneof(short, long);
 const pair = fc.record({ userId: id, organizationId: fc.option(id) });
 
 describe('keys', () => {
