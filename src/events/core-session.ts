@@ -4,10 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { jetStreamIsReady } from './jetstream.ts';
 import type { SessionOptions } from './session.ts';
 import { withTimeout } from './timeout.ts';
 
-/** Listens until the connection ends; then throws. */
+/** How often to look whether JetStream can be had by now. */
+const LOOK_AGAIN_MS = 30_000;
+
+/** Listens until the connection ends or JetStream can be had; then throws. */
 export const listenToCore = async (options: SessionOptions): Promise<never> => {
   const { connection, prefix, sink, observer, applier, clock, signal, proofIntervalMs } = options;
   let seq = 0;
@@ -25,11 +29,19 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
   begun = true;
   sink.begin(`core:${randomUUID()}`, 0);
   observer.state('listening', 'core NATS: entries of this process since this subscription only');
+  let lookedAt = clock.monotonic();
   for (;;) {
     const asked = clock.monotonic();
     // The pong follows every message that the server had sent before it.
     await withTimeout(connection.flush(), 2_000, signal);
     sink.heard(asked);
+    if (asked - lookedAt >= LOOK_AGAIN_MS) {
+      lookedAt = asked;
+      // A cluster whose JetStream was not ready, or a server that has it only now. The next session begins an epoch of the
+      // stream's: what was heard here is not counted by its numbers.
+      if (await jetStreamIsReady(connection))
+        throw new Error('JetStream can be had now: listening to the stream instead');
+    }
     await delay(proofIntervalMs, undefined, { signal });
   }
 };

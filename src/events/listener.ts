@@ -6,10 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, Events, type NatsConnection } from 'nats';
 import { listenToCore } from './core-session.ts';
 import { createEventApplier, type EventSink } from './event-applier.ts';
+import { hasJetStream } from './jetstream.ts';
 import { serversOf } from './servers.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
 import { createStreamPosition } from './stream-position.ts';
-import { hasJetStream, listenToStream } from './stream-session.ts';
+import { listenToStream } from './stream-session.ts';
 
 export interface Listener {
   /** Resolves with the first proof of hearing, or after `timeoutMs` without one. */

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ErrorCode, type Msg, type NatsConnection, NatsError, type StreamInfo } from 'nats';
+import type { Msg, StreamInfo } from 'nats';
 import { parseDelivery } from './delivery.ts';
 import type { SessionOptions } from './session.ts';
 import { openStream } from './stream.ts';
@@ -16,19 +16,6 @@ import { withTimeout } from './timeout.ts';
 const REQUEST_TIMEOUT_MS = 1_000;
 /** A message that the stream has and that has not come by then is not going to: the consumer is listened to anew. */
 const STALLED_MS = 1_500;
-
-/** Whether JetStream can be had. A server that has it but is not ready yet is an error, never a no. */
-export const hasJetStream = async (connection: NatsConnection): Promise<boolean> => {
-  if (connection.info?.jetstream === true) return true;
-  // A server without JetStream may still reach one in its cluster that has it.
-  try {
-    await connection.request('$JS.API.INFO', '', { timeout: REQUEST_TIMEOUT_MS });
-    return true;
-  } catch (error) {
-    if (error instanceof NatsError && error.code === ErrorCode.NoResponders) return false;
-    throw error;
-  }
-};
 
 /** Listens until something may have been missed or the connection ends; then throws. */
 export const listenToStream = async (options: SessionOptions, position: StreamPosition): Promise<never> => {

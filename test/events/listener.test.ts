@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect, type JetStreamClient, type JetStreamManager, type NatsConnection, nanos } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
@@ -42,9 +45,9 @@ interface Ear {
   readonly outcomes: string[];
   readonly states: string[];
 }
-const listen = async (url = server.url, windowMs = WINDOW_MS): Promise<Ear> => {
+const listen = async (url = server.url, windowMs = WINDOW_MS, clock = systemClock): Promise<Ear> => {
   const positions = createPositions({
-    clock: systemClock,
+    clock,
     leaseMs: 2_000,
     rememberMs: windowMs,
     maxRemembered: 10_000,
@@ -58,7 +61,7 @@ const listen = async (url = server.url, windowMs = WINDOW_MS): Promise<Ear> => {
     windowMs,
     proofIntervalMs: 100,
     sink: positions,
-    clock: systemClock,
+    clock,
     observer: {
       event: (outcome) => outcomes.push(outcome),
       lag: () => {},
@@ -218,6 +221,44 @@ describe('without JetStream', () => {
     } finally {
       await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
       await core.stop();
+    }
+  });
+
+  it('goes over to the stream, in a new epoch, when the server has JetStream later', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
+    const file = join(folder, 'nats.conf');
+    await writeFile(file, 'debug: false\n');
+    const late = await startNats({ jetstream: false, args: ['-c', file] });
+    try {
+      let ahead = 0;
+      const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead };
+      const ear = await listen(late.url, WINDOW_MS, clock);
+      const before = ear.positions.stamp();
+      expect(before.epoch).toMatch(/^core:/);
+      await writeFile(file, `debug: false\njetstream { store_dir: ${JSON.stringify(folder)} }\n`);
+      await late.kill('SIGHUP');
+      const client = await connect({ servers: late.url });
+      await until('JetStream answers', () =>
+        client.jetstreamManager().then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(ear.positions.stamp().epoch).toBe(before.epoch);
+      // Half a minute passes.
+      ahead = 30_000;
+      await until('the epoch of the stream', () => ear.positions.stamp().epoch.startsWith(`js:${STREAM}:`));
+      expect(ear.positions.current(before, 'u', 'o')).toBe(false);
+      await until('a proof', () => ear.positions.hearing());
+      const read = ear.positions.stamp();
+      const payload = encode({ userId: 'u', organizationId: 'o' });
+      await applied(ear, (await client.jetstream().publish('betterauth.member.removed', payload)).seq);
+      expect(ear.positions.current(read, 'u', 'o')).toBe(false);
+      await client.close();
+    } finally {
+      await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
+      await late.stop();
+      await rm(folder, { recursive: true, force: true });
     }
   });
 });
