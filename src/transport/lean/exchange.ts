@@ -86,7 +86,7 @@ export class Exchange {
   write(frame: Buffer): void {
     if (!this.open) return;
     if (!this.stream.headersSent) this.#respond();
-    if (this.stream.write(frame)) return;
+    if (this.stream.write(frame) || this.stream.isPaused()) return;
     // The caller reads slower than it asks: it is heard again when it has read.
     this.stream.pause();
     this.stream.once('drain', () => this.stream.resume());
