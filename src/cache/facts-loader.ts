@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { AssentError } from '../errors.ts';
 import type { Facts, FactsKey } from '../permission/facts.ts';
+import { within } from '../within.ts';
 import type { CachedFacts } from './entry.ts';
 import type { Stamp } from './positions.ts';
 
@@ -18,18 +19,7 @@ export interface FactsLoader {
   load(key: FactsKey, stamp: Stamp): Promise<LoadedFacts>;
 }
 
-/** Rejects when `work` has not settled in time; what comes of it later is dropped. */
-const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new AssentError('DATABASE_UNAVAILABLE', 'The database did not answer in time: try again.'));
-  }, timeoutMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
+const late = (): Error => new AssentError('DATABASE_UNAVAILABLE', 'The database did not answer in time: try again.');
 
 /**
  * Loads from PostgreSQL; `readAt` is taken before the statement, so that an age is never counted too short.
@@ -43,6 +33,6 @@ export const databaseFacts = (
 ): FactsLoader => ({
   load: async (key, stamp) => {
     const readAt = clock.now();
-    return { facts: await within(timeoutMs, read(key)), stamp, readAt, tier: 'database' };
+    return { facts: await within(timeoutMs, read(key), late), stamp, readAt, tier: 'database' };
   },
 });

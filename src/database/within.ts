@@ -1,10 +1,6 @@
+/** A bound on waiting for PostgreSQL. */
+import { within as bounded } from '../within.ts';
+
 /** Rejects when `work` has not settled in time; `work` itself goes on and is dropped. */
-export const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('timeout waiting for PostgreSQL')), timeoutMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
+export const within = <T>(timeoutMs: number, work: Promise<T>): Promise<T> =>
+  bounded(timeoutMs, work, () => new Error('timeout waiting for PostgreSQL'));

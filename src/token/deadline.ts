@@ -1,3 +1,6 @@
+/** A bound on waiting for an issuer. */
+import { within } from '../within.ts';
+
 /**
  * Runs something that takes a signal, and stops waiting when the time is over or `cancel` is aborted, also for something
  * that does not listen to its signal.
@@ -8,17 +11,12 @@ export const withTimeout = async <T>(
   cancel: AbortSignal,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
+  cancel.throwIfAborted();
   const overtime = new AbortController();
-  const timer = setTimeout(() => overtime.abort(new Error(`No answer within ${timeoutMs} ms.`)), timeoutMs);
-  const signal = AbortSignal.any([overtime.signal, cancel]);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([run(signal), aborted]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-  }
+  const late = (): Error => {
+    const error = new Error(`No answer within ${timeoutMs} ms.`);
+    overtime.abort(error);
+    return error;
+  };
+  return within(timeoutMs, run(AbortSignal.any([overtime.signal, cancel])), late, cancel);
 };

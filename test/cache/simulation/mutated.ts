@@ -19,7 +19,9 @@ export interface MutatedSource {
   remove(): void;
 }
 
-const MODULES = ['cache', 'events', 'permission', 'clock.ts', 'errors.ts'].map((part) => join('src', part));
+const MODULES = ['cache', 'events', 'permission', 'clock.ts', 'errors.ts', 'within.ts'].map((part) =>
+  join('src', part),
+);
 const WHOLE = ['src', 'gen', 'package.json'];
 
 /**
