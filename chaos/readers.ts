@@ -15,7 +15,8 @@ export interface ReaderOptions {
   readonly ask: (replica: number, pairs: readonly Pair[]) => Promise<boolean>;
 }
 
-const TICK_MS = 10;
+const TICK_MS = 2;
+const CATCH_UP_MS = 50;
 const BATCH = 40;
 const BATCH_EVERY = 6;
 /** A replica that does not answer is not asked more than this at once: callers give up somewhere too. */
@@ -28,7 +29,11 @@ const MAX_TRAIL = 1_000;
 const FOLLOW_MS = 200;
 
 /** Asks until the signal and waits for the last answers. */
-export const runReaders = async (options: ReaderOptions, perSecond: number, signal: AbortSignal): Promise<void> => {
+export const runReaders = async (
+  options: ReaderOptions,
+  perSecond: () => number,
+  signal: AbortSignal,
+): Promise<void> => {
   const { pairs, recent, random, replicas, batches, ask } = options;
   const waiting = replicas.map(() => 0);
   const underWay = new Set<Promise<void>>();
@@ -73,8 +78,8 @@ export const runReaders = async (options: ReaderOptions, perSecond: number, sign
   while (!signal.aborted) {
     const now = performance.now();
     // Not made up for: after a pause of this process a flood would tell of nothing.
-    due = Math.max(due, now - 5 * TICK_MS);
-    for (; due <= now; due += 1_000 / perSecond) {
+    due = Math.max(due, now - CATCH_UP_MS);
+    for (; due <= now; due += 1_000 / perSecond()) {
       count += 1;
       askOne(count);
     }

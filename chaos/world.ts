@@ -13,6 +13,7 @@ import {
   startRedis,
 } from '../test/support/services/index.ts';
 import { type Link, startLinks } from './links.ts';
+import type { ChaosOptions } from './options.ts';
 import { REPLICAS } from './plan.ts';
 import { MEMORY_ENTRIES, type Organization, type Person, populate } from './population.ts';
 import { type Replica, startReplica } from './replica.ts';
@@ -51,14 +52,12 @@ const migrated = async (serverUrl: string, secret: string): Promise<string> => {
 };
 
 /**
- * Starts everything.
+ * Starts everything. Without faults nothing stands between the parts, and the memory is as shipped.
  * @param stack Stops it.
- * @param service The service's main file; null: this repository's.
- * @param faults Whether there will be any: else nothing stands between the parts, and the memory is as shipped.
  */
 export const createWorld = async (
   stack: AsyncDisposableStack,
-  { service, faults }: { readonly service: string | null; readonly faults: boolean },
+  { service, faults, door }: Pick<ChaosOptions, 'service' | 'faults' | 'door'>,
 ): Promise<World> => {
   const adopt = async <Resource extends { stop(): Promise<unknown> }>(start: Promise<Resource>): Promise<Resource> =>
     stack.adopt(await start, async (started) => void (await started.stop()));
@@ -96,6 +95,7 @@ export const createWorld = async (
       BETTER_AUTH_SECRET: secret,
       ASSENT_JWKS: 'off',
       ASSENT_POLICY: POLICY,
+      ...(door === null ? {} : { ASSENT_GRPC_DOOR: door }),
       ...(faults ? { ASSENT_MEMORY_ENTRIES: String(MEMORY_ENTRIES) } : {}),
     };
   };

@@ -34,6 +34,8 @@ export interface WriterOptions {
 
 const FRESH_MS = 1_000;
 const SELDOM_MS = 200;
+/** An acknowledgement that takes longer than this is not waited for. */
+const PATIENCE_MS = 20;
 const WATCH_MS = 10_000;
 const COMMIT_MS = 30_000;
 const COMMIT_RETRY_MS = 100;
@@ -109,6 +111,8 @@ const makeChange = async (planned: PlannedChange, options: WriterOptions): Promi
     auditor.acknowledge(change, { at, mark });
     hearing.acknowledged(mark, at);
   });
+  // From the acknowledgement on: asking earlier takes the time that the event needs on its way.
+  await Promise.race([told, delay(PATIENCE_MS, undefined, { ref: false })]);
   const [flips] = await Promise.all([Promise.all(replicas.map(watch)), told]);
   if (flips.every((ms) => ms !== null)) onFlip(Math.max(...flips));
   // By now they have to show it, all of them.

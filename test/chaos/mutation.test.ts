@@ -25,7 +25,18 @@ it.each(MUTATIONS)('finds the stale grants of a service that %s', { timeout: 120
   const { path, remove } = mutate([edit], true);
   onTestFinished(remove);
   const { code, output, lastLine, report } = await runChaos([
-    ...['--seconds', '3', '--seed', '1', '--no-faults', '--calls', '100', '--service', join(path, 'main.ts')],
+    ...[
+      '--seconds',
+      '3',
+      '--seed',
+      '1',
+      '--no-faults',
+      '--organizations',
+      '--calls',
+      '100',
+      '--service',
+      join(path, 'main.ts'),
+    ],
   ]);
   expect(code, output).toBe(1);
   expect(report.staleGrants).toBeGreaterThan(0);
