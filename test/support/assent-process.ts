@@ -1,5 +1,6 @@
 /** Assent as a process of its own, as `npm start` runs it, for the demo and for end-to-end tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Cleanup, registerCleanup, unregisterCleanup } from './services/cleanup.ts';
@@ -47,6 +48,9 @@ export interface ServingAssent extends AssentProcess {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** How `npm start` sets the garbage collector. */
+const FLAGS: readonly string[] =
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8').match(/--max-[a-z-]+=\d+/g) ?? [];
 const STOP_TIMEOUT_MS = 10_000;
 const SERVING_TIMEOUT_MS = 20_000;
 
@@ -89,7 +93,7 @@ const endWithUs = (child: ChildProcess, exited: Promise<Exit>, stop: () => Promi
  * @param main The file to run, for a changed copy of the service.
  */
 export const spawnAssent = (environment: Environment, main = MAIN): AssentProcess => {
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...FLAGS, main], {
     env: {
       ...cleanEnvironment(),
       ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
