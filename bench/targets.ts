@@ -39,6 +39,8 @@ export const createTargets = (world: World, cores: Cores, folder: string, stack:
     lazy(async () => {
       const { grpcAddress, httpUrl, pid, lastWords, stop } = await startAssent(on, {
         ...world.environment,
+        // Beside a floor on grpc-js; the rows of the lean door say so.
+        ASSENT_GRPC_DOOR: 'grpc-js',
         ...environment,
       });
       stack.defer(stop);

@@ -17,7 +17,8 @@ import { parseSecrets } from './config/secrets.ts';
 
 export { type Address, ConfigError };
 
-const GRPC_DOORS = ['grpc-js', 'lean'] as const;
+/** The first is the default. */
+const GRPC_DOORS = ['lean', 'grpc-js'] as const;
 type GrpcDoorName = (typeof GRPC_DOORS)[number];
 
 export interface Config {

@@ -38,7 +38,7 @@ describe('loadConfig', () => {
       hs256: { secrets: [SECRET], issuer: null, audience: null },
       jwks: { source: 'database', issuer: 'https://app.example.com', audience: 'https://app.example.com' },
       grpcAddress: { kind: 'tcp', host: '127.0.0.1', port: 50051 },
-      grpcDoor: 'grpc-js',
+      grpcDoor: 'lean',
       httpAddress: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
       callers: [],
       tls: null,
