@@ -65,8 +65,11 @@ it(`agrees with Better Auth in ${WANTED} answers`, { timeout: 30_000 + WANTED * 
   while (counts.member < WANTED) {
     await fc.assert(fc.asyncProperty(models(PEOPLE), compare), { numRuns: 10, endOnFailure: true });
   }
-  if (LONG_FORM !== undefined) console.info(`compared with Better Auth: ${compared()} answers`, counts);
   expect(counts.allowed).toBeGreaterThan(WANTED / 20);
-  expect(counts.threw).toBeLessThan(counts.member / 2);
+  if (LONG_FORM !== undefined) {
+    console.info(`compared with Better Auth: ${compared()} answers`, counts);
+    // One model's answers throw together: of the few that the short form makes, any share of them may.
+    expect(counts.threw).toBeLessThan(counts.member / 2);
+  }
   expect(world.faults).toEqual([]);
 });
