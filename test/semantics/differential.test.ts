@@ -62,14 +62,12 @@ const compare = async (model: Model): Promise<void> => {
 };
 
 it(`agrees with Better Auth in ${WANTED} answers`, { timeout: 30_000 + WANTED * 60 }, async () => {
-  while (counts.member < WANTED) {
-    await fc.assert(fc.asyncProperty(models(PEOPLE), compare), { numRuns: 10, endOnFailure: true });
+  // Seeded in the short form: its few models can by chance be mostly ones that Better Auth cannot answer about.
+  for (let seed = LONG_FORM === undefined ? 1 : Date.now(); counts.member < WANTED; seed += 1) {
+    await fc.assert(fc.asyncProperty(models(PEOPLE), compare), { seed, numRuns: 10, endOnFailure: true });
   }
+  if (LONG_FORM !== undefined) console.info(`compared with Better Auth: ${compared()} answers`, counts);
   expect(counts.allowed).toBeGreaterThan(WANTED / 20);
-  if (LONG_FORM !== undefined) {
-    console.info(`compared with Better Auth: ${compared()} answers`, counts);
-    // One model's answers throw together: of the few that the short form makes, any share of them may.
-    expect(counts.threw).toBeLessThan(counts.member / 2);
-  }
+  expect(counts.threw).toBeLessThan(counts.member / 2);
   expect(world.faults).toEqual([]);
 });
