@@ -3,7 +3,7 @@
  * answer of a server that is away is DATABASE_UNAVAILABLE until it is back.
  */
 import type { Facts, FactsKey } from '../permission/facts.ts';
-import { readFacts } from './facts.ts';
+import { createFactsReader, type FactsReader } from './facts.ts';
 import { type KeyRecord, readKeys } from './keys.ts';
 import type { Schema } from './models.ts';
 import type { Naming } from './naming.ts';
@@ -42,28 +42,35 @@ export interface Directory {
   end(): Promise<void>;
 }
 
+/** The tables that were found, and what is made for them once. */
+interface Tables {
+  readonly schema: Schema;
+  readonly readFacts: FactsReader;
+}
+
 /** Creates the directory; no connection is made before the first read. */
 export const createDirectory = (options: DirectoryOptions): Directory => {
   const db = createDatabase(options);
-  let known: Schema | null = null;
-  let detecting: Promise<Schema> | null = null;
+  let known: Tables | null = null;
+  let detecting: Promise<Tables> | null = null;
 
-  const schema = (): Promise<Schema> => {
+  const detect = (): Promise<Tables> => {
     detecting ??= detectSchema(db, options.schema, options.naming)
-      .then((found) => {
-        known = found;
-        return found;
+      .then((schema) => {
+        known = { schema, readFacts: createFactsReader(db, schema, options.onBadRole) };
+        return known;
       })
       .finally(() => {
         detecting = null;
       });
     return detecting;
   };
-  const current = async (): Promise<Schema> => known ?? schema();
+  const tables = async (): Promise<Tables> => known ?? detect();
+  const current = async (): Promise<Schema> => (await tables()).schema;
 
   return {
-    schema,
-    facts: async (key) => readFacts(db, await current(), key, options.onBadRole),
+    schema: async () => (await detect()).schema,
+    facts: async (key) => (await tables()).readFacts(key),
     userById: async (id) => readUser(db, await current(), 'id', id),
     userByEmail: async (email) => readUser(db, await current(), 'email', email.toLowerCase()),
     organizationById: async (id) => readOrganization(db, await current(), 'id', id),
