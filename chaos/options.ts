@@ -34,7 +34,8 @@ export const USAGE = `npm run chaos [-- OPTIONS]
   --events N       changes a second (20)
   --organizations  changes what holds for whole organizations also without faults
   --door NAME      the gRPC door of the replicas, as ASSENT_GRPC_DOOR takes it
-  --service FILE   the main file of a changed copy of the service, to see that its faults are found
+  --service FILE   the main file of a changed copy of the service, to see that its faults are found; or chaos/floor.ts, what
+                   the drivers alone take
 `;
 
 const whole = (name: string, text: string | undefined, fallback: number, min: number): number => {
