@@ -29,4 +29,4 @@ BEGIN
 END $$;
 
 -- The jwt plugin's public keys; "privateKey" is left out.
-GRANT SELECT ("id", "publicKey", "createdAt", "expiresAt", "alg", "crv") ON "jwks" TO assent;
+GRANT SELECT ("id", "publicKey", "expiresAt", "alg", "crv") ON "jwks" TO assent;

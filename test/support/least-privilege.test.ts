@@ -51,7 +51,7 @@ describe.each(['plural', 'singular'] as const)('the role of docs/sql, with %s na
       [names['organization'] ?? '']: ['createdAt', 'id', 'logo', 'metadata', 'name', 'slug'],
       [names['member'] ?? '']: ['createdAt', 'id', 'organizationId', 'role', 'userId'],
       organizationRole: ['organizationId', 'permission', 'role'],
-      jwks: ['alg', 'createdAt', 'crv', 'expiresAt', 'id', 'publicKey'],
+      jwks: ['alg', 'crv', 'expiresAt', 'id', 'publicKey'],
     });
   });
 });

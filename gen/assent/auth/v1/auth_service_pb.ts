@@ -8,7 +8,8 @@
 // do it (CheckPermission)? The other methods list what the same facts say.
 //
 // Errors carry google.rpc details: BadRequest with the path of the field for INVALID_ARGUMENT, ErrorInfo with the domain
-// `assent` and a stable reason for everything else, RetryInfo with RESOURCE_EXHAUSTED.
+// `assent` and a stable reason for everything else, RetryInfo with RESOURCE_EXHAUSTED when the service sheds load. What a door
+// refuses by itself (too large a message, an unknown method, a deadline) has no details.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
