@@ -1,5 +1,5 @@
 /** slonik's way to PostgreSQL: connections of pg whose sessions only read, and only on a primary. */
-import { Client } from 'pg';
+import { Client, type QueryConfig, type QueryResult } from 'pg';
 import { createDriverFactory, type DriverFactory } from 'slonik';
 import { createPreparedStatements } from './prepared-statements.ts';
 import { within } from './within.ts';
@@ -48,14 +48,23 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
           // slonik stops listening when it drops a connection, and one that is being closed may still fail.
           if (clientEventEmitter.listenerCount('error') > 0) clientEventEmitter.emit('error', error);
         });
+        // By a callback of our own: the one that pg makes for a promise is stored in a property, and would keep what a read
+        // brought until the next full collection of garbage (docs/performance.md, "dead streams").
+        const ask = (config: QueryConfig): Promise<QueryResult> =>
+          new Promise((resolve, reject) => {
+            client.query(config, (error: Error | null, result) => {
+              if (error) reject(error);
+              else resolve(result);
+            });
+          });
         const send = async (text: string, values: unknown[]) => {
           const name = prepared.nameOf(text);
-          if (name === null) return client.query(text, values);
+          if (name === null) return ask({ text, values });
           try {
-            return await client.query({ name, text, values });
+            return await ask({ name, text, values });
           } catch (error) {
             if (!prepared.refused(error)) throw error;
-            return client.query(text, values);
+            return ask({ text, values });
           }
         };
         return {
