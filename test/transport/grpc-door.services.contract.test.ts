@@ -10,8 +10,8 @@ import {
   status as Status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { protoPath } from 'grpc-health-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HealthImplementation, protoPath } from 'grpc-health-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthority } from '../support/certificates.ts';
 import { GRPC_DOORS, onlyIf, openDoor, type TestDoor } from './support/grpc-doors.ts';
 import { answerOf, check, frame, send, withSession } from './support/raw-call.ts';
@@ -88,10 +88,49 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
       expect(await ask(SERVICE)).toBe('NOT_SERVING');
     });
 
-    it('does not outlast the stop, watched as it is', async () => {
-      const watch = health.watch({ service: '' });
+    it('is unknown of other services, whose names are not quoted', async () => {
+      // As large as a request may be: quoted, it would be headers of megabytes.
+      for (const service of ['other', 'ö'.repeat(1_500_000)]) {
+        await expect(ask(service)).rejects.toMatchObject({
+          code: Status.NOT_FOUND,
+          details: 'There is no such service.',
+        });
+      }
+      expect(await ask(SERVICE)).toBe('NOT_SERVING');
+    });
+
+    it('of other services is watched and nothing kept of them', async () => {
+      const addWatcher = vi.spyOn(
+        HealthImplementation.prototype as unknown as { addWatcher(service: string): void },
+        'addWatcher',
+      );
+      try {
+        const watches = ['one', 'x'.repeat(3_000_000), SERVICE].map((service) => health.watch({ service }));
+        const ended = watches.map((watch) => new Promise((resolve) => watch.once('error', resolve)));
+        const statuses = watches.map(
+          (watch) => new Promise((resolve) => watch.once('data', ({ status }) => resolve(status))),
+        );
+        expect(await Promise.all(statuses)).toEqual(['SERVICE_UNKNOWN', 'SERVICE_UNKNOWN', 'NOT_SERVING']);
+        expect(addWatcher.mock.calls.map(([service]) => service)).toEqual([SERVICE]);
+        for (const watch of watches) watch.cancel();
+        await Promise.all(ended);
+        // Whatever is still watched would hold the door of grpc-js up.
+        await door.door.stop(120_000);
+      } finally {
+        addWatcher.mockRestore();
+      }
+    });
+
+    it.each(['', 'other'])('does not outlast the stop, watched as it is: of "%s"', async (service) => {
+      const watch = health.watch({ service });
+      let over = false;
       const ended = new Promise<ServiceError>((resolve) => watch.once('error', resolve));
+      watch.once('end', () => {
+        over = true;
+      });
       await new Promise((resolve) => watch.once('data', resolve));
+      await ask('');
+      expect(over).toBe(false);
       // The lean door ends a watch itself, long before this test's time-out; grpc-js needs the bound.
       await door.door.stop(lean ? 120_000 : 50);
       expect([Status.UNAVAILABLE, Status.CANCELLED]).toContain((await ended).code);
