@@ -85,10 +85,13 @@ export const openOutbox = async (url: string): Promise<Outbox> => {
     changed: async (timeoutMs, signal) => {
       const elapsed = Promise.withResolvers<void>();
       const timer = setTimeout(elapsed.resolve, timeoutMs);
-      signal.addEventListener('abort', () => elapsed.resolve(), { once: true });
-      if (signal.aborted) elapsed.resolve();
+      const stop = (): void => elapsed.resolve();
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
       await Promise.race([notified.promise, elapsed.promise]);
       clearTimeout(timer);
+      // The signal lives as long as the process, and there is a wait each second.
+      signal.removeEventListener('abort', stop);
     },
     gone: gone.promise,
     close: async () => {

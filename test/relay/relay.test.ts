@@ -1,7 +1,9 @@
 /** The relay: nothing is lost, whoever goes away and comes back. */
+import { getEventListeners } from 'node:events';
 import { connect, type NatsConnection } from 'nats';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openOutbox } from '../../src/relay/outbox.ts';
 import { type RelayOptions, runRelay } from '../../src/relay/relay.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { testNats } from '../support/nats.ts';
@@ -135,6 +137,29 @@ describe('a relay', () => {
     await pool.query("INSERT INTO assent.outbox (name, user_id) VALUES ('user.updated', 'unannounced')");
     await drained();
     expect(await usersIn()).toEqual(['unannounced']);
+  });
+
+  it('leaves nothing of a wait behind, however it ended', async () => {
+    const outbox = await openOutbox(relayUrl);
+    const stopping = new AbortController();
+    const listeners = () => getEventListeners(stopping.signal, 'abort').length;
+    try {
+      for (let wait = 0; wait < 20; wait += 1) await outbox.changed(0, stopping.signal);
+      expect(listeners()).toBe(0);
+      const notified = outbox.changed(60_000, stopping.signal);
+      expect(listeners()).toBe(1);
+      await change(1);
+      await notified;
+      expect(listeners()).toBe(0);
+      await outbox.read(1);
+      const stopped = outbox.changed(60_000, stopping.signal);
+      stopping.abort();
+      await stopped;
+      await outbox.changed(60_000, stopping.signal);
+      expect(listeners()).toBe(0);
+    } finally {
+      await outbox.close();
+    }
   });
 
   it('publishes a change whose transaction commits late', async () => {
