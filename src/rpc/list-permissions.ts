@@ -1,13 +1,12 @@
 /** ListPermissions: everything the same facts grant. */
 import { create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type ListPermissionsRequest,
   type ListPermissionsResponse,
   ListPermissionsResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { listPermissions as permissionsOf } from '../permission/list.ts';
-import { reasonMessage, sourceMessage } from './messages.ts';
+import { reasonMessage, sourceMessage, timestampFromMillis } from './messages.ts';
 import { checkQuestion, readAsked, resolveAsked } from './question.ts';
 import type { Services } from './services.ts';
 import { Violations } from './validate.ts';
@@ -24,7 +23,7 @@ export const listPermissions = async (
     return create(ListPermissionsResponseSchema, {
       reason: reasonMessage[asked.reason],
       source: sourceMessage.token,
-      computedAt: timestampFromMs(services.clock.now()),
+      computedAt: timestampFromMillis(services.clock.now()),
     });
   }
   const { facts, tier, readAt } = await readAsked(request, asked.key, services);
@@ -34,6 +33,6 @@ export const listPermissions = async (
     permissions: [...listed.permissions],
     reason: reasonMessage[listed.reason],
     source: sourceMessage[tier],
-    computedAt: timestampFromMs(readAt),
+    computedAt: timestampFromMillis(readAt),
   });
 };

@@ -1,6 +1,6 @@
 /** From the domain's terms to the API's messages. Pure. */
 import { create } from '@bufbuild/protobuf';
-import { type Timestamp, TimestampSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import {
   type BatchCheckPermissionsResponse,
   type BatchCheckPermissionsResult,
@@ -79,12 +79,19 @@ export const batchMessage = (results: BatchCheckPermissionsResult[]): BatchCheck
   results,
 });
 
-const timestampFromMillis = (milliseconds: number): Timestamp => {
-  const seconds = Math.floor(milliseconds / 1_000);
+/**
+ * A moment in milliseconds since the epoch, to the nearest microsecond, which is what PostgreSQL keeps. So the times that a
+ * double can tell apart by the microsecond come out as they are stored (1830 to 2109); others are off by 16 us at most.
+ */
+export const timestampFromMillis = (milliseconds: number): Timestamp => {
+  const whole = Math.floor(milliseconds);
+  const seconds = Math.floor(whole / 1_000);
+  // Not up to the next millisecond, which may be that of the next second.
+  const micros = Math.min(Math.round((milliseconds - whole) * 1_000), 999);
   return {
     $typeName: 'google.protobuf.Timestamp',
     seconds: BigInt(seconds),
-    nanos: (milliseconds - seconds * 1_000) * 1_000_000,
+    nanos: (whole - seconds * 1_000) * 1_000_000 + micros * 1_000,
   };
 };
 
@@ -100,7 +107,7 @@ export const timestampFromSeconds = (seconds: number): Timestamp => {
 const MIN_MS = -62_135_596_800_000;
 const MAX_MS = 253_402_300_799_999;
 const storedTimestamp = (milliseconds: number): Timestamp =>
-  timestampFromMs(Math.min(Math.max(Number.isNaN(milliseconds) ? 0 : milliseconds, MIN_MS), MAX_MS));
+  timestampFromMillis(Math.min(Math.max(Number.isNaN(milliseconds) ? 0 : milliseconds, MIN_MS), MAX_MS));
 
 /** A user at the moment `now`, in milliseconds since the epoch: a ban that has expired is not shown. */
 export const userMessage = (user: UserRecord, defaultRole: string, now: number): User => {

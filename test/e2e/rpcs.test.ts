@@ -11,6 +11,8 @@ import { testDatabase } from '../support/database.ts';
 import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createMonolith, TEST_SECRET } from '../support/monolith.ts';
+import { createSeed, PLURAL, SINGULAR, type TableNames } from '../support/seed.ts';
+import { withClient } from '../support/services/index.ts';
 import { monolithTemplate } from '../support/template.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'assent-rpcs-'));
@@ -30,6 +32,30 @@ platformRoles:
 `,
 );
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+/** Times of a row that SQL wrote: those of `now()` have microseconds. */
+const WRITTEN = {
+  createdAt: '2026-01-02T03:04:05.678901Z',
+  updatedAt: '1969-12-31T23:59:59.999999Z',
+  banExpires: '2099-12-31T23:59:59.000001Z',
+};
+
+/** A member whose rows SQL wrote. */
+const writeBySql = (url: string, tables: TableNames): Promise<unknown> =>
+  withClient(url, async (client) => {
+    const seed = createSeed(client, tables);
+    const user = await seed.user({ id: 'by-sql', banned: true });
+    const organization = await seed.organization({ id: 'of-sql' });
+    await seed.member(user, organization, 'viewer');
+    await seed.updateUser(user, WRITTEN);
+    for (const table of [tables.organization, tables.member]) {
+      const column = table === tables.member ? 'organizationId' : 'id';
+      await client.query(`UPDATE "${table}" SET "createdAt" = $1 WHERE "${column}" = $2`, [
+        WRITTEN.createdAt,
+        organization,
+      ]);
+    }
+  });
 
 /** An owner with two organizations, and in the first one somebody of staff with a dynamic role beside. */
 const world = async (naming: 'plural' | 'singular') => {
@@ -52,6 +78,7 @@ const world = async (naming: 'plural' | 'singular') => {
   });
   await monolith.addMember(staff.userId, acme, 'viewer,auditor');
   await staff.post('/organization/set-active', { organizationId: acme });
+  await writeBySql(database.url, naming === 'plural' ? PLURAL : SINGULAR);
   const tokens = { plugin: await staff.token(), secret: await monolith.hs256Token(staff.userId, acme) };
   const doors = openDoors({
     DATABASE_URL: leastPrivilegeUrl(database.url),
@@ -215,6 +242,16 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       const ids = [first, second].flatMap(({ response }) => response?.['memberships']);
       const membership = (id: string) => ({ organization: { id }, roles: ['owner'], joinedAt: TIME });
       expect(ids).toMatchObject([acme, zeta].toSorted().map(membership));
+    });
+
+    it('GetUser, GetOrganization, ListUserOrganizations: times of SQL, to the microsecond', async () => {
+      const { createdAt, updatedAt, banExpires: banExpiresAt } = WRITTEN;
+      const { response } = await client.call('GetUser', { userId: 'by-sql' });
+      expect(response).toMatchObject({ user: { createdAt, updatedAt, banned: true, banExpiresAt } });
+      const { response: one } = await client.call('GetOrganization', { organizationId: 'of-sql' });
+      expect(one).toMatchObject({ organization: { createdAt } });
+      const { response: list } = await client.call('ListUserOrganizations', { userId: 'by-sql' });
+      expect(list).toMatchObject({ memberships: [{ organization: { createdAt }, joinedAt: createdAt }] });
     });
 
     it('assent-trace: tells which process answered and what it had applied, also with an error', async () => {

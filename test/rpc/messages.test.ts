@@ -1,6 +1,6 @@
 /** The messages that are written out are those that protobuf-es would make. */
-import { create, isMessage, toBinary } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { create, type DescMessage, fromBinary, fromJson, isMessage, toBinary, toJson } from '@bufbuild/protobuf';
+import { type Timestamp, TimestampSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import {
@@ -8,12 +8,21 @@ import {
   BatchCheckPermissionsResultSchema,
   CheckErrorSchema,
   CheckPermissionResponseSchema,
+  MembershipSchema,
   PrincipalSchema,
   Reason,
   Source,
+  UserSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { DecisionReason } from '../../src/permission/decide.ts';
-import { batchMessage, batchResultMessage, checkPermissionMessage } from '../../src/rpc/messages.ts';
+import {
+  batchMessage,
+  batchResultMessage,
+  checkPermissionMessage,
+  membershipMessage,
+  timestampFromMillis,
+  userMessage,
+} from '../../src/rpc/messages.ts';
 import type { DecisionSource } from '../../src/rpc/services.ts';
 
 const reasons = Object.keys(Reason).filter((name): name is DecisionReason => name !== 'UNSPECIFIED');
@@ -32,11 +41,17 @@ const principal = fc.record({
   organizationRole: fc.string(),
   isActive: fc.boolean(),
 });
-// Of the years 1 to 9999, with and without a fraction.
-const moment = fc.oneof(
-  fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }),
-  fc.integer({ min: 0, max: 4_000_000_000 }).map((eighths) => eighths / 8),
+// The years 1 to 9999, by the millisecond; and those in which a double tells microseconds apart, by the microsecond.
+const milliseconds = fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 });
+const MICROSECONDS = 2 ** 42 * 1_000;
+const microseconds = fc.oneof(
+  fc.integer({ min: -MICROSECONDS, max: MICROSECONDS }),
+  fc.integer({ min: Date.UTC(2020) * 1_000, max: Date.UTC(2040) * 1_000 }),
 );
+/** As PostgreSQL makes milliseconds of a stored time. */
+const stored = (micros: number): number => micros / 1_000;
+const microsOf = ({ seconds, nanos }: Timestamp): bigint => seconds * 1_000_000n + BigInt(nanos) / 1_000n;
+const moment = fc.oneof(milliseconds, microseconds.map(stored));
 
 it('single answers, and batches of them', () => {
   fc.assert(
@@ -51,7 +66,7 @@ it('single answers, and batches of them', () => {
           ...made,
           reason: Reason[made.reason],
           source: Source[source.toUpperCase() as Uppercase<DecisionSource>],
-          computedAt: timestampFromMs(computedAt),
+          computedAt: create(TimestampSchema, timestampFromMillis(computedAt)),
           ...(bearer === null ? {} : { principal: create(PrincipalSchema, bearer) }),
         });
         expect(ours).toStrictEqual(theirs);
@@ -69,6 +84,39 @@ it('single answers, and batches of them', () => {
       },
     ),
     { numRuns: 300 },
+  );
+});
+
+it('times are as they are stored, to the microsecond', () => {
+  fc.assert(
+    fc.property(milliseconds, (whole) => {
+      expect(timestampFromMillis(whole)).toStrictEqual(timestampFromMs(whole));
+    }),
+  );
+  fc.assert(
+    fc.property(microseconds, (micros) => {
+      expect(microsOf(timestampFromMillis(stored(micros)))).toBe(BigInt(micros));
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+it('users and memberships can be written, whatever times are stored with them', () => {
+  const any = fc.oneof(moment, fc.double());
+  fc.assert(
+    fc.property(any, any, any, (createdAt, updatedAt, until) => {
+      const user = { id: 'u', name: '', email: '', emailVerified: true, image: null, roles: [], banReason: null };
+      const organization = { id: 'o', name: '', slug: '', logo: null, metadata: null, createdAt };
+      const messages = [
+        [UserSchema, userMessage({ ...user, ban: { until }, createdAt, updatedAt }, 'user', -Infinity)],
+        [MembershipSchema, membershipMessage({ organization, roles: [], joinedAt: updatedAt })],
+      ] as const;
+      for (const [schema, message] of messages) {
+        expect(fromBinary<DescMessage>(schema, toBinary<DescMessage>(schema, message))).toEqual(message);
+        expect(fromJson<DescMessage>(schema, toJson<DescMessage>(schema, message))).toEqual(message);
+      }
+    }),
+    { numRuns: 1_000 },
   );
 });
 
