@@ -12,6 +12,7 @@ import {
   readNats,
   readTtlSeconds,
 } from './config/parts.ts';
+import { parseCertificates, parsePrivateKey } from './config/pem.ts';
 import { type Address, ConfigError, type Environment, Reader } from './config/reader.ts';
 import { parseSecrets } from './config/secrets.ts';
 
@@ -85,9 +86,13 @@ const readJwks = (read: Reader): Config['jwks'] => {
 };
 
 const readTls = (read: Reader): Config['tls'] => {
-  const cert = read.file('ASSENT_TLS_CERT');
-  const key = read.file('ASSENT_TLS_KEY');
-  const clientCa = read.file('ASSENT_TLS_CLIENT_CA');
+  const pem = (name: string, parse: typeof parseCertificates): string | null => {
+    const text = read.file(name);
+    return text === null ? null : read.parsed(name, parse(text));
+  };
+  const cert = pem('ASSENT_TLS_CERT', parseCertificates);
+  const key = pem('ASSENT_TLS_KEY', parsePrivateKey);
+  const clientCa = pem('ASSENT_TLS_CLIENT_CA', parseCertificates);
   const named = (name: string): boolean => read.text(name) !== null;
   if (named('ASSENT_TLS_CERT') !== named('ASSENT_TLS_KEY')) {
     read.problem('ASSENT_TLS_CERT and ASSENT_TLS_KEY must be set together.');

@@ -1,8 +1,10 @@
+import { createPrivateKey } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config.ts';
+import { createAuthority } from '../support/certificates.ts';
 
 const SECRET = 'a-secret-that-is-long-enough-for-hs256';
 const MINIMAL = {
@@ -18,6 +20,11 @@ const file = (name: string, text: string): string => {
   writeFileSync(path, text);
   return path;
 };
+
+const authority = createAuthority('authority');
+const server = authority.issue('server');
+const tls = { ASSENT_TLS_CERT: file('cert', server.cert), ASSENT_TLS_KEY: file('key', server.key) };
+const pem = (content: string): string => `-----BEGIN CERTIFICATE-----\n${content}\n-----END CERTIFICATE-----\n`;
 
 const problemsOf = (environment: Record<string, string | undefined>): readonly string[] => {
   try {
@@ -144,10 +151,9 @@ describe('loadConfig', () => {
 
     it('takes an open address with caller tokens, with client certificates, or on the operator’s word', () => {
       const open = { ...MINIMAL, ASSENT_GRPC_ADDRESS: '0.0.0.0:50051' };
-      const tls = { ASSENT_TLS_CERT: file('cert', 'cert'), ASSENT_TLS_KEY: file('key', 'key') };
       const callers = file('callers', `# services\norders: ${'ab'.repeat(32)}\n`);
       expect(problemsOf({ ...open, ASSENT_CALLER_TOKENS: callers })).toEqual([]);
-      expect(problemsOf({ ...open, ...tls, ASSENT_TLS_CLIENT_CA: file('ca', 'ca') })).toEqual([]);
+      expect(problemsOf({ ...open, ...tls, ASSENT_TLS_CLIENT_CA: file('ca', authority.cert) })).toEqual([]);
       expect(problemsOf({ ...open, ASSENT_INSECURE: '1' })).toEqual([]);
       // TLS alone tells who the server is, not who calls.
       expect(problemsOf({ ...open, ...tls })).toHaveLength(1);
@@ -164,7 +170,43 @@ describe('loadConfig', () => {
 
     it('refuses a file that is not there, and half of TLS', () => {
       expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: join(folder, 'missing') })[0]).toContain('ENOENT');
-      expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: file('cert', 'cert') })[0]).toContain('together');
+      expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: tls.ASSENT_TLS_CERT })[0]).toContain('together');
+    });
+
+    it('takes several certificates in a file, with words between them, and a certificate and its key in one', () => {
+      const several = file('several', `first\n${authority.cert}second\n${createAuthority('others').cert}`);
+      const both = file('both', server.cert + server.key);
+      const environment = { ASSENT_TLS_CERT: both, ASSENT_TLS_KEY: both, ASSENT_TLS_CLIENT_CA: several };
+      expect(problemsOf({ ...MINIMAL, ...environment })).toEqual([]);
+    });
+
+    it('refuses a key with a passphrase, which nobody could give', () => {
+      const encryption = { type: 'pkcs8', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'hunter2' } as const;
+      const key = String(createPrivateKey(server.key).export(encryption));
+      expect(problemsOf({ ...MINIMAL, ...tls, ASSENT_TLS_KEY: file('locked', key) })).toEqual([
+        'ASSENT_TLS_KEY names a file without a private key in PEM, unencrypted.',
+      ]);
+    });
+
+    // Node takes an empty file for none and trusts its public authorities; certificates it cannot parse it passes over.
+    describe.each(['ASSENT_TLS_CERT', 'ASSENT_TLS_KEY', 'ASSENT_TLS_CLIENT_CA'])('refuses as %s', (name) => {
+      it.each([
+        ['an empty file', ''],
+        ['blank lines', ' \n\n'],
+        ['something else', 'hunter2'],
+        ['nothing between its markers', pem('')],
+        ['something else between its markers', pem('hunter2')],
+        ['what is cut off', (name === 'ASSENT_TLS_KEY' ? server.key : server.cert).slice(0, 100)],
+        ['the other kind', name === 'ASSENT_TLS_KEY' ? server.cert : server.key],
+        ...(name === 'ASSENT_TLS_KEY'
+          ? []
+          : [['one that is broken after one that is not', server.cert + pem('hunter2')]]),
+      ])('%s', (_what, text) => {
+        const environment = { ASSENT_TLS_CLIENT_CA: file('ca', authority.cert), [name]: file('bad', String(text)) };
+        const problems = problemsOf({ ...MINIMAL, ...tls, ...environment, ASSENT_GRPC_ADDRESS: '0.0.0.0:1' });
+        expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} names a file `))]);
+        expect(problems.join()).not.toContain('hunter2');
+      });
     });
   });
 
