@@ -157,7 +157,13 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
   const http =
     httpAddress === null
       ? null
-      : createHttpDoor({ address: httpAddress, tls, dispatcher, metrics: scrapeAll ?? metrics.scrape });
+      : createHttpDoor({
+          address: httpAddress,
+          tls,
+          dispatcher,
+          metrics: scrapeAll ?? metrics.scrape,
+          keepalive: KEEPALIVE,
+        });
 
   // events
   const startListening = () =>

@@ -8,7 +8,8 @@ import { formatAddress } from './address.ts';
 import { createConnectAdapter, type NodeHandler, reached } from './connect-adapter.ts';
 import { connectError } from './connect-error.ts';
 import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
-import { type Door, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
+import { type Door, HTTP2_SETTINGS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
+import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
 import { createPlainServer, type PlainServer } from './plain-server.ts';
 
@@ -59,14 +60,17 @@ export interface HttpDoorOptions {
   readonly tls: Config['tls'];
   readonly dispatcher: Dispatcher;
   readonly metrics: Scrape;
+  /** How peers of HTTP/2 that vanished without a word are found. */
+  readonly keepalive: Keepalive;
 }
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
-export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOptions): Door => {
+export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }: HttpDoorOptions): Door => {
   let serving = false;
   let stopping = false;
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
+  const stopKeepAlive = keepAlive(sessions, keepalive);
   const pages = createPages(metrics, () => serving);
 
   const adapter = createConnectAdapter({
@@ -95,16 +99,14 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOp
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
   };
-  const maxConcurrentStreams = MAX_STREAMS_PER_CONNECTION;
   const secureServer = ({ cert, key, clientCa }: NonNullable<Config['tls']>): PlainServer => {
     const clients = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-    const options = { allowHTTP1: true, cert, key, settings: { maxConcurrentStreams }, ...clients };
+    const options = { allowHTTP1: true, cert, key, settings: HTTP2_SETTINGS, ...clients };
     const secure = createSecureServer(options, handler).on('session', onSession);
     // Its HTTP/1.1 connections are ended by the answer's `connection: close`, or by the bound on stopping.
     return { server: secure, closeIdleConnections: () => {} };
   };
-  const { server, closeIdleConnections } =
-    tls === null ? createPlainServer(handler, { maxConcurrentStreams, onSession }) : secureServer(tls);
+  const { server, closeIdleConnections } = tls === null ? createPlainServer(handler, onSession) : secureServer(tls);
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -137,6 +139,7 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics }: HttpDoorOp
       }, timeoutMs);
       await closed;
       clearTimeout(timer);
+      stopKeepAlive();
     },
   };
 };

@@ -2,6 +2,7 @@
 import { createServer as createHttp1Server, type RequestListener } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
+import { HTTP2_SETTINGS } from './door.ts';
 
 /** How HTTP/2's connection preface begins (RFC 9113, section 3.4); no method of HTTP/1.1 does. */
 const PREFACE = 'PRI';
@@ -31,11 +32,6 @@ const onFirstBytes = (socket: Socket, then: (text: string) => void): void => {
   socket.on('readable', look).on('timeout', timeout).on('error', fail).setTimeout(FIRST_BYTES_TIMEOUT_MS);
 };
 
-export interface PlainServerOptions {
-  readonly maxConcurrentStreams: number;
-  readonly onSession: (session: ServerHttp2Session) => void;
-}
-
 /** A server, and how to end its connections that wait for a next request of HTTP/1.1. */
 export interface PlainServer {
   readonly server: Server;
@@ -46,13 +42,13 @@ export interface PlainServer {
 export const createPlainServer = (
   // Node's compatibility layer gives HTTP/2 requests the same shape.
   handler: RequestListener,
-  { maxConcurrentStreams, onSession }: PlainServerOptions,
+  onSession: (session: ServerHttp2Session) => void,
 ): PlainServer => {
   const http1 = createHttp1Server(handler);
   // Node sets up its list of connections, by which it ends idle and slow ones, when a server begins to listen; this one is
   // given its connections by another and never does.
   http1.emit('listening');
-  const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler as never).on('session', onSession);
+  const http2 = createHttp2Server({ settings: HTTP2_SETTINGS }, handler as never).on('session', onSession);
   const server = createServer((socket) => {
     onFirstBytes(socket, (text) => {
       (text === PREFACE ? http2 : http1).emit('connection', socket);

@@ -3,7 +3,16 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import { callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, openSocket } from './support/frames.ts';
+import {
+  callHeaders,
+  calmDown,
+  END_HEADERS,
+  END_STREAM,
+  FRAME,
+  headerFrames,
+  http2Frame,
+  openSocket,
+} from './support/frames.ts';
 import { GRPC_DOORS, onlyIf, openDoor, type TestDoor } from './support/grpc-doors.ts';
 import { answerOf, CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
 
@@ -117,13 +126,8 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
       const received: Buffer[] = [];
       socket.on('data', (piece: Buffer) => received.push(piece));
       const block = callHeaders(CHECK, { 'x-large': 'x'.repeat(40_000), 'x-larger': 'x'.repeat(40_000) });
-      socket.write(http2Frame(FRAME.HEADERS, 0, 1, block.subarray(0, 16_384)));
-      for (let at = 16_384; at < block.length; at += 16_384) {
-        const last = at + 16_384 >= block.length;
-        socket.write(http2Frame(FRAME.CONTINUATION, last ? END_HEADERS : 0, 1, block.subarray(at, at + 16_384)));
-      }
-      const enhanceYourCalm = http2Frame(FRAME.RST_STREAM, 0, 1, Buffer.of(0, 0, 0, 11));
-      await until('the reset', () => Buffer.concat(received).includes(enhanceYourCalm));
+      socket.write(headerFrames(1, block));
+      await until('the reset', () => Buffer.concat(received).includes(calmDown(1)));
       socket.write(http2Frame(FRAME.HEADERS, END_HEADERS, 3, callHeaders(CHECK)));
       socket.write(http2Frame(FRAME.DATA, END_STREAM, 3, frame(check('next:1'))));
       await until('the next call', () => door.asked.includes('next:1'));

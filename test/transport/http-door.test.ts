@@ -1,9 +1,14 @@
-import { connect as connectHttp2 } from 'node:http2';
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDispatcher } from '../../src/transport/dispatch.ts';
-import type { Door } from '../../src/transport/door.ts';
-import { createHttpDoor } from '../../src/transport/http-door.ts';
+import { type Door, KEEPALIVE } from '../../src/transport/door.ts';
+import { createHttpDoor, type HttpDoorOptions } from '../../src/transport/http-door.ts';
+import { createAuthority } from '../support/certificates.ts';
+import { until } from '../support/until.ts';
+import { calmDown, END_STREAM, headerBlock, headerFrames, openSocket } from './support/frames.ts';
+import { withSession } from './support/raw-call.ts';
 
 /** Handlers of which only the one that is asked here answers. */
 const handlers = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked here')) }) as Parameters<
@@ -14,8 +19,7 @@ let door: Door;
 let url = '';
 let metrics: () => Promise<{ text: string; contentType: string }>;
 
-beforeEach(async () => {
-  metrics = async () => ({ text: 'up 1\n', contentType: 'text/plain' });
+const open = (options: Partial<HttpDoorOptions> = {}): Door => {
   const dispatcher = createDispatcher({
     handlers,
     gate: () => {},
@@ -25,12 +29,19 @@ beforeEach(async () => {
     onDefect: () => {},
     traceCall: null,
   });
-  door = createHttpDoor({
+  return createHttpDoor({
     address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
     tls: null,
     dispatcher,
     metrics: () => metrics(),
+    keepalive: KEEPALIVE,
+    ...options,
   });
+};
+
+beforeEach(async () => {
+  metrics = async () => ({ text: 'up 1\n', contentType: 'text/plain' });
+  door = open();
   url = `http://${await door.listen()}`;
 });
 afterEach(() => door.stop(2_000));
@@ -100,6 +111,64 @@ describe('one port for two versions of HTTP', () => {
     await raw(['PRI nonsense\r\n\r\n'.repeat(10)], () => false);
     await raw(['\0\x01\x02'.repeat(100)], () => false);
     expect((await fetch(`${url}/livez`)).status).toBe(200);
+  });
+});
+
+describe('connections of HTTP/2', () => {
+  const portOf = (address: string): number => Number(address.split(':').at(-1));
+  const livez = async (session: ClientHttp2Session): Promise<unknown> => {
+    const [headers] = await once(session.request({ ':path': '/livez' }), 'response');
+    return headers[':status'];
+  };
+
+  it('whose peer vanished are closed; others are kept', async () => {
+    const watched = open({ keepalive: { intervalMs: 100, timeoutMs: 100 } });
+    const address = await watched.listen();
+    try {
+      // It never answers a PING.
+      const deaf = await openSocket(portOf(address));
+      deaf.resume();
+      await withSession(`http://${address}`, async (session) => {
+        expect(await livez(session)).toBe(200);
+        await once(deaf, 'close');
+        expect(await livez(session)).toBe(200);
+      });
+    } finally {
+      await watched.stop(100);
+    }
+  });
+
+  it('on which a call has too many headers go on, and the call is reset', async () => {
+    const socket = await openSocket(portOf(url));
+    const received: Buffer[] = [];
+    socket.on('data', (piece: Buffer) => received.push(piece));
+    const call = { ':method': 'GET', ':scheme': 'http', ':path': '/livez', ':authority': 'localhost' };
+    const tooMany = headerBlock({ ...call, 'x-large': 'x'.repeat(40_000), 'x-larger': 'x'.repeat(40_000) });
+    socket.write(headerFrames(1, tooMany, END_STREAM));
+    await until('the reset', () => Buffer.concat(received).includes(calmDown(1)));
+    socket.write(headerFrames(3, headerBlock(call), END_STREAM));
+    await until('the next answer', () => Buffer.concat(received).includes('ok\n'));
+    socket.destroy();
+  });
+
+  it('are told of their bounds, with TLS too', async () => {
+    const authority = createAuthority('authority');
+    const secure = open({ tls: { ...authority.issue('server'), clientCa: null } });
+    const secureUrl = `https://${await secure.listen()}`;
+    try {
+      for (const target of [url, secureUrl]) {
+        await withSession(
+          target,
+          async (session) => {
+            const [settings] = await once(session, 'remoteSettings');
+            expect(settings).toMatchObject({ maxConcurrentStreams: 1_000, maxHeaderListSize: 65_536 });
+          },
+          { ca: authority.cert },
+        );
+      }
+    } finally {
+      await secure.stop(100);
+    }
   });
 });
 

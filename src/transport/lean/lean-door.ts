@@ -8,13 +8,13 @@ import { status as Code } from '@grpc/grpc-js';
 import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { formatAddress } from '../address.ts';
 import { methods } from '../dispatch.ts';
-import { type Door, MAX_HEADER_BYTES, MAX_STREAMS_PER_CONNECTION } from '../door.ts';
+import { type Door, HTTP2_SETTINGS } from '../door.ts';
 import type { GrpcDoorOptions } from '../grpc-door.ts';
 import { createHealth } from '../grpc-health.ts';
 import { addReflection } from '../grpc-reflection.ts';
+import { keepAlive } from '../keepalive.ts';
 import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { createGuestServices } from './guest-services.ts';
-import { keepAlive } from './keepalive.ts';
 import { isGrpc } from './request-headers.ts';
 import type { Serve } from './serve.ts';
 import { RefusedCall } from './status.ts';
@@ -36,7 +36,7 @@ const RESETS = { streamResetBurst: 10_000, streamResetRate: 1_000 };
 
 const OPTIONS: ServerOptions = {
   ...RESETS,
-  settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
+  settings: HTTP2_SETTINGS,
   maxSessionMemory: MAX_SESSION_MEGABYTES,
 };
 

@@ -18,6 +18,8 @@ export const FRAME = {
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 export const ACK = 1;
+/** What a peer takes that has not said otherwise. */
+const MAX_FRAME_BYTES = 16_384;
 
 /** A frame of HTTP/2. */
 export const http2Frame = (
@@ -61,6 +63,22 @@ export const callHeaders = (path: string, more: Readonly<Record<string, string>>
     te: 'trailers',
     ...more,
   });
+
+/** The headers of a stream, in as many frames as they take. */
+export const headerFrames = (stream: number, block: Buffer, flags = 0): Buffer => {
+  const frames: Buffer[] = [];
+  for (let at = 0; at === 0 || at < block.length; at += MAX_FRAME_BYTES) {
+    const piece = block.subarray(at, at + MAX_FRAME_BYTES);
+    const last = at + MAX_FRAME_BYTES >= block.length ? END_HEADERS : 0;
+    frames.push(
+      http2Frame(at === 0 ? FRAME.HEADERS : FRAME.CONTINUATION, (at === 0 ? flags : 0) | last, stream, piece),
+    );
+  }
+  return Buffer.concat(frames);
+};
+
+/** How a server refuses a call for what it asks of it: ENHANCE_YOUR_CALM. */
+export const calmDown = (stream: number): Buffer => http2Frame(FRAME.RST_STREAM, 0, stream, Buffer.of(0, 0, 0, 11));
 
 /** A connection that has said hello and takes part in nothing but what is written to it. */
 export const openSocket = async (

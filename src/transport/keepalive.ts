@@ -1,6 +1,6 @@
 /** Finds peers that vanished without a word, so that their connections do not pile up. */
 import type { ServerHttp2Session } from 'node:http2';
-import type { Keepalive } from '../door.ts';
+import type { Keepalive } from './door.ts';
 
 /**
  * Pings every session at each interval and destroys those that do not answer in time.
