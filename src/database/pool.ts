@@ -6,6 +6,7 @@ import { createPool, type DatabasePool, type QuerySqlToken } from 'slonik';
 import { z } from 'zod';
 import { AssentError } from '../errors.ts';
 import { RecoveryError, readOnlyDriver } from './read-only-driver.ts';
+import { createSlots } from './slots.ts';
 import { within } from './within.ts';
 
 export interface PoolOptions {
@@ -43,7 +44,7 @@ const unavailable = (cause: unknown): AssentError =>
 // system error, invalid authorization (a password being rotated), cannot-connect-now.
 const SERVER_FAULT = /^(?:08|53|57|58|28|3D)/;
 const CONNECTION_FAULT =
-  /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|terminat|timeout|closed|not queryable/i;
+  /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|terminat|timeout|closed|shut down|not queryable/i;
 
 /** Whether an error means that PostgreSQL is out of reach rather than that a statement is wrong. */
 const isServerFault = (error: unknown): boolean => {
@@ -79,25 +80,29 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
 export const createDatabase = (options: PoolOptions): Database => {
   let pool: Promise<DatabasePool> | null = null;
   let pending = 0;
+  // In front of slonik, whose own line nobody can leave: those who gave up would pile up in it for as long as PostgreSQL
+  // is out of reach, and be served before anybody else once it is back. In here are never more than it has connections for.
+  const slots = createSlots(options.size);
 
   const run = async (statement: QuerySqlToken): Promise<readonly unknown[]> => {
     let abandoned = false;
-    const work = (async () => {
+    // Settles in any case, which frees its slot: making a connection, the statement and the end of a connection are bounded.
+    const { done, leave } = slots.run(async () => {
       // Opening connects nothing.
       pool ??= open(options);
       const connected = await pool;
       return connected.connect(async (connection) => {
-        // The caller left while this waited for a connection: do not read for nobody.
+        // The caller left while this was being connected: do not read for nobody.
         if (abandoned) return [];
         // The timeout is inside the routine, so that slonik drops a connection that stopped answering.
         return (await within(options.statementTimeoutMs, connection.query(statement))).rows;
       });
-    })();
+    });
     try {
-      return await within(options.statementTimeoutMs, work);
+      return await within(options.statementTimeoutMs, done);
     } finally {
       abandoned = true;
-      work.catch(() => {});
+      leave();
     }
   };
 
