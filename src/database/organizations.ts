@@ -96,6 +96,11 @@ export const readMemberships = async (
         : ['smallint', 'integer', 'bigint'].includes(key.type)
           ? sql.fragment`${columnOf('m', key)} > ${after}::int8`
           : sql.fragment`${columnOf('m', key)} > ${after}::text`;
+  // Before the limit, since a page that is short for memberships of organizations that are gone would pass for the last one.
+  // Scalar and in HAVING, so that PostgreSQL looks up the groups that a page gets to and no others: for EXISTS it may hash
+  // the whole table, and in WHERE it comes before the order and hence before the limit.
+  const isThere = sql.fragment`(SELECT true FROM ${tableName(schema.name, organization.table)} present
+    WHERE ${columnOf('present', organization.columns.id)} = ${columnOf('m', key)} LIMIT 1)`;
   const rows = await db.rows(
     // Materialized, so that the user's rows are found by the user and nothing else: Better Auth has an index on each of the
     // two columns and none on both. For somebody with thousands of memberships PostgreSQL would rather walk through those
@@ -113,6 +118,7 @@ export const readMemberships = async (
         FROM own m
         WHERE ${following}
         GROUP BY ${columnOf('m', key)}
+        HAVING ${isThere}
         ORDER BY ${columnOf('m', key)}
         LIMIT ${limit}
       ) page

@@ -171,6 +171,30 @@ describe.each([
     expect(await directory.memberships({ userId: 'nobody', after: null, limit: 4 })).toEqual([]);
   });
 
+  it('lists past memberships whose organization is gone, however many stand together', async () => {
+    const user = await seed.user();
+    const there: string[] = [];
+    for (const [index, state] of [...'-o--o-ooo---o--'].entries()) {
+      const id = `${state === 'o' ? 'there' : 'gone'}-${name}`;
+      const organization = await seed.organization({ id: `orphans-${String(index).padStart(2, '0')}-${id}` });
+      await seed.member(user, organization, 'viewer');
+      await seed.member(user, organization, 'staff');
+      if (state === 'o') there.push(organization);
+    }
+    // As a database without the foreign key does it.
+    await pool.query(`BEGIN; SET LOCAL session_replication_role = replica;
+      DELETE FROM "${tables.organization}" WHERE id LIKE 'orphans-%-gone-${name}'; COMMIT`);
+    for (let limit = 1; limit <= there.length + 1; limit += 1) {
+      const pages: string[][] = [];
+      for (let after: string | null = null; ; after = pages.at(-1)?.at(-1) ?? null) {
+        const page = await directory.memberships({ userId: user, after, limit });
+        pages.push(page.map(({ organization }) => organization.id));
+        if (page.length < limit) break;
+      }
+      expect({ limit, listed: pages.flat() }).toEqual({ limit, listed: there });
+    }
+  });
+
   it.each(HOSTILE)('finds nothing, and breaks nothing, for %j', async (text) => {
     const user = await seed.user();
     expect(await facts(text, text)).toMatchObject({ user: null });

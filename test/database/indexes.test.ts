@@ -75,6 +75,9 @@ it('every statement about users, members, organizations and roles goes by an ind
   const afterwards = await reads();
   for (const [index, { table, whole, byIndex }] of afterwards.entries()) {
     expect({ table, whole: whole - (before[index]?.whole ?? 0) }).toEqual({ table, whole: 0 });
-    expect({ table, used: byIndex > (before[index]?.byIndex ?? 0) }).toEqual({ table, used: true });
+    const lookups = byIndex - (before[index]?.byIndex ?? 0);
+    expect({ table, used: lookups > 0 }).toEqual({ table, used: true });
+    // A page looks up its own organizations, whether they are there and what they are, and not all of its user.
+    if (table === 'organizations') expect(lookups).toBeLessThan(2 * 2 * 50 + 10);
   }
 });

@@ -40,7 +40,7 @@ const WRITTEN = {
   banExpires: '2099-12-31T23:59:59.000001Z',
 };
 
-/** A member whose rows SQL wrote. */
+/** A member of two organizations, and of one between them that is gone, whose rows SQL wrote. */
 const writeBySql = (url: string, tables: TableNames): Promise<unknown> =>
   withClient(url, async (client) => {
     const seed = createSeed(client, tables);
@@ -48,6 +48,10 @@ const writeBySql = (url: string, tables: TableNames): Promise<unknown> =>
     const organization = await seed.organization({ id: 'of-sql' });
     await seed.member(user, organization, 'viewer');
     await seed.updateUser(user, WRITTEN);
+    for (const id of ['of-sql-gone', 'of-sql-too']) await seed.member(user, await seed.organization({ id }), 'viewer');
+    // As a database without the foreign key does it.
+    await client.query(`BEGIN; SET LOCAL session_replication_role = replica;
+      DELETE FROM "${tables.organization}" WHERE id = 'of-sql-gone'; COMMIT`);
     for (const table of [tables.organization, tables.member]) {
       const column = table === tables.member ? 'organizationId' : 'id';
       await client.query(`UPDATE "${table}" SET "createdAt" = $1 WHERE "${column}" = $2`, [
@@ -250,8 +254,19 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect(response).toMatchObject({ user: { createdAt, updatedAt, banned: true, banExpiresAt } });
       const { response: one } = await client.call('GetOrganization', { organizationId: 'of-sql' });
       expect(one).toMatchObject({ organization: { createdAt } });
-      const { response: list } = await client.call('ListUserOrganizations', { userId: 'by-sql' });
+      const { response: list } = await client.call('ListUserOrganizations', { userId: 'by-sql', pageSize: 1 });
       expect(list).toMatchObject({ memberships: [{ organization: { createdAt }, joinedAt: createdAt }] });
+    });
+
+    it('ListUserOrganizations: goes on after a membership whose organization is gone', async () => {
+      const listed: unknown[] = [];
+      let pageToken = '';
+      do {
+        const { response } = await client.call('ListUserOrganizations', { userId: 'by-sql', pageSize: 1, pageToken });
+        listed.push(response?.['memberships']);
+        pageToken = String(response?.['nextPageToken']);
+      } while (pageToken !== '');
+      expect(listed).toMatchObject([[{ organization: { id: 'of-sql' } }], [{ organization: { id: 'of-sql-too' } }]]);
     });
 
     it('assent-trace: tells which process answered and what it had applied, also with an error', async () => {
