@@ -6,6 +6,9 @@ import { RefusedCall } from './status.ts';
 
 const PREFIX_BYTES = 5;
 
+/** Pieces are joined when so many wait: each costs some hundred bytes, though it may bring no more than one. */
+const MAX_LOOSE_PIECES = 512;
+
 /** An uncompressed frame. */
 export const frameOf = (message: Uint8Array): Buffer => {
   const frame = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
@@ -46,6 +49,8 @@ export class FrameReader {
   // Nearly always one piece is one message: it is kept as it came.
   #piece: Buffer | null = null;
   #more: Buffer[] | null = null;
+  /** How many of them are joined already. */
+  #joined = 0;
   #size = 0;
 
   /** @param encoding The request's `grpc-encoding`. */
@@ -62,7 +67,9 @@ export class FrameReader {
     this.#size += piece.length;
     if (this.#piece === null) this.#piece = piece;
     else if (this.#more === null) this.#more = [piece];
-    else this.#more.push(piece);
+    else if (this.#more.push(piece) - this.#joined >= MAX_LOOSE_PIECES) {
+      this.#joined = this.#more.push(Buffer.concat(this.#more.splice(this.#joined)));
+    }
   }
 
   /**
@@ -90,6 +97,7 @@ export class FrameReader {
     const joined = Buffer.concat([piece, ...this.#more]);
     this.#piece = joined;
     this.#more = null;
+    this.#joined = 0;
     return joined;
   }
 }

@@ -32,6 +32,21 @@ describe('frames', () => {
     );
   });
 
+  it('are read from thousands of pieces, of whatever size', () => {
+    const sent = Buffer.from(Array.from({ length: 5_000 }, (_, index) => index % 251));
+    const bytes = Buffer.concat([frameOf(sent), frameOf(sent)]);
+    const reader = new FrameReader(undefined);
+    const received: Buffer[] = [];
+    for (const byte of bytes.subarray(0, -1_000)) {
+      reader.push(Buffer.of(byte));
+      received.push(...all(reader));
+    }
+    reader.push(bytes.subarray(-1_000));
+    received.push(...all(reader));
+    expect(received).toEqual([sent, sent]);
+    expect(reader.pending).toBe(false);
+  });
+
   it.each([
     ['gzip', gzipSync],
     ['deflate', deflateSync],
