@@ -37,7 +37,7 @@ export interface ConnectAdapterOptions extends ConnectRouterOptions {
 
 const progress = createContextKey({ reached: false });
 
-/** Notes that a call came as far as its handler: its answer is not connect's own. */
+/** Notes that a call came as far as its handler, or the gate in front of it: its answer is not connect's own. */
 export const reached = (context: HandlerContext): void => {
   context.values.get(progress).reached = true;
 };

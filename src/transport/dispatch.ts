@@ -19,18 +19,20 @@ export const methods: readonly Method[] = AuthService.methods.filter(
   (method): method is Method => method.methodKind === 'unary',
 );
 
-/** What came of a call. */
-export type Outcome =
-  | { readonly ok: true; readonly response: Message }
-  | { readonly ok: false; readonly status: ErrorStatus };
+/** A call that ends with an error. */
+export interface Refusal {
+  readonly ok: false;
+  readonly status: ErrorStatus;
+}
 
-/** A call as a door hands it over. */
+/** What came of a call. */
+export type Outcome = { readonly ok: true; readonly response: Message } | Refusal;
+
+/** A call as a door hands it over, once its headers are there. */
 export interface Call {
   header(name: string): string | undefined;
   /** Sets metadata that goes out before the answer. */
   setHeader(name: string, value: string): void;
-  /** Decodes the request; what it throws is the caller's fault. */
-  decode(): Message;
   /** The google.rpc.Code that the call has ended with already, its deadline passed or its caller gone; else null. */
   endedAs(): number | null;
 }
@@ -49,9 +51,35 @@ export interface DispatcherOptions {
   readonly traceCall: TraceCall | null;
 }
 
-/** Runs calls: at once where the handler answers at once. */
+/** A call that passed the gate. Only {@link Dispatcher.admit} makes one, and without it nothing runs. */
+class AdmittedCall {
+  readonly ok = true;
+  readonly method: Method;
+  readonly #call: Call;
+
+  constructor(method: Method, call: Call) {
+    this.method = method;
+    this.#call = call;
+  }
+
+  get call(): Call {
+    return this.#call;
+  }
+}
+
+export type { AdmittedCall };
+
 export interface Dispatcher {
-  run(method: Method, call: Call): Outcome | Promise<Outcome>;
+  /**
+   * Asks the gate, by the headers alone: nobody is to fill memory with messages who may not call at all. A refusal is
+   * counted, and ends the call.
+   */
+  admit(method: Method, call: Call): AdmittedCall | Refusal;
+  /**
+   * Runs a call: at once where the handler answers at once.
+   * @param decode Decodes the request; what it throws is the caller's fault.
+   */
+  run(admitted: AdmittedCall, decode: () => Message): Outcome | Promise<Outcome>;
   /** Counts a call that a door refused by itself, as {@link DispatcherOptions.onCall}. */
   readonly onRefused: DispatcherOptions['onCall'];
   readonly onDefect: DispatcherOptions['onDefect'];
@@ -59,9 +87,9 @@ export interface Dispatcher {
   readonly gate: CallerGate;
 }
 
-const decoded = (call: Call): Message => {
+const decoded = (decode: () => Message): Message => {
   try {
-    return call.decode();
+    return decode();
   } catch (cause) {
     throw undecodable(cause);
   }
@@ -107,26 +135,36 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     count(method, began, endTrace, call.endedAs() ?? 0);
     return { ok: true, response };
   };
-  const fail = (method: Method, call: Call, began: number, endTrace: EndTrace | null, error: unknown): Outcome => {
+  const fail = (method: Method, call: Call, began: number, endTrace: EndTrace | null, error: unknown): Refusal => {
     const status = errorStatus(error, onDefect);
     count(method, began, endTrace, call.endedAs() ?? status.code);
     return { ok: false, status };
   };
 
+  const begin = ({ name }: Method, call: Call): EndTrace | null =>
+    traceCall === null ? null : traceCall(name, (header) => call.header(header));
+
   return {
     gate,
     onRefused: onCall,
     onDefect,
-    run: (method, call) => {
-      const began = performance.now();
-      const endTrace = traceCall === null ? null : traceCall(method.name, (name) => call.header(name));
+    admit: (method, call) => {
       try {
         gate(call.header('authorization'));
+      } catch (error) {
+        return fail(method, call, performance.now(), begin(method, call), error);
+      }
+      return new AdmittedCall(method, call);
+    },
+    run: ({ method, call }, decode) => {
+      const began = performance.now();
+      const endTrace = begin(method, call);
+      try {
         if (call.header('assent-trace') === '1') {
           call.setHeader('assent-replica', replica);
           call.setHeader('assent-position', position());
         }
-        const response = byName[method.localName]?.(decoded(call));
+        const response = byName[method.localName]?.(decoded(decode));
         if (response === undefined) throw new Error(`no handler for ${method.name}`);
         if (!(response instanceof Promise)) return succeed(method, call, began, endTrace, response);
         return response.then(

@@ -6,7 +6,7 @@
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { Code, errorStatus } from '../rpc/errors.ts';
-import type { Call, Dispatcher, Method, Outcome } from './dispatch.ts';
+import type { AdmittedCall, Call, Dispatcher, Method, Outcome } from './dispatch.ts';
 import { grpcError } from './grpc-error.ts';
 
 const OK = { code: 0, details: 'OK', metadata: null };
@@ -25,6 +25,7 @@ class UnaryCall implements Listener, Call {
   readonly #method: Method;
   readonly #call: ServerInterceptingCallInterface;
   #received: Metadata | null = null;
+  #admitted: AdmittedCall | null = null;
   #request: Buffer | null = null;
   #headers: Metadata | null = null;
   #cancelled = false;
@@ -37,6 +38,13 @@ class UnaryCall implements Listener, Call {
 
   onReceiveMetadata(metadata: Metadata): void {
     this.#received = metadata;
+    const admitted = this.#dispatcher.admit(this.#method, this);
+    if (!admitted.ok) {
+      // Without a read grpc-js hands nothing over, and drops what comes.
+      this.#answer(admitted);
+      return;
+    }
+    this.#admitted = admitted;
     this.#call.startRead();
   }
 
@@ -50,11 +58,14 @@ class UnaryCall implements Listener, Call {
   }
 
   onReceiveHalfClose(): void {
-    if (this.#request === null) {
+    const admitted = this.#admitted;
+    const request = this.#request;
+    if (admitted === null) return;
+    if (request === null) {
       this.#refuse('The request has no message.');
       return;
     }
-    const outcome = this.#dispatcher.run(this.#method, this);
+    const outcome = this.#dispatcher.run(admitted, () => fromBinary(this.#method.input, request));
     // grpc-js answers DEADLINE_EXCEEDED itself when a deadline passes and drops what comes after it.
     if (outcome instanceof Promise) void outcome.then((late) => this.#answer(late));
     else this.#answer(outcome);
@@ -71,10 +82,6 @@ class UnaryCall implements Listener, Call {
   setHeader(name: string, value: string): void {
     this.#headers ??= new Metadata();
     this.#headers.set(name, value);
-  }
-
-  decode(): Message {
-    return fromBinary(this.#method.input, this.#request ?? Buffer.alloc(0));
   }
 
   endedAs(): number | null {

@@ -1,13 +1,14 @@
 /** The HTTP door, on connect-node: Connect, gRPC-Web and gRPC, and the plain pages for probes and metrics. */
 import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import { Code, type HandlerContext } from '@connectrpc/connect';
+import type { Message } from '@bufbuild/protobuf';
+import { Code, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import type { Address, Config } from '../config.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { formatAddress } from './address.ts';
 import { createConnectAdapter, type NodeHandler, reached } from './connect-adapter.ts';
 import { connectError } from './connect-error.ts';
-import { type Dispatcher, type Method, methods, type Outcome } from './dispatch.ts';
+import { type AdmittedCall, type Call, type Dispatcher, methods, type Outcome } from './dispatch.ts';
 import { type Door, HTTP2_SETTINGS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
 import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
@@ -36,20 +37,38 @@ const orAborted = async (outcome: Promise<Outcome>, signal: AbortSignal): Promis
   }
 };
 
-const unaryHandler = (dispatcher: Dispatcher, method: Method) => async (request: unknown, context: HandlerContext) => {
+const callOf = (context: HandlerContext): Call => ({
+  header: (name) => context.requestHeader.get(name) ?? undefined,
+  setHeader: (name, value) => context.responseHeader.set(name, value),
+  endedAs: () => {
+    if (!context.signal.aborted) return null;
+    // A caller whose deadline passed may hang up before connect notices.
+    return (context.timeoutMs() ?? 1) <= 0 ? Code.DeadlineExceeded : Code.Canceled;
+  },
+});
+
+const admittedCall = createContextKey<AdmittedCall | null>(null);
+
+/** Run by connect when it has the headers, before it reads anything of the body. */
+const requestGate = (dispatcher: Dispatcher) => (context: HandlerContext) => {
+  const method = methods.find((known) => known === context.method);
+  if (method === undefined) throw new Error(`no method ${context.method.name}`);
+  const admitted = dispatcher.admit(method, callOf(context));
+  if (admitted.ok) {
+    context.values.set(admittedCall, admitted);
+    return;
+  }
+  reached(context);
+  throw connectError(admitted.status);
+};
+
+const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown, context: HandlerContext) => {
   reached(context);
   const { signal } = context;
-  const running = dispatcher.run(method, {
-    header: (name) => context.requestHeader.get(name) ?? undefined,
-    setHeader: (name, value) => context.responseHeader.set(name, value),
-    // connect-node has decoded it: the descriptor of the route is the method's.
-    decode: () => request as ReturnType<Parameters<Dispatcher['run']>[1]['decode']>,
-    endedAs: () => {
-      if (!signal.aborted) return null;
-      // A caller whose deadline passed may hang up before connect notices.
-      return (context.timeoutMs() ?? 1) <= 0 ? Code.DeadlineExceeded : Code.Canceled;
-    },
-  });
+  const admitted = context.values.get(admittedCall);
+  if (admitted === null) throw new Error('connect asked the handler without the gate');
+  // connect-node has decoded it: the descriptor of the route is the method's.
+  const running = dispatcher.run(admitted, () => request as Message);
   const outcome = running instanceof Promise ? await orAborted(running, signal) : running;
   if (outcome.ok) return outcome.response;
   throw connectError(outcome.status);
@@ -75,8 +94,9 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
 
   const adapter = createConnectAdapter({
     routes: (router) => {
-      for (const method of methods) router.rpc(method, unaryHandler(dispatcher, method));
+      for (const method of methods) router.rpc(method, unaryHandler(dispatcher));
     },
+    requestGate: requestGate(dispatcher),
     onRefused: dispatcher.onRefused,
     onDefect: dispatcher.onDefect,
     fallback: (request, response) => {

@@ -20,7 +20,7 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { BadRequestSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
-import { createCallerGate } from '../../src/transport/callers.ts';
+import { gateOf } from './support/gate.ts';
 import { GRPC_DOORS, ODD_MESSAGE, onlyIf, openDoor, type TestDoor } from './support/grpc-doors.ts';
 import { answerOf, CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
 
@@ -429,9 +429,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
 
     it('pass the gate or are refused', async () => {
       const token = 'a-caller-token';
-      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', Buffer.from(token)));
-      const gate = createCallerGate([{ name: 'test', digest: Buffer.from(digest) }]);
-      const guarded = await openDoor(createDoor, { gate } as never);
+      const guarded = await openDoor(createDoor, { gate: gateOf(token) });
       try {
         const ask = (authorization: string | undefined, path: string = CHECK) =>
           rawCall(guarded.url, { headers: { authorization, ':path': path }, pieces: [frame(check('now:1'))] });
@@ -441,10 +439,37 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
         expect(guarded.asked).toEqual(['now:1']);
         const reflection = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
         expect((await ask(undefined, reflection)).status).toBe('16');
+        expect(guarded.counted).toEqual([16, 16, 0]);
       } finally {
         await guarded.door.stop(100);
       }
     });
+
+    it.each([CHECK, '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'])(
+      'before any of its message is read: %s',
+      async (path) => {
+        const guarded = await openDoor(createDoor, { gate: gateOf('right') });
+        try {
+          await withSession(guarded.url, async (session) => {
+            const whole = frame(check('now:1'));
+            const refused = await answerOf(
+              send(session, { headers: { ':path': path }, pieces: [whole.subarray(0, 8)], open: true }),
+            );
+            expect(refused.status).toBe('16');
+            expect(Buffer.from(String(refused.headers['grpc-status-details-bin']), 'base64').toString()).toContain(
+              'CALLER_UNAUTHENTICATED',
+            );
+            const { status } = await answerOf(
+              send(session, { headers: { authorization: 'Bearer right' }, pieces: [whole] }),
+            );
+            expect(status).toBe('0');
+          });
+          expect(guarded.counted).toEqual(path === CHECK ? [16, 0] : [0]);
+        } finally {
+          await guarded.door.stop(100);
+        }
+      },
+    );
   });
 
   it('listens on a unix socket', async () => {

@@ -22,14 +22,20 @@ export const serveUnary = (dispatcher: Dispatcher, method: Method): Serve => {
       if (outcome.ok) exchange.reply(frameOf(toBinary(method.output, outcome.response)));
       else exchange.end(errorTrailers(outcome.status));
     };
+    // Its deadline may be malformed: then it has ended, and is counted.
+    if (!exchange.open) return;
+    const admitted = dispatcher.admit(method, {
+      header: (name) => exchange.header(name),
+      setHeader: (name, value) => exchange.setMetadata(name, value),
+      endedAs: () => exchange.endedAs,
+    });
+    if (!admitted.ok) {
+      answer(admitted);
+      return;
+    }
     readOneMessage(exchange, (message) => {
       exchange.handled();
-      const outcome = dispatcher.run(method, {
-        header: (name) => exchange.header(name),
-        setHeader: (name, value) => exchange.setMetadata(name, value),
-        decode: () => fromBinary(method.input, message),
-        endedAs: () => exchange.endedAs,
-      });
+      const outcome = dispatcher.run(admitted, () => fromBinary(method.input, message));
       if (outcome instanceof Promise) outcome.then(answer).catch((error: unknown) => exchange.fail(error));
       else answer(outcome);
     });

@@ -8,6 +8,7 @@ import {
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError, invalidArgument } from '../../../src/errors.ts';
 import type { Handlers } from '../../../src/rpc/handlers.ts';
+import type { CallerGate } from '../../../src/transport/callers.ts';
 import { createDispatcher } from '../../../src/transport/dispatch.ts';
 import { type Door, KEEPALIVE } from '../../../src/transport/door.ts';
 import { createGrpcDoor, type GrpcDoorOptions } from '../../../src/transport/grpc-door.ts';
@@ -39,7 +40,10 @@ export interface TestDoor {
 }
 
 /** Answers: what was asked for, of the size that `big:<bytes>` names. */
-export const openDoor = async (createDoor: CreateDoor, options: Partial<GrpcDoorOptions> = {}): Promise<TestDoor> => {
+export const openDoor = async (
+  createDoor: CreateDoor,
+  options: Partial<GrpcDoorOptions & { gate: CallerGate }> = {},
+): Promise<TestDoor> => {
   const asked: string[] = [];
   const defects: unknown[] = [];
   const counted: number[] = [];
