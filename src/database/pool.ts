@@ -65,7 +65,7 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
     connectionRetryLimit: 1,
     queryRetryLimit: 0,
     idleTimeout: 60_000,
-    // What a connection that no longer answers is given before it is dropped from the pool.
+    // What a connection that is dropped is given to finish its query and to say goodbye.
     gracefulTerminationTimeout: 500,
     // slonik's default sends DISCARD ALL after every statement: a second round trip, for sessions that only ever read.
     resetConnection: async () => {},
@@ -94,8 +94,7 @@ export const createDatabase = (options: PoolOptions): Database => {
       return connected.connect(async (connection) => {
         // The caller left while this was being connected: do not read for nobody.
         if (abandoned) return [];
-        // The timeout is inside the routine, so that slonik drops a connection that stopped answering.
-        return (await within(options.statementTimeoutMs, connection.query(statement))).rows;
+        return (await connection.query(statement)).rows;
       });
     });
     try {

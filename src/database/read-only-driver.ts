@@ -85,7 +85,9 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
           },
           end: () => client.end(),
           query: async (text, values = []) => {
-            const { rows, rowCount, fields } = await send(text, values);
+            // Bounded in here, so that slonik drops a connection that stopped answering, and at once: it gives a query that is
+            // under way time to finish.
+            const { rows, rowCount, fields } = await within(statementTimeoutMs, send(text, values));
             return {
               command: 'SELECT' as const,
               fields: fields.map(({ name, dataTypeID }) => ({ name, dataTypeId: dataTypeID })),
