@@ -24,7 +24,7 @@ type Watch = handleServerStreamingCall<Request, unknown>;
 
 /**
  * Lets the library see no name but ours. It keeps each that is watched for ever and quotes the one that is asked about,
- * and whoever reaches the port may send as many as it likes, of 4 MiB each.
+ * and whoever reaches the port may send as many as it likes, at the door of grpc-js of 4 MiB each.
  */
 const ofOurServices = ({ check, watch, ...others }: UntypedServiceImplementation): UntypedServiceImplementation => {
   const checkOurs: Check = (call, callback) => {

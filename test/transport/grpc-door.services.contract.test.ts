@@ -38,6 +38,8 @@ const healthClient = (address: string): Health => {
 
 describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
   const lean = name === 'lean';
+  /** Bytes of a name about as large as a request for health may be. */
+  const longest = lean ? 4_000 : 3_000_000;
   let door: TestDoor;
   let health: Health;
   beforeEach(async () => {
@@ -60,6 +62,16 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
       door.door.setServing(true);
       expect([await ask(''), await ask(SERVICE)]).toEqual(['SERVING', 'SERVING']);
       await expect(ask('größer')).rejects.toMatchObject({ code: Status.NOT_FOUND });
+    });
+
+    // grpc-js has one bound for all services.
+    onlyIf(lean, it).each(['Check', 'Watch'])('is asked about a name, and not 4 MiB of one: %s', async (method) => {
+      await withSession(door.url, async (session) => {
+        const headers = { ':path': `/grpc.health.v1.Health/${method}` };
+        const announced = Buffer.of(0, 0, 0, 0x10, 1);
+        expect((await answerOf(send(session, { headers, pieces: [announced], open: true }))).status).toBe('8');
+        expect(await ask('')).toBe('NOT_SERVING');
+      });
     });
 
     it('is listed', async () => {
@@ -89,8 +101,8 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
     });
 
     it('is unknown of other services, whose names are not quoted', async () => {
-      // As large as a request may be: quoted, it would be headers of megabytes.
-      for (const service of ['other', 'ö'.repeat(1_500_000)]) {
+      // Quoted, the longest would be headers of megabytes.
+      for (const service of ['other', 'ö'.repeat(longest / 2)]) {
         await expect(ask(service)).rejects.toMatchObject({
           code: Status.NOT_FOUND,
           details: 'There is no such service.',
@@ -105,7 +117,7 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
         'addWatcher',
       );
       try {
-        const watches = ['one', 'x'.repeat(3_000_000), SERVICE].map((service) => health.watch({ service }));
+        const watches = ['one', 'x'.repeat(longest), SERVICE].map((service) => health.watch({ service }));
         const ended = watches.map((watch) => new Promise((resolve) => watch.once('error', resolve)));
         const statuses = watches.map(
           (watch) => new Promise((resolve) => watch.once('data', ({ status }) => resolve(status))),

@@ -23,7 +23,7 @@ const ACCEPTED = ['identity', ...Object.keys(DECOMPRESS)].join();
 
 const isKnown = (encoding: string): encoding is keyof typeof DECOMPRESS => Object.hasOwn(DECOMPRESS, encoding);
 
-const decompress = (payload: Buffer, encoding: string): Buffer => {
+const decompress = (payload: Buffer, encoding: string, maxBytes: number): Buffer => {
   if (encoding === 'identity') {
     throw new RefusedCall(Code.INTERNAL, 'A message is marked as compressed, and grpc-encoding names no compression.');
   }
@@ -33,19 +33,20 @@ const decompress = (payload: Buffer, encoding: string): Buffer => {
     });
   }
   try {
-    return DECOMPRESS[encoding](payload, { maxOutputLength: MAX_MESSAGE_BYTES });
+    return DECOMPRESS[encoding](payload, { maxOutputLength: maxBytes });
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge();
+    if (error instanceof RangeError) throw tooLarge(maxBytes);
     throw new RefusedCall(Code.INTERNAL, 'A compressed message could not be decompressed.');
   }
 };
 
-const tooLarge = (): RefusedCall =>
-  new RefusedCall(Code.RESOURCE_EXHAUSTED, `A message is larger than ${MAX_MESSAGE_BYTES} bytes.`);
+const tooLarge = (maxBytes: number): RefusedCall =>
+  new RefusedCall(Code.RESOURCE_EXHAUSTED, `A message is larger than ${maxBytes} bytes.`);
 
 /** Puts messages together from bytes that come in pieces of any size. */
 export class FrameReader {
   readonly #encoding: string;
+  readonly #maxBytes: number;
   // Nearly always one piece is one message: it is kept as it came.
   #piece: Buffer | null = null;
   #more: Buffer[] | null = null;
@@ -53,9 +54,13 @@ export class FrameReader {
   #joined = 0;
   #size = 0;
 
-  /** @param encoding The request's `grpc-encoding`. */
-  constructor(encoding: string | undefined) {
+  /**
+   * @param encoding The request's `grpc-encoding`.
+   * @param maxBytes The largest message, also when it is decompressed.
+   */
+  constructor(encoding: string | undefined, maxBytes = MAX_MESSAGE_BYTES) {
     this.#encoding = encoding ?? 'identity';
+    this.#maxBytes = maxBytes;
   }
 
   /** Whether bytes are left that {@link next} has not returned. */
@@ -80,7 +85,7 @@ export class FrameReader {
     if (this.#piece === null || this.#size < PREFIX_BYTES) return null;
     if (this.#piece.length < PREFIX_BYTES) this.#join(this.#piece);
     const length = this.#piece.readUInt32BE(1);
-    if (length > MAX_MESSAGE_BYTES) throw tooLarge();
+    if (length > this.#maxBytes) throw tooLarge(this.#maxBytes);
     const end = PREFIX_BYTES + length;
     if (this.#size < end) return null;
     const bytes = this.#join(this.#piece);
@@ -89,7 +94,7 @@ export class FrameReader {
     const flag = bytes[0];
     if (flag !== 0 && flag !== 1) throw new RefusedCall(Code.INTERNAL, 'A message has an unknown flag.');
     const payload = bytes.subarray(PREFIX_BYTES, end);
-    return flag === 0 ? payload : decompress(payload, this.#encoding);
+    return flag === 0 ? payload : decompress(payload, this.#encoding, this.#maxBytes);
   }
 
   #join(piece: Buffer): Buffer {

@@ -10,6 +10,9 @@ import { readOneMessage } from './one-message.ts';
 import type { Serve } from './serve.ts';
 import { OK_TRAILERS, RefusedCall } from './status.ts';
 
+/** Of a message, which is a name or two. Health is open to everybody: no more than that is held for a stranger. */
+const MAX_GUEST_BYTES = 4_096;
+
 type Definition = MethodDefinition<unknown, unknown>;
 type Failure = Partial<StatusObject>;
 /** How grpc-js calls the handler of a method: with a callback where the answer is one message. */
@@ -57,7 +60,7 @@ class GuestCall extends EventEmitter {
 
 /** Serves a method that takes a stream of messages. */
 const readMany = (exchange: Exchange, call: GuestCall, handler: Handler): void => {
-  const frames = new FrameReader(exchange.header('grpc-encoding'));
+  const frames = new FrameReader(exchange.header('grpc-encoding'), MAX_GUEST_BYTES);
   handler(call);
   exchange.stream.on('data', (piece: Buffer) => {
     if (!exchange.open) return;
@@ -99,13 +102,17 @@ export const createGuestServices = (observer: ExchangeObserver): GuestServices =
         readMany(exchange, call, handler);
         return;
       }
-      readOneMessage(exchange, (message) => {
-        call.request = call.decode(message);
-        handler(call, (failure, response) => {
-          if (failure !== null) exchange.fail(refusal(failure));
-          else exchange.reply(frameOf(definition.responseSerialize(response)));
-        });
-      });
+      readOneMessage(
+        exchange,
+        (message) => {
+          call.request = call.decode(message);
+          handler(call, (failure, response) => {
+            if (failure !== null) exchange.fail(refusal(failure));
+            else exchange.reply(frameOf(definition.responseSerialize(response)));
+          });
+        },
+        MAX_GUEST_BYTES,
+      );
     };
 
   return {

@@ -4,10 +4,13 @@ import type { Exchange } from './exchange.ts';
 import { FrameReader } from './framing.ts';
 import { RefusedCall } from './status.ts';
 
-/** Reads the message and calls `then` once the caller has sent it and nothing else; refuses the call otherwise. */
-export const readOneMessage = (exchange: Exchange, then: (message: Buffer) => void): void => {
+/**
+ * Reads the message and calls `then` once the caller has sent it and nothing else; refuses the call otherwise.
+ * @param maxBytes The largest message, where it is not the doors'.
+ */
+export const readOneMessage = (exchange: Exchange, then: (message: Buffer) => void, maxBytes?: number): void => {
   const { stream } = exchange;
-  const frames = new FrameReader(exchange.header('grpc-encoding'));
+  const frames = new FrameReader(exchange.header('grpc-encoding'), maxBytes);
   let message: Buffer | null = null;
 
   const read = (piece: Buffer): void => {
