@@ -15,11 +15,13 @@ const RIGHT = { authorization: 'Bearer right' };
 let door: Door;
 let url = '';
 let counted: number[];
+let traced: number[];
 let asked: number;
 let defects: unknown[];
 
 beforeEach(async () => {
   counted = [];
+  traced = [];
   asked = 0;
   defects = [];
   const checkPermission = () => {
@@ -33,7 +35,7 @@ beforeEach(async () => {
     position: () => 'e:0',
     onCall: (_method, code) => counted.push(code),
     onDefect: (error) => defects.push(error),
-    traceCall: null,
+    traceCall: () => (code) => traced.push(code),
   });
   const metrics = async () => ({ text: '', contentType: 'text/plain' });
   const address = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
@@ -76,7 +78,10 @@ describe.each([...PROTOCOLS, ['gRPC', 'application/grpc', frame(check('a:b'))] a
         const good = await answerOf(send(session, { headers: { ...headers, ...RIGHT }, pieces: [message] }));
         expect(good.headers[':status']).toBe(200);
       });
-      expect(counted).toEqual([16, 0]);
+      expect([counted, traced]).toEqual([
+        [16, 0],
+        [16, 0],
+      ]);
       expect(asked).toBe(1);
       expect(defects).toEqual([]);
     });
@@ -98,7 +103,10 @@ describe.each(PROTOCOLS)('a call by %s over HTTP/1.1 without a token', (_name, t
       body: message,
     });
     expect(good.status).toBe(200);
-    expect(counted).toEqual([16, 0]);
+    expect([counted, traced]).toEqual([
+      [16, 0],
+      [16, 0],
+    ]);
     expect(asked).toBe(1);
     expect(defects).toEqual([]);
   });
