@@ -69,10 +69,9 @@ const run = async (options: BenchOptions): Promise<void> => {
   }
   if (options.writeDocs) {
     await writeFile(PICTURE, drawPicture(results));
-    const command = [
-      'npm run bench',
-      ...(process.argv.slice(2).length === 0 ? [] : ['--', ...process.argv.slice(2)]),
-    ].join(' ');
+    // Where the figures went is nobody's business but the machine's.
+    const shown = process.argv.slice(2).filter((word, index, all) => word !== '--json' && all[index - 1] !== '--json');
+    const command = ['npm run bench', '--', ...shown].join(' ');
     const run = describeRun({ command, machine, rounds, seconds, results, leftOut, ratios });
     await writeFile(DOCUMENT, replaceRun(await readFile(DOCUMENT, 'utf8'), run));
     say('docs/performance.md and docs/performance.svg have this run now');
