@@ -26,7 +26,7 @@ export interface Refusal {
 }
 
 /** What came of a call. */
-export type Outcome = { readonly ok: true; readonly response: Message } | Refusal;
+export type Outcome<Answer> = { readonly ok: true; readonly answer: Answer } | Refusal;
 
 /** A call as a door hands it over, once its headers are there. */
 export interface Call {
@@ -78,8 +78,13 @@ export interface Dispatcher {
   /**
    * Runs a call: at once where the handler answers at once.
    * @param decode Decodes the request; what it throws is the caller's fault.
+   * @param encode Makes of the response what the door sends; what it throws is a defect, and counted as one.
    */
-  run(admitted: AdmittedCall, decode: () => Message): Outcome | Promise<Outcome>;
+  run<Answer>(
+    admitted: AdmittedCall,
+    decode: () => Message,
+    encode: (response: Message) => Answer,
+  ): Outcome<Answer> | Promise<Outcome<Answer>>;
   /** Counts a call that a door refused by itself, as {@link DispatcherOptions.onCall}. */
   readonly onRefused: DispatcherOptions['onCall'];
   readonly onDefect: DispatcherOptions['onDefect'];
@@ -125,20 +130,28 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
     onCall(name, code, (performance.now() - began) / 1_000);
     endTrace?.(code);
   };
-  const succeed = (
+  const fail = (method: Method, call: Call, began: number, endTrace: EndTrace | null, error: unknown): Refusal => {
+    const status = errorStatus(error, onDefect);
+    count(method, began, endTrace, call.endedAs() ?? status.code);
+    return { ok: false, status };
+  };
+  const succeed = <Answer>(
     method: Method,
     call: Call,
     began: number,
     endTrace: EndTrace | null,
     response: Message,
-  ): Outcome => {
+    encode: (response: Message) => Answer,
+  ): Outcome<Answer> => {
+    let answer: Answer;
+    try {
+      answer = encode(response);
+    } catch (error) {
+      return fail(method, call, began, endTrace, error);
+    }
+    // Only now: what cannot be encoded is not sent as OK.
     count(method, began, endTrace, call.endedAs() ?? 0);
-    return { ok: true, response };
-  };
-  const fail = (method: Method, call: Call, began: number, endTrace: EndTrace | null, error: unknown): Refusal => {
-    const status = errorStatus(error, onDefect);
-    count(method, began, endTrace, call.endedAs() ?? status.code);
-    return { ok: false, status };
+    return { ok: true, answer };
   };
 
   const begin = ({ name }: Method, call: Call): EndTrace | null =>
@@ -156,7 +169,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       }
       return new AdmittedCall(method, call);
     },
-    run: ({ method, call }, decode) => {
+    run: ({ method, call }, decode, encode) => {
       const began = performance.now();
       const endTrace = begin(method, call);
       try {
@@ -166,9 +179,9 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
         }
         const response = byName[method.localName]?.(decoded(decode));
         if (response === undefined) throw new Error(`no handler for ${method.name}`);
-        if (!(response instanceof Promise)) return succeed(method, call, began, endTrace, response);
+        if (!(response instanceof Promise)) return succeed(method, call, began, endTrace, response, encode);
         return response.then(
-          (late) => succeed(method, call, began, endTrace, late),
+          (late) => succeed(method, call, began, endTrace, late, encode),
           (error: unknown) => fail(method, call, began, endTrace, error),
         );
       } catch (error) {

@@ -10,7 +10,14 @@ import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Address, Config } from '../config.ts';
 import { formatAddress } from './address.ts';
 import { type Dispatcher, type Method, methods } from './dispatch.ts';
-import { type Door, type Keepalive, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION } from './door.ts';
+import {
+  type Door,
+  HTTP2_RESETS,
+  type Keepalive,
+  MAX_HEADER_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_STREAMS_PER_CONNECTION,
+} from './door.ts';
 import { createHealth } from './grpc-health.ts';
 import { addReflection } from './grpc-reflection.ts';
 import { serveUnary } from './grpc-unary.ts';
@@ -55,14 +62,18 @@ export interface GrpcDoorOptions {
 }
 
 /**
- * Bounds the headers of a request. grpc-js has no option for it and gives its own settings to every server that it makes,
- * so they are reached for; the contract of the doors fails where another version keeps them elsewhere.
+ * Bounds the headers of a request, and resets as at the other doors. grpc-js has no options for it and gives its own to
+ * every server that it makes, so they are reached for; the contract of the doors fails where another version keeps them
+ * elsewhere.
  */
-const limitHeaders = (server: Server): void => {
+const limit = (server: Server): void => {
   const options: unknown = Reflect.get(server, 'commonServerOptions');
   if (typeof options !== 'object' || options === null) throw new Error('grpc-js keeps its HTTP/2 options elsewhere');
   const settings: unknown = Reflect.get(options, 'settings');
-  Object.assign(options, { settings: { ...(settings as object | undefined), maxHeaderListSize: MAX_HEADER_BYTES } });
+  Object.assign(options, {
+    ...HTTP2_RESETS,
+    settings: { ...(settings as object | undefined), maxHeaderListSize: MAX_HEADER_BYTES },
+  });
 };
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
@@ -79,7 +90,7 @@ export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.enable_channelz': 0,
   });
-  limitHeaders(server);
+  limit(server);
   // Without handlers: the interceptor answers, and what it left would be UNIMPLEMENTED.
   server.addService(definition, {});
   const health = createHealth();

@@ -5,7 +5,7 @@
  */
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
-import { Code, errorStatus } from '../rpc/errors.ts';
+import { Code } from '../rpc/errors.ts';
 import type { AdmittedCall, Call, Dispatcher, Method, Outcome } from './dispatch.ts';
 import { grpcError } from './grpc-error.ts';
 
@@ -14,8 +14,8 @@ const ignore = (): void => {};
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 
-const encode = (method: Method, message: Message): Buffer => {
-  const bytes = toBinary(method.output, message);
+const encode = (output: Method['output'], message: Message): Buffer => {
+  const bytes = toBinary(output, message);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 };
 
@@ -65,7 +65,12 @@ class UnaryCall implements Listener, Call {
       this.#refuse('The request has no message.');
       return;
     }
-    const outcome = this.#dispatcher.run(admitted, () => fromBinary(this.#method.input, request));
+    const { input, output } = this.#method;
+    const outcome = this.#dispatcher.run(
+      admitted,
+      () => fromBinary(input, request),
+      (response) => encode(output, response),
+    );
     // grpc-js answers DEADLINE_EXCEEDED itself when a deadline passes and drops what comes after it.
     if (outcome instanceof Promise) void outcome.then((late) => this.#answer(late));
     else this.#answer(outcome);
@@ -89,21 +94,14 @@ class UnaryCall implements Listener, Call {
     return this.#cancelled ? Code.CANCELLED : null;
   }
 
-  #answer(outcome: Outcome): void {
+  #answer(outcome: Outcome<Buffer>): void {
     if (this.#headers !== null) this.#call.sendMetadata(this.#headers);
     if (!outcome.ok) {
       this.#call.sendStatus(grpcError(outcome.status));
       return;
     }
-    let bytes: Buffer;
-    try {
-      bytes = encode(this.#method, outcome.response);
-    } catch (error) {
-      this.#call.sendStatus(grpcError(errorStatus(error, this.#dispatcher.onDefect)));
-      return;
-    }
     // At once behind the message: both go out in one write.
-    this.#call.sendMessage(bytes, ignore);
+    this.#call.sendMessage(outcome.answer, ignore);
     this.#call.sendStatus(OK);
   }
 

@@ -8,8 +8,8 @@ import type { Scrape } from '../telemetry/metrics.ts';
 import { formatAddress } from './address.ts';
 import { createConnectAdapter, type NodeHandler, reached } from './connect-adapter.ts';
 import { connectError } from './connect-error.ts';
-import { type AdmittedCall, type Call, type Dispatcher, methods, type Outcome } from './dispatch.ts';
-import { type Door, HTTP2_SETTINGS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
+import { type AdmittedCall, type Call, type Dispatcher, methods } from './dispatch.ts';
+import { clientCertificates, type Door, HTTP2_OPTIONS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
 import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
 import { createPlainServer, type PlainServer } from './plain-server.ts';
@@ -26,7 +26,7 @@ const JSON_OPTIONS = {
 };
 
 /** Waits for an outcome, but no longer than the caller: connect-node tells of a deadline and leaves the rest to us. */
-const orAborted = async (outcome: Promise<Outcome>, signal: AbortSignal): Promise<Outcome> => {
+const orAborted = async <Answer>(outcome: Promise<Answer>, signal: AbortSignal): Promise<Answer> => {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -62,15 +62,17 @@ const requestGate = (dispatcher: Dispatcher) => (context: HandlerContext) => {
   throw connectError(admitted.status);
 };
 
+const asIs = (response: Message): Message => response;
+
 const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown, context: HandlerContext) => {
   reached(context);
   const { signal } = context;
   const admitted = context.values.get(admittedCall);
   if (admitted === null) throw new Error('connect asked the handler without the gate');
-  // connect-node has decoded it: the descriptor of the route is the method's.
-  const running = dispatcher.run(admitted, () => request as Message);
+  // connect-node has decoded it, by the descriptor of the route, which is the method's, and encodes what it is given.
+  const running = dispatcher.run(admitted, () => request as Message, asIs);
   const outcome = running instanceof Promise ? await orAborted(running, signal) : running;
-  if (outcome.ok) return outcome.response;
+  if (outcome.ok) return outcome.answer;
   throw connectError(outcome.status);
 };
 
@@ -120,8 +122,7 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
     session.once('close', () => sessions.delete(session));
   };
   const secureServer = ({ cert, key, clientCa }: NonNullable<Config['tls']>): PlainServer => {
-    const clients = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-    const options = { allowHTTP1: true, cert, key, settings: HTTP2_SETTINGS, ...clients };
+    const options = { ...HTTP2_OPTIONS, allowHTTP1: true, cert, key, ...clientCertificates(clientCa) };
     const secure = createSecureServer(options, handler).on('session', onSession);
     // Its HTTP/1.1 connections are ended by the answer's `connection: close`, or by the bound on stopping.
     return { server: secure, closeIdleConnections: () => {} };

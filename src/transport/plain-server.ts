@@ -2,7 +2,7 @@
 import { createServer as createHttp1Server, type RequestListener } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
-import { HTTP2_SETTINGS } from './door.ts';
+import { HTTP2_OPTIONS } from './door.ts';
 
 /** How HTTP/2's connection preface begins (RFC 9113, section 3.4); no method of HTTP/1.1 does. */
 const PREFACE = 'PRI';
@@ -48,7 +48,7 @@ export const createPlainServer = (
   // Node sets up its list of connections, by which it ends idle and slow ones, when a server begins to listen; this one is
   // given its connections by another and never does.
   http1.emit('listening');
-  const http2 = createHttp2Server({ settings: HTTP2_SETTINGS }, handler as never).on('session', onSession);
+  const http2 = createHttp2Server(HTTP2_OPTIONS, handler as never).on('session', onSession);
   const server = createServer((socket) => {
     onFirstBytes(socket, (text) => {
       (text === PREFACE ? http2 : http1).emit('connection', socket);

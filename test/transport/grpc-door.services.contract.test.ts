@@ -1,6 +1,7 @@
 /** Health, reflection and TLS of every gRPC door, with the clients that ask for them. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { promisify } from 'node:util';
 import {
   type ClientReadableStream,
@@ -246,6 +247,20 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
         await expect(ask(secure, stranger)).rejects.toThrow();
         expect(secure.asked).toEqual(['now:1']);
       } finally {
+        await secure.door.stop(100);
+      }
+    });
+
+    // The configuration refuses such a file; Node would trust the authorities that it has of its own.
+    it('takes nobody where there are no authorities', async () => {
+      const trusted = getCACertificates('default');
+      setDefaultCACertificates([ca]);
+      const secure = await openDoor(createDoor, { tls: { ...server, clientCa: '' } });
+      try {
+        await expect(ask(secure, client)).rejects.toThrow();
+        expect(secure.asked).toEqual([]);
+      } finally {
+        setDefaultCACertificates(trusted);
         await secure.door.stop(100);
       }
     });

@@ -8,7 +8,7 @@ import { createHttpDoor, type HttpDoorOptions } from '../../src/transport/http-d
 import { createAuthority } from '../support/certificates.ts';
 import { until } from '../support/until.ts';
 import { calmDown, END_STREAM, headerBlock, headerFrames, openSocket } from './support/frames.ts';
-import { withSession } from './support/raw-call.ts';
+import { send, withSession } from './support/raw-call.ts';
 
 /** Handlers of which only the one that is asked here answers. */
 const handlers = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked here')) }) as Parameters<
@@ -151,6 +151,41 @@ describe('connections of HTTP/2', () => {
     socket.write(headerFrames(3, headerBlock(call), END_STREAM));
     await until('the next answer', () => Buffer.concat(received).includes('ok\n'));
     socket.destroy();
+  });
+
+  // With Node's own limits an overload, or large answers to many calls, would cost the connection.
+  describe.each(['in the clear', 'with TLS'])('%s', (how) => {
+    const authority = createAuthority('authority');
+    const withDoor = async (use: (session: ClientHttp2Session) => Promise<void>, initialWindowSize = 65_535) => {
+      const tls = how === 'with TLS' ? { ...authority.issue('server'), clientCa: null } : null;
+      const other = open({ tls });
+      const target = `${tls === null ? 'http' : 'https'}://${await other.listen()}`;
+      try {
+        await withSession(target, use, { ca: authority.cert, settings: { initialWindowSize } });
+      } finally {
+        await other.stop(100);
+      }
+    };
+
+    it('last though all calls are reset', () =>
+      withDoor(async (session) => {
+        for (let round = 0; round < 15; round += 1) {
+          const calls = Array.from({ length: 100 }, () => send(session, { open: true }));
+          const closed = calls.map((stream) => once(stream, 'close'));
+          await new Promise<void>((resolve) => session.ping(() => resolve()));
+          for (const stream of calls) stream.close(8);
+          await Promise.all(closed);
+        }
+        expect(await livez(session)).toBe(200);
+      }));
+
+    it('answer a caller that has not read what it got before', () =>
+      withDoor(async (session) => {
+        metrics = async () => ({ text: 'x'.repeat(20_000), contentType: 'text/plain' });
+        const unread = Array.from({ length: 700 }, () => once(session.request({ ':path': '/metrics' }), 'response'));
+        await Promise.all(unread);
+        expect(await livez(session)).toBe(200);
+      }, 100));
   });
 
   it('are told of their bounds, with TLS too', async () => {

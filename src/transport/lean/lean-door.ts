@@ -2,13 +2,13 @@
  * The gRPC door on node:http2 alone: what grpc-js does for unary calls, without its cost. Health and reflection are the
  * same implementations as at the other door.
  */
-import { createSecureServer, createServer, type ServerHttp2Session, type ServerOptions } from 'node:http2';
+import { createSecureServer, createServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { status as Code } from '@grpc/grpc-js';
 import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { formatAddress } from '../address.ts';
 import { methods } from '../dispatch.ts';
-import { type Door, HTTP2_SETTINGS } from '../door.ts';
+import { clientCertificates, type Door, HTTP2_OPTIONS } from '../door.ts';
 import type { GrpcDoorOptions } from '../grpc-door.ts';
 import { createHealth } from '../grpc-health.ts';
 import { addReflection } from '../grpc-reflection.ts';
@@ -22,29 +22,10 @@ import { serveUnary } from './unary.ts';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 
-/**
- * Of one connection, in megabytes: answers that its caller does not read, and what nghttp2 needs. Node's own 10 would
- * refuse the streams of a caller that asks for large answers on all that it may open.
- */
-const MAX_SESSION_MEGABYTES = 256;
-
-/**
- * Streams that a caller may reset at once, and in a second. Each call that runs into its deadline is reset by its caller:
- * with Node's own 1,000 and 33, an overload would cost the connection, with all calls on it.
- */
-const RESETS = { streamResetBurst: 10_000, streamResetRate: 1_000 };
-
-const OPTIONS: ServerOptions = {
-  ...RESETS,
-  settings: HTTP2_SETTINGS,
-  maxSessionMemory: MAX_SESSION_MEGABYTES,
-};
-
 const serverOf = (tls: GrpcDoorOptions['tls']): ReturnType<typeof createServer | typeof createSecureServer> => {
-  if (tls === null) return createServer(OPTIONS);
+  if (tls === null) return createServer(HTTP2_OPTIONS);
   const { cert, key, clientCa } = tls;
-  const clients = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-  return createSecureServer({ ...OPTIONS, cert, key, ...clients });
+  return createSecureServer({ ...HTTP2_OPTIONS, cert, key, ...clientCertificates(clientCa) });
 };
 
 /** Serves what is no call of a method that there is. */

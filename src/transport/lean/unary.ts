@@ -1,5 +1,5 @@
 /** The service's own methods: one message in, one message out. */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import type { Dispatcher, Method, Outcome } from '../dispatch.ts';
 import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { frameOf } from './framing.ts';
@@ -15,11 +15,13 @@ export const serveUnary = (dispatcher: Dispatcher, method: Method): Serve => {
     onDefect: dispatcher.onDefect,
   };
 
+  const encode = (response: Message): Buffer => frameOf(toBinary(method.output, response));
+
   return (stream, headers) => {
     const exchange = new Exchange(stream, headers, observer);
-    const answer = (outcome: Outcome): void => {
+    const answer = (outcome: Outcome<Buffer>): void => {
       if (!exchange.open) return;
-      if (outcome.ok) exchange.reply(frameOf(toBinary(method.output, outcome.response)));
+      if (outcome.ok) exchange.reply(outcome.answer);
       else exchange.end(errorTrailers(outcome.status));
     };
     // Its deadline may be malformed: then it has ended, and is counted.
@@ -35,7 +37,7 @@ export const serveUnary = (dispatcher: Dispatcher, method: Method): Serve => {
     }
     readOneMessage(exchange, (message) => {
       exchange.handled();
-      const outcome = dispatcher.run(admitted, () => fromBinary(method.input, message));
+      const outcome = dispatcher.run(admitted, () => fromBinary(method.input, message), encode);
       if (outcome instanceof Promise) outcome.then(answer).catch((error: unknown) => exchange.fail(error));
       else answer(outcome);
     });
