@@ -12,7 +12,7 @@ import {
   readNats,
   readTtlSeconds,
 } from './config/parts.ts';
-import { parseCertificates, parsePrivateKey } from './config/pem.ts';
+import { pairProblem, parseCertificates, parsePrivateKey } from './config/pem.ts';
 import { type Address, ConfigError, type Environment, Reader } from './config/reader.ts';
 import { parseSecrets } from './config/secrets.ts';
 
@@ -86,6 +86,7 @@ const readJwks = (read: Reader): Config['jwks'] => {
 };
 
 const readTls = (read: Reader): Config['tls'] => {
+  const problemsBefore = read.problems.length;
   const pem = (name: string, parse: typeof parseCertificates): string | null => {
     const text = read.file(name);
     return text === null ? null : read.parsed(name, parse(text));
@@ -100,7 +101,12 @@ const readTls = (read: Reader): Config['tls'] => {
   if (named('ASSENT_TLS_CLIENT_CA') && !named('ASSENT_TLS_CERT')) {
     read.problem('ASSENT_TLS_CLIENT_CA needs ASSENT_TLS_CERT and ASSENT_TLS_KEY.');
   }
-  return cert === null || key === null ? null : { cert, key, clientCa };
+  if (cert === null || key === null) return null;
+  if (read.problems.length === problemsBefore) {
+    const problem = pairProblem(cert, key);
+    if (problem !== null) read.problem(`ASSENT_TLS_CERT and ASSENT_TLS_KEY ${problem}`);
+  }
+  return { cert, key, clientCa };
 };
 
 const wantsTraces = (read: Reader): boolean => {
@@ -132,11 +138,14 @@ export const loadConfig = (environment: Environment): Config => {
     read.text('ASSENT_HTTP_ADDRESS') === 'off' ? null : read.address('ASSENT_HTTP_ADDRESS', '127.0.0.1:8080');
   const insecure = read.text('ASSENT_INSECURE') === '1';
   const authenticated = callers.length > 0 || (tls !== null && tls.clientCa !== null);
+  // What was meant to authenticate callers and cannot be used is a problem already, and the only one to solve.
+  const meant = read.text('ASSENT_CALLER_TOKENS') !== null || read.text('ASSENT_TLS_CLIENT_CA') !== null;
+  const told = meant && read.problems.length > 0;
   for (const [name, address] of [
     ['ASSENT_GRPC_ADDRESS', grpcAddress],
     ['ASSENT_HTTP_ADDRESS', httpAddress],
   ] as const) {
-    if (address === null || isLocal(address) || authenticated || insecure) continue;
+    if (address === null || isLocal(address) || authenticated || insecure || told) continue;
     read.problem(
       `${name} can be reached from other machines and nothing authenticates callers: set ASSENT_CALLER_TOKENS, or ASSENT_TLS_CERT, ASSENT_TLS_KEY and ASSENT_TLS_CLIENT_CA, or listen on 127.0.0.1 or a unix socket. ASSENT_INSECURE=1 listens all the same: everybody who reaches the port can then read your users.`,
     );

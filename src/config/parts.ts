@@ -1,6 +1,7 @@
 /** The parts of the configuration that more than one program reads. */
 import type { Naming } from '../database/naming.ts';
 import { parseNaming } from './naming.ts';
+import { parseCertificates, parsePrivateKey } from './pem.ts';
 import type { Reader } from './reader.ts';
 
 /** Where Better Auth's tables are. */
@@ -17,8 +18,29 @@ export interface NatsConfig {
   readonly prefix: string;
 }
 
+/** What pg reads when it connects: one that is empty or broken would be found late, or trust everybody's authorities. */
+const FILES_IN_URL = [
+  ['sslrootcert', parseCertificates],
+  ['sslcert', parseCertificates],
+  ['sslkey', parsePrivateKey],
+] as const;
+
+/** The URL of a PostgreSQL database, with the files that it names looked at. */
+export const readDatabaseUrl = (read: Reader, variable: string): string | null => {
+  const url = read.url(variable, ['postgres:', 'postgresql:']);
+  if (url === null) return null;
+  const { searchParams } = new URL(url);
+  for (const [parameter, parse] of FILES_IN_URL) {
+    const path = searchParams.getAll(parameter).at(-1) ?? '';
+    const name = `${variable}: its ${parameter}`;
+    const text = path === '' ? null : read.fileAt(name, path);
+    if (text !== null) read.parsed(name, parse(text));
+  }
+  return url;
+};
+
 export const readDatabase = (read: Reader): DatabaseConfig => {
-  const url = read.url('DATABASE_URL', ['postgres:', 'postgresql:']);
+  const url = readDatabaseUrl(read, 'DATABASE_URL');
   if (url === null && read.text('DATABASE_URL') === null) {
     read.problem("DATABASE_URL must be set: the PostgreSQL URL of Better Auth's database.");
   }

@@ -3,6 +3,7 @@
  * of public authorities, and passes over certificates that it cannot parse. Pure; says nothing of what is in a file.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 
 interface Parsed {
   readonly value: string;
@@ -34,3 +35,19 @@ export const parsePrivateKey = (text: string): Parsed => ({
   value: text,
   problems: parses(() => createPrivateKey(text)) ? [] : ['names a file without a private key in PEM, unencrypted.'],
 });
+
+/** What is wrong with a certificate and a key, each of which can be parsed; null when they serve TLS together. */
+export const pairProblem = (cert: string, key: string): string | null => {
+  const own = new X509Certificate(cert.slice(cert.indexOf(CERTIFICATE)));
+  if (!own.checkPrivateKey(createPrivateKey(key))) {
+    return 'do not belong together: the first certificate in the file must be the one of the key, before those of its issuers.';
+  }
+  try {
+    // What else OpenSSL asks for, such as keys that are long enough.
+    createSecureContext({ cert, key });
+    return null;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'error';
+    return `cannot be used for TLS (${code}).`;
+  }
+};

@@ -1,5 +1,13 @@
 /** The configuration of the programs beside the service: `npm run sql` and `npm run relay`. */
-import { type DatabaseConfig, type NatsConfig, readDatabase, readLogLevel, readNats, readTtlSeconds } from './parts.ts';
+import {
+  type DatabaseConfig,
+  type NatsConfig,
+  readDatabase,
+  readDatabaseUrl,
+  readLogLevel,
+  readNats,
+  readTtlSeconds,
+} from './parts.ts';
 import { ConfigError, type Environment, Reader } from './reader.ts';
 
 /**
@@ -30,7 +38,7 @@ export interface RelayConfig extends NatsConfig {
  */
 export const loadRelayConfig = (environment: Environment): RelayConfig => {
   const read = new Reader(environment);
-  const databaseUrl = read.url('RELAY_DATABASE_URL', ['postgres:', 'postgresql:']);
+  const databaseUrl = readDatabaseUrl(read, 'RELAY_DATABASE_URL');
   if (read.text('RELAY_DATABASE_URL') === null) {
     read.problem('RELAY_DATABASE_URL must be set: the database of the outbox, as the role assent_relay.');
   }

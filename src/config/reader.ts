@@ -92,7 +92,11 @@ export class Reader {
 
   file(name: string): string | null {
     const path = this.text(name);
-    if (path === null) return null;
+    return path === null ? null : this.fileAt(name, path);
+  }
+
+  /** @param name Who names the file, for the problem. */
+  fileAt(name: string, path: string): string | null {
     try {
       return readFileSync(path, 'utf8');
     } catch (error) {

@@ -43,6 +43,9 @@ const unavailable = (cause: unknown): AssentError =>
 // SQLSTATE classes in which the server, not the statement, is at fault: connection, resources, operator intervention,
 // system error, invalid authorization (a password being rotated), cannot-connect-now.
 const SERVER_FAULT = /^(?:08|53|57|58|28|3D)/;
+// What Node and OpenSSL say of a server's certificate that has expired, or is another's; pg of a server without TLS.
+const TLS_FAULT =
+  /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERR_TLS_|ERR_SSL_|EPROTO)|support SSL connections/;
 const CONNECTION_FAULT =
   /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|terminat|timeout|closed|shut down|not queryable/i;
 
@@ -50,7 +53,8 @@ const CONNECTION_FAULT =
 const isServerFault = (error: unknown): boolean => {
   for (let current = error; current instanceof Error; current = current.cause) {
     const code = 'code' in current && typeof current.code === 'string' ? current.code : '';
-    if (SERVER_FAULT.test(code) || CONNECTION_FAULT.test(code) || CONNECTION_FAULT.test(current.message)) return true;
+    if (SERVER_FAULT.test(code) || TLS_FAULT.test(code) || CONNECTION_FAULT.test(code)) return true;
+    if (TLS_FAULT.test(current.message) || CONNECTION_FAULT.test(current.message)) return true;
     if (current.name.startsWith('BackendTerminated') || current.name === 'StatementTimeoutError') return true;
     if (current instanceof RecoveryError) return true;
     if (current instanceof AggregateError && current.errors.some(isServerFault)) return true;

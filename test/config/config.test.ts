@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -173,6 +173,32 @@ describe('loadConfig', () => {
       expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: tls.ASSENT_TLS_CERT })[0]).toContain('together');
     });
 
+    it.each(['ASSENT_TLS_CLIENT_CA', 'ASSENT_CALLER_TOKENS'])('names %s alone where it cannot be read', (name) => {
+      const open = { ...MINIMAL, ...tls, ASSENT_GRPC_ADDRESS: '0.0.0.0:1', ASSENT_HTTP_ADDRESS: '0.0.0.0:2' };
+      expect(problemsOf({ ...open, [name]: join(folder, 'missing') })).toEqual([
+        `${name} names a file that cannot be read (ENOENT).`,
+      ]);
+    });
+
+    it('refuses a certificate and a key that do not belong together, and says in which order they belong', () => {
+      const environment = { ...MINIMAL, ...tls };
+      const together = /^ASSENT_TLS_CERT and ASSENT_TLS_KEY do not belong together: the first certificate /;
+      const other = file('other-key', authority.issue('server').key);
+      expect(problemsOf({ ...environment, ASSENT_TLS_KEY: other })).toEqual([expect.stringMatching(together)]);
+      const issuerFirst = file('issuer-first', authority.cert + server.cert);
+      expect(problemsOf({ ...environment, ASSENT_TLS_CERT: issuerFirst })).toEqual([expect.stringMatching(together)]);
+      const issuerLast = file('issuer-last', server.cert + authority.cert);
+      expect(problemsOf({ ...environment, ASSENT_TLS_CERT: issuerLast })).toEqual([]);
+    });
+
+    it('refuses what OpenSSL does, by the names of the variables', () => {
+      const pair = createAuthority('weak', () => generateKeyPairSync('rsa', { modulusLength: 1024 })).issue('server');
+      const weak = { ASSENT_TLS_CERT: file('weak', pair.cert), ASSENT_TLS_KEY: file('weak-key', pair.key) };
+      expect(problemsOf({ ...MINIMAL, ...weak })).toEqual([
+        'ASSENT_TLS_CERT and ASSENT_TLS_KEY cannot be used for TLS (ERR_SSL_EE_KEY_TOO_SMALL).',
+      ]);
+    });
+
     it('takes several certificates in a file, with words between them, and a certificate and its key in one', () => {
       const several = file('several', `first\n${authority.cert}second\n${createAuthority('others').cert}`);
       const both = file('both', server.cert + server.key);
@@ -208,6 +234,17 @@ describe('loadConfig', () => {
         expect(problems.join()).not.toContain('hunter2');
       });
     });
+  });
+
+  it.each(['sslrootcert', 'sslcert', 'sslkey'])('looks at the file that DATABASE_URL names as its %s', (name) => {
+    const problems = (path: string) =>
+      problemsOf({ ...MINIMAL, DATABASE_URL: `${MINIMAL.DATABASE_URL}?sslmode=verify-full&${name}=${path}` });
+    expect(problems(file('pair', server.cert + server.key))).toEqual([]);
+    expect(problems(join(folder, 'missing'))).toEqual([
+      `DATABASE_URL: its ${name} names a file that cannot be read (ENOENT).`,
+    ]);
+    // Node would trust its own list of authorities in its place.
+    expect(problems(file('empty', ''))).toEqual([expect.stringMatching(`^DATABASE_URL: its ${name} names a file `)]);
   });
 
   it('parses renamed models and fields', () => {

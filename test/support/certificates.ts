@@ -1,5 +1,5 @@
 /** X.509 certificates for tests, made when they are needed: committed ones would expire, and openssl is not everywhere. */
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, type KeyPairKeyObjectResult, randomBytes, sign } from 'node:crypto';
 
 /** A certificate and its private key, in PEM. */
 export interface Certificate {
@@ -59,15 +59,18 @@ const certify = (subject: string, publicKey: KeyObject, issuer: string, issuerKe
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 };
 
-const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const keyPair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-/** Creates an authority of its own; its certificates are good for an hour. */
-export const createAuthority = (name: string): Authority => {
+/**
+ * Creates an authority of its own; its certificates are good for an hour.
+ * @param ownKeys The keys of those that it issues certificates for.
+ */
+export const createAuthority = (name: string, ownKeys = keyPair): Authority => {
   const own = keyPair();
   return {
     cert: certify(name, own.publicKey, name, own.privateKey, true),
     issue: (subject) => {
-      const { publicKey, privateKey } = keyPair();
+      const { publicKey, privateKey } = ownKeys();
       return {
         cert: certify(subject, publicKey, name, own.privateKey, false),
         key: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
