@@ -1,4 +1,5 @@
 /** The file of caller tokens: `name: sha256-hex` lines. Pure. */
+import { createHash } from 'node:crypto';
 
 /** One caller and the digest of its token; the token itself is never stored. */
 export interface CallerToken {
@@ -6,6 +7,9 @@ export interface CallerToken {
   /** SHA-256 of the token, 32 bytes. */
   readonly digest: Buffer;
 }
+
+/** What the command in the documentation prints where the variable with the token is not set. */
+const NOTHING = createHash('sha256').digest('hex');
 
 /** Parses the file's text. Empty lines and lines that begin with `#` are skipped. */
 export const parseCallerTokens = (
@@ -21,6 +25,8 @@ export const parseCallerTokens = (
     const digest = match?.groups?.['digest'];
     if (name === undefined || digest === undefined) {
       problems.push(`line ${index + 1} must be "name: sha256-hex" (printf %s "$TOKEN" | sha256sum).`);
+    } else if (digest.toLowerCase() === NOTHING) {
+      problems.push(`line ${index + 1} has the digest of an empty token: was TOKEN unset when it was made?`);
     } else if (value.some((known) => known.name === name)) problems.push(`line ${index + 1} names "${name}" again.`);
     else value.push({ name, digest: Buffer.from(digest, 'hex') });
   }

@@ -13,12 +13,15 @@ export type CallerGate = (authorization: string | undefined) => void;
 export const createCallerGate = (callers: readonly CallerToken[]): CallerGate => {
   if (callers.length === 0) return () => {};
   return (authorization) => {
-    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? '';
-    const digest = createHash('sha256').update(token).digest();
+    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    const digest = createHash('sha256')
+      .update(token ?? '')
+      .digest();
     // All digests are compared, each in constant time, so that time tells neither a digest nor its place.
     let known = false;
     for (const caller of callers) if (timingSafeEqual(digest, caller.digest)) known = true;
-    if (!known) {
+    // Nothing is no token, even where somebody has configured the digest of nothing.
+    if (!known || token === undefined) {
       throw new AssentError(
         'CALLER_UNAUTHENTICATED',
         'The caller is not authenticated: send the metadata "authorization: Bearer <caller token>".',

@@ -1,10 +1,12 @@
 /** The gRPC door, on @grpc/grpc-js: the service, health and reflection. */
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptor,
   type ServiceDefinition,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Address, Config } from '../config.ts';
@@ -82,6 +84,8 @@ export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
     const method = byPath.get(path);
     return method === undefined ? new ServerInterceptingCall(call) : serveUnary(dispatcher, method, call);
   };
+  // It writes headers that it cannot take to stderr, with what is in them: a token of anybody who reaches the port.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     interceptors: [interceptor],
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,

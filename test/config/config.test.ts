@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -163,6 +163,7 @@ describe('loadConfig', () => {
     it.each([
       ['an empty file', ''],
       ['a token in place of its digest', 'orders: my-token'],
+      ['the digest of an empty token', `orders: ${createHash('sha256').digest('hex').toUpperCase()}`],
       ['a name twice', `a: ${'ab'.repeat(32)}\na: ${'cd'.repeat(32)}`],
     ])('refuses caller tokens in %s', (_name, text) => {
       expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: file('bad', text) })[0]).toContain('ASSENT_CALLER_TOKENS');

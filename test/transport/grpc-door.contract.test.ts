@@ -11,7 +11,7 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { Client, credentials, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   AuthService,
   CheckPermissionRequestSchema,
@@ -442,6 +442,23 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
         expect((await ask(undefined, reflection)).status).toBe('16');
         expect(guarded.counted).toEqual([16, 16, 0]);
       } finally {
+        await guarded.door.stop(100);
+      }
+    });
+
+    it('with what no header may hold are refused, and none of it is written anywhere', async () => {
+      const guarded = await openDoor(createDoor, { gate: gateOf('right') });
+      const outputs = [vi.spyOn(process.stderr, 'write'), vi.spyOn(console, 'error')];
+      try {
+        for (const path of ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', CHECK]) {
+          const headers = { ':path': path, authorization: 'Bearer s\u00e9cret' };
+          expect((await rawCall(guarded.url, { headers, pieces: [frame(check('now:1'))] })).status).toBe('16');
+        }
+        const health = { ':path': '/grpc.health.v1.Health/Check', authorization: 'Bearer s\u00e9cret' };
+        expect((await rawCall(guarded.url, { headers: health, pieces: [frame(new Uint8Array())] })).status).toBe('0');
+        expect(outputs.flatMap((output) => output.mock.calls)).toEqual([]);
+      } finally {
+        for (const output of outputs) output.mockRestore();
         await guarded.door.stop(100);
       }
     });

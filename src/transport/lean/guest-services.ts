@@ -3,7 +3,7 @@
  * them, so they are served in the simplest way.
  */
 import { EventEmitter } from 'node:events';
-import { status as Code, Metadata, type MethodDefinition, type Server, type StatusObject } from '@grpc/grpc-js';
+import { status as Code, type MethodDefinition, type Server, type StatusObject } from '@grpc/grpc-js';
 import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { FrameReader, frameOf } from './framing.ts';
 import { readOneMessage } from './one-message.ts';
@@ -23,7 +23,8 @@ const refusal = ({ code, details, metadata }: Failure): RefusedCall =>
 
 /** What the handlers use of grpc-js's calls. */
 class GuestCall extends EventEmitter {
-  readonly metadata: Metadata;
+  /** Not grpc-js's own, which writes what it cannot take, maybe a token, to stderr. */
+  readonly metadata: { get(name: string): readonly string[] };
   request: unknown = undefined;
   cancelled = false;
   readonly #exchange: Exchange;
@@ -31,7 +32,12 @@ class GuestCall extends EventEmitter {
 
   constructor(exchange: Exchange, definition: Definition) {
     super();
-    this.metadata = Metadata.fromHttp2Headers(exchange.headers);
+    this.metadata = {
+      get: (name) => {
+        const value = exchange.header(name);
+        return value === undefined ? [] : [value];
+      },
+    };
     this.#exchange = exchange;
     this.#definition = definition;
     this.on('error', (failure: Failure) => exchange.fail(refusal(failure)));
