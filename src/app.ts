@@ -69,7 +69,7 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
   const observe = observers(log, metrics);
   const ttlMs = config.ttlSeconds * 1_000;
   const leaseMs = config.leaseSeconds * 1_000;
-  const traces = config.traces ? await startTraces() : null;
+  const traces = config.traces ? await startTraces(log) : null;
   const policy = createPolicyStore({ path: config.policyPath, onReload: observe.policyReload });
 
   // database

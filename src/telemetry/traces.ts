@@ -1,5 +1,7 @@
 /** Traces by OpenTelemetry: one server span for each call, below the caller's span where it sends a `traceparent`. */
-import type { Context, Span } from '@opentelemetry/api';
+import type { Context, DiagLogger, Span } from '@opentelemetry/api';
+import { within } from '../within.ts';
+import type { Logger } from './log.ts';
 
 /** A call being traced; ended with its google.rpc.Code. */
 export type EndTrace = (code: number) => void;
@@ -9,21 +11,36 @@ export type TraceCall = (method: string, header: (name: string) => string | unde
 
 export interface Traces {
   readonly call: TraceCall;
-  /** Sends what is still buffered. */
+  /** Sends what is still buffered, if it can in time. Never rejects. */
   stop(): Promise<void>;
 }
 
 const SERVICE = 'assent.auth.v1.AuthService';
 
+/** A collector that is away must not keep the process from ending: the SDK itself would wait for ten seconds. */
+const STOP_TIMEOUT_MS = 2_000;
+
+const SAYS = 'OpenTelemetry';
+
+/** The SDK's own messages as lines of the log, where it writes them to stdout as they are. */
+const diagnostics = (log: Logger): DiagLogger => ({
+  error: (detail) => log.warn({ detail }, SAYS),
+  warn: (detail) => log.warn({ detail }, SAYS),
+  info: (detail) => log.info({ detail }, SAYS),
+  debug: (detail) => log.debug({ detail }, SAYS),
+  verbose: (detail) => log.trace({ detail }, SAYS),
+});
+
 /**
  * Starts OpenTelemetry's SDK from its own environment variables. Loaded only here, when one of them asks for traces: the
  * SDK takes longer to load than all the rest of the service.
  */
-export const startTraces = async (): Promise<Traces> => {
-  const { context, propagation, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
+export const startTraces = async (log: Logger): Promise<Traces> => {
+  const { context, diag, propagation, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
   const { startNodeSdk } = await import('@opentelemetry/sdk-node');
   // Metrics are Prometheus' and the log is on stdout: of the SDK's signals only traces are used.
   const sdk = startNodeSdk({ metricReaders: [], logRecordProcessors: [], instrumentations: [] });
+  diag.setLogger(diagnostics(log), { suppressOverrideMessage: true });
   const tracer = trace.getTracer('assent');
 
   return {
@@ -42,7 +59,14 @@ export const startTraces = async (): Promise<Traces> => {
       };
     },
     stop: async () => {
-      await sdk.shutdown();
+      try {
+        await within(STOP_TIMEOUT_MS, sdk.shutdown(), () => new Error(`not sent within ${STOP_TIMEOUT_MS} ms`));
+      } catch (error) {
+        log.warn(
+          { error: error instanceof Error ? error.message : String(error) },
+          'the last traces could not be sent',
+        );
+      }
     },
   };
 };

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startAssent } from '../support/assent-process.ts';
+import { type AddressInfo, createServer as createSilentServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ServingAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
@@ -23,24 +23,29 @@ beforeAll(async () => {
 afterAll(() => new Promise((resolve) => collector.close(resolve)));
 
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
+const ask = ({ httpUrl }: ServingAssent) =>
+  fetch(`${httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01` },
+    body: JSON.stringify({ userId: 'nobody', platform: {}, permission: 'a:b' }),
+  });
+
+const ENVIRONMENT = {
+  DATABASE_URL: database.url,
+  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
+  BETTER_AUTH_URL: 'http://localhost:3000',
+};
 
 it('a call is a span below its caller’s, sent where OpenTelemetry’s variables say', async () => {
   const { port } = collector.address() as AddressInfo;
   const assent = await startAssent({
-    DATABASE_URL: database.url,
-    BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-    BETTER_AUTH_URL: 'http://localhost:3000',
+    ...ENVIRONMENT,
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
     OTEL_SERVICE_NAME: 'assent-under-test',
     OTEL_BSP_SCHEDULE_DELAY: '50',
   });
   try {
-    const response = await fetch(`${assent.httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01` },
-      body: JSON.stringify({ userId: 'nobody', platform: {}, permission: 'a:b' }),
-    });
-    expect(response.status).toBe(200);
+    expect((await ask(assent)).status).toBe(200);
     await until('the span', () => bodies.length > 0);
     const sent = Buffer.concat(bodies);
     expect(sent.includes('assent.auth.v1.AuthService/CheckPermission')).toBe(true);
@@ -50,4 +55,35 @@ it('a call is a span below its caller’s, sent where OpenTelemetry’s variable
   } finally {
     await assent.stop();
   }
+});
+
+describe('a collector', () => {
+  const stopAfterCall = async (environment: Readonly<Record<string, string>>) => {
+    const assent = await startAssent({ ...ENVIRONMENT, ...environment });
+    expect((await ask(assent)).status).toBe(200);
+    const exit = await assent.stop();
+    const lines = assent.logs();
+    // Whatever the SDK says is a line of the log.
+    expect(lines.filter(({ level }) => level === 0)).toEqual([]);
+    expect(lines.map(({ msg }) => msg)).toContain('the last traces could not be sent');
+    return exit;
+  };
+
+  it('that refuses connections is no reason to end with a fault', async () => {
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, OTEL_EXPORTER_OTLP_TIMEOUT: '200' };
+    expect(await stopAfterCall(endpoint)).toEqual({ code: 0, signal: null });
+  });
+
+  it('that never answers does not hold up the end', async () => {
+    const silent = createSilentServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` };
+    expect(await stopAfterCall(endpoint)).toEqual({ code: 0, signal: null });
+    silent.close();
+  });
 });
