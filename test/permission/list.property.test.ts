@@ -79,6 +79,29 @@ describe('listPermissions', () => {
     );
   });
 
+  it('leaves out a dynamic name with a colon, which could be taken for another permission', () => {
+    const none = { organizationRoles: new Map(), platformRoles: new Map(), adminUserIds: new Set<string>() };
+    const empty: Policy = { ...none, defaultPlatformRole: 'user', vocabulary: grantsOf([]) };
+    const member: Facts = {
+      user: { roles: [], ban: null },
+      organization: {
+        status: 'present',
+        memberRoles: ['r'],
+        dynamicRoles: [
+          {
+            role: 'r',
+            grants: [
+              ['a:b', 'c'],
+              ['a', 'b:c'],
+              ['a', 'b'],
+            ],
+          },
+        ],
+      },
+    };
+    expect(listPermissions(empty, member, 'u', NOW).permissions).toEqual(['a:b']);
+  });
+
   it('a role that nobody wrote grants nothing', () => {
     fc.assert(
       fc.property(fc.string(), fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (role, resource, action) => {

@@ -73,6 +73,27 @@ describe('parsePolicy', () => {
       'version: 1\nadminUserIds: root',
       ['policy.yaml:2:15: adminUserIds must be a list'],
     ],
+    [
+      'a name that is too long',
+      `version: 1\nplatformRoles: { ${'r'.repeat(121)}: {} }`,
+      ['policy.yaml:2:18: a role of platformRoles must be at most 120 characters long'],
+    ],
+    [
+      'a space around a name',
+      'version: 1\nstatements: { data: ["read "] }',
+      ['policy.yaml:2:22: an action of statements.data must not begin or end with a space'],
+    ],
+    [
+      'a control character in a name',
+      'version: 1\nstatements: { "da\\u0000ta": [read] }',
+      ['policy.yaml:2:15: a resource of statements must not begin or end with a space or have control characters'],
+    ],
+    [
+      'an empty name',
+      'version: 1\nstatements: { data: [""] }',
+      ['policy.yaml:2:22: an action of statements.data must not be empty'],
+    ],
+    ['a tag', 'version: 1\nstatements: { data: [!mine read] }', ['policy.yaml:2:22: Unresolved tag: !mine']],
     ['YAML that is none', 'version: 1\n  a: [', ['policy.yaml:']],
   ])('names the place of %s', (_name, text, expected) => {
     const problems = problemsOf(text);
@@ -86,14 +107,22 @@ describe('parsePolicy', () => {
   });
 
   it('bounds aliases, which can grow without end', () => {
-    const levels = Array.from(
-      { length: 12 },
-      (_, level) =>
-        `x${level}: &x${level} [${Array(9)
-          .fill(level === 0 ? 'a' : `*x${level - 1}`)
-          .join(', ')}]`,
-    );
-    expect(problemsOf(`version: 1\n${levels.join('\n')}`).length).toBeGreaterThan(0);
+    const policy = (count: number) =>
+      `version: 1\nstatements:\n  a: &x [read]\n${Array.from({ length: count }, (_, index) => `  r${index}: *x\n`).join('')}`;
+    expect(problemsOf(policy(100))).toEqual([]);
+    // Said once, at the first one that is too many; from there on nothing is read of what they stand for.
+    expect(problemsOf(policy(101))).toEqual([
+      'policy.yaml:1:1: statements.r100 must be a list',
+      'policy.yaml:104:9: more than 100 aliases',
+    ]);
+    expect(problemsOf(policy(120)).filter((line) => line.includes('aliases'))).toHaveLength(1);
+    expect(() => parsePolicy(policy(120), 'policy.yaml')).toThrow(PolicyError);
+  });
+
+  it('bounds its length, before it reads it', () => {
+    expect(problemsOf(`version: 1\n#${'x'.repeat(1_048_576)}`)).toEqual([
+      'policy.yaml:1:1: longer than 1048576 characters',
+    ]);
   });
 
   it('keeps names of prototypes as names', () => {
