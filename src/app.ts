@@ -29,10 +29,7 @@ import { remoteKeySource } from './token/remote-jwks.ts';
 import { createTokenVerifier } from './token/verifier.ts';
 import { createCallerGate } from './transport/callers.ts';
 import { createDispatcher } from './transport/dispatch.ts';
-import { type Door, KEEPALIVE } from './transport/door.ts';
-import { createGrpcDoor } from './transport/grpc-door.ts';
-import { createHttpDoor } from './transport/http-door.ts';
-import { createLeanDoor } from './transport/lean/lean-door.ts';
+import { createDoors, type NamedDoor } from './transport/doors.ts';
 
 /** What an entry outlives the TTL by at most: how far back events are heard and changes remembered. */
 const MARGIN_MS = 60_000;
@@ -43,10 +40,12 @@ const LOAD_TIMEOUT_MS = 2_500;
 /** Beyond this many reads of the database at once, waiting would only make every caller late. */
 const MAX_PENDING_READS = 1_000;
 const MAX_REMEMBERED_CHANGES = 200_000;
+/** How long the start waits for events before it serves without them, from PostgreSQL only. */
+const FIRST_PROOF_MS = 3_000;
 
 export interface App {
   /** The doors, in the order in which they open. */
-  readonly doors: readonly { readonly name: 'grpc' | 'http'; readonly door: Door }[];
+  readonly doors: readonly NamedDoor[];
   /**
    * Reads the policy, finds Better Auth's tables and begins to listen to events.
    * @returns Whether PostgreSQL could be reached.
@@ -129,13 +128,12 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
   });
 
   // rpc and transport
-  const pageTokens = createPageTokens(signingSecret);
   const services = {
     verifier,
     cache,
     directory,
     policy: policy.current,
-    pageTokens,
+    pageTokens: createPageTokens(signingSecret),
     clock,
     onDecision: observe.decision,
   };
@@ -151,32 +149,19 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,
   });
-  const { tls, grpcAddress, httpAddress } = config;
-  const createGrpc = config.grpcDoor === 'lean' ? createLeanDoor : createGrpcDoor;
-  const grpc = createGrpc({ address: grpcAddress, tls, dispatcher, keepalive: KEEPALIVE });
-  const http =
-    httpAddress === null
-      ? null
-      : createHttpDoor({
-          address: httpAddress,
-          tls,
-          dispatcher,
-          metrics: scrapeAll ?? metrics.scrape,
-          keepalive: KEEPALIVE,
-        });
+  const doors = createDoors(config, dispatcher, scrapeAll ?? metrics.scrape);
 
   // events
   const startListening = () =>
-    config.nats === null
-      ? null
-      : createListener({
-          ...config.nats,
-          windowMs: rememberMs,
-          proofIntervalMs: leaseMs / 4,
-          sink: redis === null ? positions : clearOnChange(positions, redis),
-          observer: observe.events,
-          clock,
-        });
+    config.nats &&
+    createListener({
+      ...config.nats,
+      windowMs: rememberMs,
+      proofIntervalMs: leaseMs / 4,
+      sink: redis === null ? positions : clearOnChange(positions, redis),
+      observer: observe.events,
+      clock,
+    });
   let listener: ReturnType<typeof startListening> = null;
 
   const findTables = async (): Promise<void> => {
@@ -186,7 +171,7 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
   };
 
   return {
-    doors: [{ name: 'grpc', door: grpc }, ...(http === null ? [] : [{ name: 'http' as const, door: http }])],
+    doors,
     prepare: async () => {
       await policy.start();
       listener = startListening();
@@ -213,6 +198,3 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     },
   };
 };
-
-/** How long the start waits for events before it serves without them, from PostgreSQL only. */
-const FIRST_PROOF_MS = 3_000;
