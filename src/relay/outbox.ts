@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { z } from 'zod';
 import type { OutgoingEvent } from '../events/publisher.ts';
+import { within } from '../within.ts';
 
 /** An event with its place in the outbox. */
 export interface OutboxRow {
@@ -83,15 +84,8 @@ export const openOutbox = async (url: string): Promise<Outbox> => {
       await client.query('DELETE FROM assent.outbox WHERE id = ANY($1::bigint[])', [rows.map(({ place }) => place)]);
     },
     changed: async (timeoutMs, signal) => {
-      const elapsed = Promise.withResolvers<void>();
-      const timer = setTimeout(elapsed.resolve, timeoutMs);
-      const stop = (): void => elapsed.resolve();
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-      await Promise.race([notified.promise, elapsed.promise]);
-      clearTimeout(timer);
-      // The signal lives as long as the process, and there is a wait each second.
-      signal.removeEventListener('abort', stop);
+      // Whatever ends the wait: its caller looks.
+      await within(timeoutMs, notified.promise, () => new Error('no commit in time'), signal).catch(() => {});
     },
     gone: gone.promise,
     close: async () => {
