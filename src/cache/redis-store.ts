@@ -12,6 +12,8 @@ const PAUSE_MS = 500;
 const RECONNECT_MAX_MS = 1_000;
 /** A connection on which nothing comes back for this long after a command is dropped and made anew. */
 const SILENCE_MS = 1_000;
+/** How often to look for the server that took the place of one that only reads by now. */
+const MOVED_MS = 1_000;
 
 const NOTHING: Promise<null> = Promise.resolve(null);
 const valueOrNull = (range: string): string | null => (range === '' ? null : range);
@@ -35,6 +37,7 @@ export interface RedisStore extends ValueStore {
 /** Connects in the background; never fails and never waits for the connection. */
 export const createRedisStore = ({ url, clock, onError, onReady }: RedisStoreOptions): RedisStore => {
   let pausedUntil = Number.NEGATIVE_INFINITY;
+  let movedAt = Number.NEGATIVE_INFINITY;
   const redis = new Redis(url, {
     commandTimeout: COMMAND_TIMEOUT_MS,
     // A command either goes out now or fails now: queued ones would be answered, or stored, much later.
@@ -45,6 +48,13 @@ export const createRedisStore = ({ url, clock, onError, onReady }: RedisStoreOpt
     // A connection whose other end vanished without a word would time out at every command and never be made again.
     socketTimeout: SILENCE_MS,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
+    // After a failover the name leads to the new primary, while the old one keeps its connections and stores nothing more.
+    reconnectOnError: (error) => {
+      const now = clock.monotonic();
+      if (!error.message.startsWith('READONLY') || now - movedAt < MOVED_MS) return false;
+      movedAt = now;
+      return true;
+    },
     // The process must not linger for a connection that is closing.
     disableClientInfo: true,
   });

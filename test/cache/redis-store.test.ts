@@ -1,9 +1,12 @@
 /** The connection to Redis when the network fails it. */
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { createRedisStore } from '../../src/cache/redis-store.ts';
 import { systemClock } from '../../src/clock.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { testRedis } from '../support/redis.ts';
+import { startRedis } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
 const { url } = await testRedis();
@@ -31,4 +34,38 @@ it('makes a connection anew whose other end vanished without a word', async () =
   proxy.setMode('pass');
   await until('the value again', async () => (await store.get('key')) === 'value');
   expect(ready).toBe(2);
+});
+
+it('goes to the new primary when its server only reads by now', async () => {
+  const [old, next] = await Promise.all([startRedis({ own: true }), startRedis({ own: true })]);
+  onTestFinished(async () => void (await Promise.all([old.stop(), next.stop()])));
+  // As a name that leads to the new primary after a failover, while connections to the old one stay as they are.
+  let primary = old.port;
+  const name = createServer((client) => {
+    const server = connect(primary, '127.0.0.1');
+    client.pipe(server).on('error', () => client.destroy());
+    server.pipe(client).on('error', () => server.destroy());
+    onTestFinished(() => void client.destroy());
+  });
+  await new Promise<void>((resolve) => name.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void name.close());
+  const failures: string[] = [];
+  const store = createRedisStore({
+    url: through(old.url, name.address() as AddressInfo),
+    clock: systemClock,
+    onError: (_, error) => failures.push(String(error)),
+    onReady: () => {},
+  });
+  onTestFinished(() => store.end());
+  const stored = async (value: string): Promise<boolean> => {
+    store.set('key', value, 60_000);
+    return (await store.get('key')) === value;
+  };
+  await until('a value', () => stored('before'));
+  const operator = new Redis(old.url);
+  onTestFinished(() => operator.disconnect());
+  await operator.replicaof('127.0.0.1', next.port);
+  primary = next.port;
+  await until('a value in the new primary', () => stored('after'));
+  expect(failures.some((failure) => failure.includes('READONLY'))).toBe(true);
 });
