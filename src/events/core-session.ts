@@ -13,18 +13,23 @@ const LOOK_AGAIN_MS = 30_000;
 
 /** Listens until the connection ends or JetStream can be had; then throws. */
 export const listenToCore = async (options: SessionOptions): Promise<never> => {
-  const { connection, prefix, sink, observer, applier, clock, signal, proofIntervalMs } = options;
+  const { connection, prefix, sink, observer, applier, clock, proofIntervalMs } = options;
+  const refused = new AbortController();
+  const signal = AbortSignal.any([options.signal, refused.signal]);
   let seq = 0;
   let begun = false;
   connection.subscribe(`${prefix}.>`, {
     callback: (error, message) => {
+      // The server refuses the subscription, now or when its permissions are changed, and goes on answering pings: they
+      // prove nothing without it.
+      if (error !== null) refused.abort(error);
       // Before the epoch begins the sink counts by other numbers; and what was read before it is not trusted anyway.
-      if (error !== null || signal.aborted || !begun) return;
+      if (signal.aborted || !begun) return;
       seq += 1;
       applier.apply(seq, message.subject, message.data);
     },
   });
-  // The server has the subscription once it answers this; events before it are not heard.
+  // The server has the subscription, or has refused it, once it answers this; events before it are not heard.
   await withTimeout(connection.flush(), 2_000, signal);
   begun = true;
   sink.begin(`core:${randomUUID()}`, 0);
@@ -42,6 +47,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
       if (await jetStreamIsReady(connection))
         throw new Error('JetStream can be had now: listening to the stream instead');
     }
-    await delay(proofIntervalMs, undefined, { signal });
+    await delay(proofIntervalMs, undefined, { signal }).catch(() => {});
+    signal.throwIfAborted();
   }
 };

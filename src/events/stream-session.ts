@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, StreamInfo } from 'nats';
 import { parseDelivery } from './delivery.ts';
 import type { SessionOptions } from './session.ts';
-import { openStream } from './stream.ts';
+import { checkStream, openStream } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
 import { identity, lastTakenAt, planSession, type StreamPosition } from './stream-position.ts';
 import { withTimeout } from './timeout.ts';
@@ -117,6 +117,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     const appliedBefore = position.applied;
     const now = await withTimeout(manager.streams.info(stream), REQUEST_TIMEOUT_MS, anySignal);
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
+    checkStream(now, prefix);
     if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');
     skipWhatIsGone(now);
     observer.lag(begun ? Math.max(0, now.state.last_seq - position.applied) : now.state.messages);

@@ -1,5 +1,13 @@
 /** The JetStream stream of events: made when it is missing, looked over when it is there. */
-import { type JetStreamManager, NatsError, nanos, RetentionPolicy, StorageType, type StreamInfo } from 'nats';
+import {
+  ErrorCode,
+  type JetStreamManager,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+  type StreamInfo,
+} from 'nats';
 import { covers, eventNames } from './subjects.ts';
 
 const STREAM_NOT_FOUND = 10059;
@@ -9,9 +17,38 @@ const apiCode = (error: unknown): number | undefined =>
   error instanceof NatsError ? error.api_error?.err_code : undefined;
 
 /**
+ * Looks whether events can be heard on a stream. Cheap, and done at every proof: a stream can be changed at any time.
+ * @throws when it does not take every event of the contract under its own name: they would be lost in silence.
+ */
+export const checkStream = ({ config, state }: StreamInfo, prefix: string): void => {
+  const { name, subjects = [], mirror, subject_transform: renamed } = config;
+  if (mirror !== undefined) {
+    throw new Error(
+      `the stream ${name} is a mirror, behind what publishers have acknowledged: name the stream "${mirror.name}"`,
+    );
+  }
+  const events = eventNames.map((event) => `${prefix}.${event}`);
+  const missing = events.filter((event) => !subjects.some((pattern) => covers(pattern, event)));
+  if (missing.length > 0) {
+    throw new Error(`the stream ${name} does not take ${missing.join(', ')}: add "${prefix}.>" to its subjects`);
+  }
+  if (renamed !== undefined && events.some((event) => covers(renamed.src || '>', event))) {
+    throw new Error(
+      `the stream ${name} renames "${renamed.src}" to "${renamed.dest}", so that events are not known: end that`,
+    );
+  }
+  // Two numbers beyond would be one here, and the second message taken for heard with the first.
+  if (!Number.isSafeInteger(state.last_seq)) {
+    throw new Error(
+      `the stream ${name} counts beyond ${Number.MAX_SAFE_INTEGER}: make it anew with a lower first number`,
+    );
+  }
+};
+
+/**
  * The stream's state, after creating it when there is none.
  * @param maxAgeMs How long a new stream keeps messages.
- * @throws when the stream does not take every subject of the contract: events published to it would be lost in silence.
+ * @throws as {@link checkStream} does.
  */
 export const openStream = async (
   manager: JetStreamManager,
@@ -20,6 +57,9 @@ export const openStream = async (
   maxAgeMs: number,
 ): Promise<StreamInfo> => {
   const info = await manager.streams.info(name).catch(async (error: unknown) => {
+    if (error instanceof NatsError && error.code === ErrorCode.NoResponders) {
+      throw new Error('the NATS server has JetStream, and this account does not: enable it for the account');
+    }
     if (apiCode(error) !== STREAM_NOT_FOUND) throw error;
     const config = {
       name,
@@ -35,11 +75,6 @@ export const openStream = async (
       throw failed;
     });
   });
-  const missing = eventNames
-    .map((event) => `${prefix}.${event}`)
-    .filter((subject) => !info.config.subjects.some((pattern) => covers(pattern, subject)));
-  if (missing.length > 0) {
-    throw new Error(`the stream ${name} does not take ${missing.join(', ')}: add "${prefix}.>" to its subjects`);
-  }
+  checkStream(info, prefix);
   return info;
 };
