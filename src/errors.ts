@@ -52,9 +52,11 @@ export class AssentError extends Error {
   }
 }
 
-/** A request with a field that is missing, too long or malformed. */
+/** A request with a field that is missing, too long or malformed; without a name where it is none of the message's. */
 export const invalidArgument = (field: string, description: string): AssentError =>
-  new AssentError('INVALID_ARGUMENT', `${field}: ${description}`, { violations: [{ field, description }] });
+  new AssentError('INVALID_ARGUMENT', field === '' ? description : `${field}: ${description}`, {
+    violations: [{ field, description }],
+  });
 
 /** A request that is no message at all. The decoder's text is not passed on: it may quote the bytes. */
 export const undecodable = (cause: unknown): AssentError =>

@@ -64,3 +64,8 @@ it('anything else is INTERNAL: its text is for the log', () => {
   expect(status.message).not.toMatch(/SELECT|secret|db/);
   expect(seen).toEqual([error]);
 });
+
+it('INVALID_ARGUMENT of no field of the message begins with what is wrong', () => {
+  const status = errorStatus(invalidArgument('', 'the deadline must be 1 to 60000 ms.'), never);
+  expect(status.message).toBe('the deadline must be 1 to 60000 ms.');
+});

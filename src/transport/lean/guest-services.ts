@@ -66,20 +66,34 @@ class GuestCall extends EventEmitter {
 
 /** Serves a method that takes a stream of messages. */
 const readMany = (exchange: Exchange, call: GuestCall, handler: Handler): void => {
+  const { stream } = exchange;
   const frames = new FrameReader(exchange.header('grpc-encoding'), MAX_GUEST_BYTES);
-  handler(call);
-  exchange.stream.on('data', (piece: Buffer) => {
-    if (!exchange.open) return;
+  let ended = false;
+  /** Answers what has come, as far as the caller reads: a piece may hold hundreds of questions for 20 KB each. */
+  const answer = (): void => {
     try {
-      frames.push(piece);
-      for (let message = frames.next(); message !== null; message = frames.next()) {
-        call.emit('data', call.decode(message));
+      while (exchange.open && !stream.writableNeedDrain) {
+        const message = frames.next();
+        if (message !== null) call.emit('data', call.decode(message));
+        else {
+          if (ended) call.emit('end');
+          return;
+        }
       }
     } catch (error) {
       exchange.fail(error);
     }
+  };
+  handler(call);
+  stream.on('data', (piece: Buffer) => {
+    frames.push(piece);
+    answer();
   });
-  exchange.stream.on('end', () => call.emit('end'));
+  stream.on('drain', answer);
+  stream.on('end', () => {
+    ended = true;
+    answer();
+  });
 };
 
 /** The services, as a server that they can be added to. */
