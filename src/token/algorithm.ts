@@ -75,10 +75,14 @@ const publicMembers = (jwk: JsonObject, names: readonly string[]): Readonly<Reco
  */
 export const usableKey = (published: JsonObject, alg: string | null, crv: string | null = null): UsableKey => {
   const jwk = published['crv'] === undefined && crv !== null ? { ...published, crv } : published;
-  const { kty, use } = jwk;
+  const { kty, use, key_ops: operations } = jwk;
   // A symmetric key in a published set is known to everybody: whatever it signs, anybody could have.
   if (kty === 'oct') return refused('it is symmetric');
   if (use !== undefined && use !== 'sig') return refused('its use is not sig');
+  // `sign` is that of the other half, left in by who took the private members out.
+  const isForSignatures = (list: unknown): boolean =>
+    Array.isArray(list) && (list.includes('verify') || list.includes('sign'));
+  if (operations !== undefined && !isForSignatures(operations)) return refused('its key_ops are not for signatures');
   const declared = declaredAlgorithm(jwk, alg);
   if ('reason' in declared) return refused(declared.reason);
   // RS256, PS256 and more fit the same RSA key: choosing one would let the header choose.

@@ -18,6 +18,7 @@ describe('usableKey', () => {
     ['P-384', ec('P-384'), null, 'ES384'],
     ['P-521', ec('P-521'), null, 'ES512'],
     ['an alg and use sig', { ...okp, use: 'sig' }, null, 'EdDSA'],
+    ['key_ops with verify', { ...okp, key_ops: ['sign', 'verify'] }, null, 'EdDSA'],
   ])('takes the algorithm from %s', (_name, jwk, alg, algorithm) => {
     expect(usableKey(jwk, alg)).toMatchObject({ kind: 'usable', algorithm });
   });
@@ -39,6 +40,9 @@ describe('usableKey', () => {
     ['a curve for key agreement', { ...okp, crv: 'X25519' }, null],
     ['secp256k1', ec('secp256k1'), null],
     ['use enc', { ...okp, use: 'enc' }, null],
+    ['key_ops for encryption', { ...ec('P-256'), key_ops: ['deriveKey'] }, null],
+    ['key_ops for nothing', { ...okp, key_ops: [] }, null],
+    ['key_ops that are no list', { ...okp, key_ops: 'verify' }, null],
     ['a missing coordinate', { kty: 'EC', crv: 'P-256', x: 'X' }, null],
     ['a member that is no string', { ...okp, x: 1 }, null],
     ['no kty', { crv: 'Ed25519', x: 'X' }, 'EdDSA'],
