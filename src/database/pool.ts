@@ -41,8 +41,9 @@ const unavailable = (cause: unknown): AssentError =>
   new AssentError('DATABASE_UNAVAILABLE', 'The database cannot be read at the moment: try again.', { cause });
 
 // SQLSTATE classes in which the server, not the statement, is at fault: connection, resources, operator intervention,
-// system error, invalid authorization (a password being rotated), cannot-connect-now.
-const SERVER_FAULT = /^(?:08|53|57|58|28|3D)/;
+// system error, invalid authorization (a password being rotated), cannot-connect-now; and what a migration that holds locks
+// makes of a read: deadlock, lock_timeout.
+const SERVER_FAULT = /^(?:08|40|53|57|58|28|3D|55P03)/;
 // What Node and OpenSSL say of a server's certificate that has expired, or is another's; pg of a server without TLS.
 const TLS_FAULT =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERR_TLS_|ERR_SSL_|EPROTO)|support SSL connections/;

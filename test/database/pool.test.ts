@@ -8,6 +8,7 @@ import { AssentError } from '../../src/errors.ts';
 import { testDatabase } from '../support/database.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { startPostgres, withClient } from '../support/services/index.ts';
+import { until } from '../support/until.ts';
 
 const own = await testDatabase();
 const faults: unknown[] = [];
@@ -193,6 +194,24 @@ describe('a statement', () => {
     expect(await third).toBe('OVERLOADED');
     await Promise.all([first, second]);
     expect(database.pending()).toBe(0);
+  });
+
+  it('that a change of the tables stood in the way of is to be tried again', async () => {
+    const settings = (url: string, ...names: readonly string[]) =>
+      `${url}?options=${encodeURIComponent(names.map((name) => `-c ${name}=50`).join(' '))}`;
+    await withClient(own.url, async (client) => {
+      await client.query('CREATE TABLE one (n int); CREATE TABLE two (n int)');
+      await client.query('BEGIN; LOCK TABLE two');
+      const read = (database: Database) => codeOf(database.rows(sql.unsafe`SELECT one.n FROM one, two`, one));
+      expect(await read(create({ url: settings(own.url, 'lock_timeout') }))).toBe('DATABASE_UNAVAILABLE');
+      const deadlocked = read(create({ url: settings(own.url, 'deadlock_timeout') }));
+      await until('a reader in line', async () => {
+        const { rows } = await client.query(`SELECT FROM pg_locks WHERE relation = 'one'::regclass AND granted`);
+        return rows.length > 0;
+      });
+      await client.query('LOCK TABLE one; COMMIT');
+      expect(await deadlocked).toBe('DATABASE_UNAVAILABLE');
+    });
   });
 
   it('whose row has another shape is a defect, not an outage', async () => {
