@@ -5,10 +5,17 @@ import type { Facts, FactsKey, OrganizationFacts, UserFacts } from '../permissio
 import { heldDynamicRoles } from './dynamic-roles.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
+import { RecoveryError } from './read-only-driver.ts';
 import { memberRoles, platformRoles } from './roles.ts';
 import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';
 
+/** With every row of facts, not once for each connection: a pooler keeps those while the servers behind it change. */
+const standby = z.boolean().transform((is) => {
+  if (is) throw new RecoveryError();
+});
+
 const factsRow = z.object({
+  standby,
   userId: z.string().nullable(),
   platformRole: z.string().nullable(),
   banned: z.boolean().nullable(),
@@ -58,7 +65,8 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
         FROM ${tableName(schema.name, organizations.organization.table)} o
         WHERE ${equals('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
   return sql.unsafe`WITH held AS MATERIALIZED (${held})
-    SELECT ${columnOf('u', user.columns.id)}::text AS "userId",
+    SELECT pg_is_in_recovery() AS "standby",
+      ${columnOf('u', user.columns.id)}::text AS "userId",
       ${textOrNull('u', user.columns.role)} AS "platformRole",
       ${banned} AS "banned",
       ${epochMillis('u', user.columns.banExpires)} AS "banExpires",

@@ -7,6 +7,8 @@ import { within } from './within.ts';
 /** The server is a standby: it may lag, and would bring back what was revoked. */
 export class RecoveryError extends Error {
   override readonly name = 'RecoveryError';
+  override readonly message =
+    'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.';
 }
 
 /**
@@ -75,9 +77,7 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
               const setup = client.query<{ standby: boolean }>(SETUP, [String(statementTimeoutMs)]);
               const { rows } = await within(statementTimeoutMs, setup);
               if (rows[0]?.standby === false) return;
-              throw new RecoveryError(
-                'DATABASE_URL names a server in recovery (a standby): Assent reads the primary only, since a replica that lags brings back what was revoked.',
-              );
+              throw new RecoveryError();
             } catch (error) {
               client.end().catch(() => {});
               throw error;
