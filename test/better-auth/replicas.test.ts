@@ -2,11 +2,12 @@
  * Every change of Better Auth that a decision depends on, made by its API with three replicas of Assent listening: each
  * goes on answering from memory until the event, and each answers right after it.
  */
+import { Redis } from 'ioredis';
 import { connect } from 'nats';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { readAuth } from '../../packages/better-auth/src/policy/read-auth.ts';
 import { writePolicy } from '../../packages/better-auth/src/policy/write-policy.ts';
-import { startReplicas } from '../relay/support/replicas.ts';
+import { type Answer, startReplicas } from '../relay/support/replicas.ts';
 import { testDatabase } from '../support/database.ts';
 import { grantLeastPrivilege } from '../support/least-privilege.ts';
 import { testNats } from '../support/nats.ts';
@@ -37,6 +38,11 @@ const nats = await connect({ servers: natsUrl });
 afterAll(() => nats.close());
 const manager = await nats.jetstreamManager();
 
+interface Page {
+  readonly memberships: readonly { readonly organization: { readonly id: string } }[];
+  readonly nextPageToken: string;
+}
+
 /** Until every change so far is published, and applied by each replica. */
 const settle = async (): Promise<void> => {
   await until('every event is acknowledged', () => application.plugin?.pending() === 0);
@@ -62,4 +68,41 @@ it.each(Object.entries(scenarios))('%s', async (_, prepare) => {
     const answers = await ask(flip);
     expect(answers.map(({ reason }) => reason)).toEqual(Array.from({ length: 3 }, () => `REASON_${flip.after}`));
   }
+});
+
+it('what one replica signed, the others take: entries in Redis, and page tokens', async () => {
+  const user = await application.signUp('user');
+  const organizations: string[] = [];
+  for (const name of ['Acme', 'Umbrella']) {
+    const body = { name, slug: crypto.randomUUID() };
+    const created = await application.auth.api.createOrganization({ body, headers: user.headers });
+    organizations.push(created?.id ?? '');
+  }
+  await settle();
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  const question = { userId: user.id, organizationId: organizations[0], permission: 'member:create' };
+  const sources: string[] = [];
+  for (const index of [0, 1, 2]) {
+    sources.push((await replicas.callOne<Answer>(index, 'CheckPermission', question)).source);
+    // A replica stores its entry without waiting for Redis.
+    await until(
+      'the entry is in Redis',
+      async () => (await client.exists(`perm:${user.id}:${organizations[0]}`)) === 1,
+    );
+  }
+  expect(sources).toEqual(['SOURCE_DATABASE', 'SOURCE_REDIS', 'SOURCE_REDIS']);
+
+  const listed: string[] = [];
+  let pageToken = '';
+  for (const index of [0, 1]) {
+    const page = await replicas.callOne<Page>(index, 'ListUserOrganizations', {
+      userId: user.id,
+      pageSize: 1,
+      pageToken,
+    });
+    listed.push(...page.memberships.map(({ organization }) => organization.id));
+    pageToken = page.nextPageToken;
+  }
+  expect({ listed, pageToken }).toEqual({ listed: organizations.toSorted(), pageToken: '' });
 });

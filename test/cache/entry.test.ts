@@ -95,6 +95,10 @@ describe('an entry in Redis', () => {
     expect(decode(encode(), 'perm:v:o')).toBeNull();
   });
 
+  it('is a miss under a key that reads the same in UTF-8, which has no halves of surrogate pairs', () => {
+    expect(decode(encodeEntry(seal, 'perm:\ud800:o', entry(), view), 'perm:\ud801:o')).toBeNull();
+  });
+
   it('is never made of any bytes, nor of any JSON', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {

@@ -82,6 +82,30 @@ describe('tiers', () => {
     expect(refused).toEqual(['expired']);
   });
 
+  it('counts it from when the read began, however long it took', async () => {
+    const began = clock.now();
+    const slow = read(replica);
+    await settle();
+    clock.advance(1_500);
+    reads[0]?.resolve(factsOf('admin'));
+    expect(await slow).toMatchObject({ tier: 'database', readAt: began });
+    expect(await read(replica)).toMatchObject({ tier: 'memory', readAt: began });
+    clock.advance(TTL_MS - 1_500);
+    replica.positions.heard(clock.monotonic());
+    expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+  });
+
+  it('keeps nowhere what a ban that ended meanwhile was read with', async () => {
+    const banned: Facts = { ...factsOf('admin'), user: { roles: [], ban: { until: clock.now() + 1_000 } } };
+    const slow = read(replica);
+    await settle();
+    clock.advance(1_000);
+    reads[0]?.resolve(banned);
+    expect(await slow).toMatchObject({ tier: 'database', facts: banned });
+    expect(redis.counts.set).toBe(0);
+    expect(await readThrough(replica, 'admin')).toMatchObject({ tier: 'database' });
+  });
+
   it('reads for FULL by a statement of its own, also beside a load under way', async () => {
     const cached = read(replica);
     await settle();

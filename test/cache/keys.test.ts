@@ -23,6 +23,13 @@ describe('keys', () => {
     expect(redisKey({ userId: 'u1', organizationId: null })).toBe('perm:u1:');
   });
 
+  it.each([
+    ['-'.padEnd(32, 'a'), 'a', 'a'.repeat(32), null],
+    [':31:'.padEnd(32, 'a'), 'aao', 'a'.repeat(31), 'o'],
+  ])('tells an id as long as Better Auth’s, %s, from a key of another form', (userId, organizationId, other, where) => {
+    expect(memoryKey(userId, organizationId)).not.toBe(memoryKey(other, where));
+  });
+
   it('never gives two pairs the same key', () => {
     fc.assert(
       fc.property(pair, pair, (one, other) => {

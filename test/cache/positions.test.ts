@@ -71,6 +71,14 @@ describe('the predicate', () => {
     expect(positions.current(positions.stamp(), 'u', 'o')).toBe(true);
   });
 
+  it('nor when a gap is told of that lies behind it', () => {
+    const positions = create();
+    positions.begin('e', 10);
+    positions.apply(20, null);
+    positions.skipTo(15);
+    expect(positions.stamp()).toEqual({ epoch: 'e', seq: 20 });
+  });
+
   it('forgets changes safely: for want of room, and by age', () => {
     const positions = create(2);
     positions.begin('e', 0);
@@ -94,6 +102,15 @@ describe('hearing', () => {
     expect(positions.hearing()).toBe(true);
     time = 2_500;
     expect(positions.hearing()).toBe(false);
+  });
+
+  it('is not shortened by an older proof that comes later', () => {
+    const positions = create();
+    positions.begin('e', 0);
+    positions.heard(900);
+    positions.heard(100);
+    time = 2_800;
+    expect(positions.hearing()).toBe(true);
   });
 
   it('lags by the age of what was proved, and by the age of the process before the first proof', () => {

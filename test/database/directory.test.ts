@@ -94,6 +94,7 @@ describe.each([
     expect((await facts(forever, null)).user?.ban).toEqual({ until: null });
     await pool.query(`UPDATE "${tables.user}" SET "banExpires" = 'infinity' WHERE id = $1`, [forever]);
     expect((await facts(forever, null)).user?.ban).toEqual({ until: null });
+    expect((await directory.userById(forever))?.ban).toEqual({ until: null });
   });
 
   it('reads the dynamic roles that the member holds, however many the organization has; bad ones are counted', async () => {

@@ -54,18 +54,24 @@ export const startReplicas = async (environment: Readonly<Record<string, string>
       if (name === 'http') urls.push(`http://${address}`);
     }
   }
-  const call = async (url: string, { organizationId, ...rest }: Question) => {
-    const scope = organizationId === undefined ? { platform: {} } : { organizationId };
-    const response = await fetch(`${url}/assent.auth.v1.AuthService/CheckPermission`, {
+  const post = async <T>(url: string, method: string, request: object) => {
+    const response = await fetch(`${url}/assent.auth.v1.AuthService/${method}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'assent-trace': '1' },
-      body: JSON.stringify({ ...rest, ...scope }),
+      body: JSON.stringify(request),
     });
-    const answer = (await response.json()) as Answer;
+    const answer = (await response.json()) as T;
     if (response.status !== 200) throw new Error(JSON.stringify(answer));
     return { answer, sequence: Number(response.headers.get('assent-position')?.split(':').at(-1)) };
   };
+  const call = (url: string, { organizationId, ...rest }: Question) => {
+    const scope = organizationId === undefined ? { platform: {} } : { organizationId };
+    return post<Answer>(url, 'CheckPermission', { ...rest, ...scope });
+  };
   return {
+    /** The answer of one replica, by its number, to any call. */
+    callOne: async <T>(index: number, method: string, request: object): Promise<T> =>
+      (await post<T>(urls[index] ?? '', method, request)).answer,
     /** The answer of each replica. */
     ask: (question: Question): Promise<readonly Answer[]> =>
       Promise.all(urls.map(async (url) => (await call(url, question)).answer)),

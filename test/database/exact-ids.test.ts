@@ -1,0 +1,76 @@
+/** Columns that say yes to more than was asked, or that cannot hold what was asked: tables that Better Auth never made. */
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDirectory } from '../../src/database/directory.ts';
+import { testDatabase } from '../support/database.ts';
+
+const { url } = await testDatabase();
+const TIMES = '"createdAt" timestamptz DEFAULT now()';
+const tables = (id: string, organizationId: string, memberOf: string, memberId: string): string => `
+  CREATE TABLE "user" (id ${id}, name text, email ${id}, "emailVerified" boolean, image text, ${TIMES},
+    "updatedAt" timestamptz DEFAULT now());
+  CREATE TABLE organization (id ${organizationId}, name text, slug ${id}, logo text, metadata text, ${TIMES});
+  CREATE TABLE member (id text, "organizationId" ${memberOf}, "userId" ${memberId}, role text, ${TIMES});`;
+
+beforeAll(async () => {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const text = 'text COLLATE any_case';
+  await client.query(`
+    CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE SCHEMA folded; SET search_path = folded, public; ${tables(text, text, text, text)}
+    INSERT INTO "user" (id, name, email) VALUES ('Ada', 'Ada', 'Ada@example.com');
+    INSERT INTO organization (id, name, slug) VALUES ('Acme', 'Acme', 'Acme-slug');
+    INSERT INTO member ("organizationId", "userId", role) VALUES ('Acme', 'Ada', 'owner');
+    CREATE SCHEMA mixed; SET search_path = mixed; ${tables('text', 'integer', 'text', 'uuid')}
+    INSERT INTO "user" (id, name, email) VALUES ('ada', 'Ada', 'ada@example.com');
+    INSERT INTO organization (id, name, slug) VALUES (7, 'Acme', 'acme')`);
+  await client.end();
+});
+
+const directoryOf = (schema: string) =>
+  createDirectory({
+    ...{ url, schema, naming: { tables: 'singular', renamed: new Map() } },
+    ...{ size: 1, statementTimeoutMs: 5_000, maxPending: 100, onFault: () => {}, onBadRole: () => {} },
+  });
+
+describe('a collation that ignores case', () => {
+  const directory = directoryOf('folded');
+  afterAll(() => directory.end());
+
+  it('makes nobody somebody else: each row has one spelling, which an event can clear', async () => {
+    const { user, organization } = await directory.facts({ userId: 'Ada', organizationId: 'Acme' });
+    expect({ user, roles: organization?.memberRoles }).toEqual({ user: { roles: [], ban: null }, roles: ['owner'] });
+    expect(await directory.facts({ userId: 'ADA', organizationId: 'Acme' })).toMatchObject({ user: null });
+    expect(await directory.facts({ userId: 'ADA', organizationId: null })).toEqual({ user: null, organization: null });
+    expect((await directory.facts({ userId: 'Ada', organizationId: 'ACME' })).organization).toEqual({
+      ...{ status: 'absent', memberRoles: null, dynamicRoles: [] },
+    });
+  });
+
+  it('finds by id, e-mail address and slug what is spelled so', async () => {
+    expect(await directory.userById('Ada')).toMatchObject({ id: 'Ada' });
+    expect(await directory.userById('ADA')).toBeNull();
+    expect(await directory.userByEmail('Ada@example.com')).toBeNull();
+    expect(await directory.organizationById('ACME')).toBeNull();
+    expect(await directory.organizationBySlug('Acme-slug')).toMatchObject({ id: 'Acme' });
+    expect(await directory.organizationBySlug('acme-SLUG')).toBeNull();
+  });
+});
+
+describe('columns of several types', () => {
+  const directory = directoryOf('mixed');
+  afterAll(() => directory.end());
+  const absent = { status: 'absent', memberRoles: null, dynamicRoles: [] };
+
+  it('have no member by an id that one of them cannot hold, and no cast fails', async () => {
+    const user = { roles: [], ban: null };
+    expect(await directory.facts({ userId: 'ada', organizationId: '7' })).toEqual({ user, organization: absent });
+    const uuid = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
+    expect(await directory.facts({ userId: uuid, organizationId: 'acme' })).toEqual({
+      ...{ user: null, organization: absent },
+    });
+    expect(await directory.memberships({ userId: 'ada', after: null, limit: 1 })).toEqual([]);
+    expect(await directory.organizationById('acme')).toBeNull();
+  });
+});
