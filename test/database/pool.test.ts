@@ -45,9 +45,10 @@ describe('sessions', () => {
   it('cannot write', async () => {
     const database = create();
     await expect(database.rows(sql.unsafe`CREATE TABLE t (n int)`, one)).rejects.toThrow(/read-only transaction/);
-    const settings = sql.unsafe`SELECT current_setting('default_transaction_read_only') AS readonly, current_setting('statement_timeout') AS timeout`;
-    expect(await database.rows(settings, z.object({ readonly: z.string(), timeout: z.string() }))).toEqual([
-      { readonly: 'on', timeout: '1s' },
+    const settings = sql.unsafe`SELECT current_setting('default_transaction_read_only') AS readonly,
+      current_setting('statement_timeout') AS timeout, current_setting('idle_in_transaction_session_timeout') AS idle`;
+    expect(await database.rows(settings, z.record(z.string(), z.string()))).toEqual([
+      { readonly: 'on', timeout: '1s', idle: '1s' },
     ]);
   });
 
