@@ -65,7 +65,7 @@ const isServerFault = (error: unknown): boolean => {
 
 const open = async (options: PoolOptions): Promise<DatabasePool> => {
   const { url, size, statementTimeoutMs, onUnprepared = () => {} } = options;
-  const pool = await createPool(url, {
+  return createPool(url, {
     maxPoolSize: size,
     connectionRetryLimit: 1,
     queryRetryLimit: 0,
@@ -76,9 +76,6 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
     resetConnection: async () => {},
     driverFactory: readOnlyDriver({ url, statementTimeoutMs, onUnprepared }),
   });
-  // Without a listener an error of an idle connection would end the process.
-  pool.on('error', options.onFault);
-  return pool;
 };
 
 /** Creates the database; no connection is made before the first statement. */
