@@ -80,6 +80,9 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     onFault: observe.databaseFault,
     onUnprepared: observe.databaseUnprepared,
     onBadRole: observe.badDynamicRoles,
+    clock,
+    onSchemaChange: observe.schema,
+    onSchemaFault: observe.schemaFault,
   });
 
   // cache: memory around Redis around PostgreSQL, every entry judged by the positions

@@ -2,11 +2,12 @@
  * The door of this folder: Better Auth's tables as functions. Finds out where they are at the first use and keeps it; the
  * answer of a server that is away is DATABASE_UNAVAILABLE until it is back.
  */
+import { type Clock, systemClock } from '../clock.ts';
 import type { Facts, FactsKey } from '../permission/facts.ts';
 import { createFactsReader, type FactsReader } from './facts.ts';
 import { type KeyRecord, readKeys } from './keys.ts';
 import type { Schema } from './models.ts';
-import type { Naming } from './naming.ts';
+import { type Naming, SchemaError } from './naming.ts';
 import { type MembershipRecord, type OrganizationRecord, readMemberships, readOrganization } from './organizations.ts';
 import { createDatabase, type PoolOptions } from './pool.ts';
 import { detectSchema } from './schema.ts';
@@ -16,6 +17,11 @@ export interface DirectoryOptions extends PoolOptions {
   /** The database schema; null for the first one of the search path. */
   readonly schema: string | null;
   readonly naming: Naming;
+  readonly clock?: Clock;
+  /** Called when the tables are other ones than before. */
+  readonly onSchemaChange?: (schema: Schema) => void;
+  /** Called when a later look at the tables failed; those found before stay. The text is for the log only. */
+  readonly onSchemaFault?: (error: unknown) => void;
   /** Called with how many dynamic roles of an organization could not be read. */
   readonly onBadRole: (organizationId: string, count: number) => void;
 }
@@ -48,24 +54,52 @@ interface Tables {
   readonly readFacts: FactsReader;
 }
 
+/** How often to look again while there are reads: a plugin can come with columns that say who is banned. */
+const LOOK_AGAIN_MS = 60_000;
+
+/**
+ * Who was banned must not be let in because a column was renamed: reads fail until it is back, or the service is started
+ * without it.
+ */
+const checkBans = (before: Schema, { user }: Schema): void => {
+  const { banned } = before.user.columns;
+  if (banned === undefined || user.columns.banned !== undefined) return;
+  throw new SchemaError(
+    `The column "${banned.name}" of "${before.user.table}" is gone, and nothing says who is banned.`,
+  );
+};
+
 /** Creates the directory; no connection is made before the first read. */
 export const createDirectory = (options: DirectoryOptions): Directory => {
+  const { clock = systemClock, onSchemaChange = () => {}, onSchemaFault = () => {} } = options;
   const db = createDatabase(options);
   let known: Tables | null = null;
   let detecting: Promise<Tables> | null = null;
+  let lookedAt = clock.monotonic();
 
+  const take = (schema: Schema): Tables => {
+    if (known !== null && JSON.stringify(known.schema) === JSON.stringify(schema)) return known;
+    if (known !== null) {
+      checkBans(known.schema, schema);
+      onSchemaChange(schema);
+    }
+    known = { schema, readFacts: createFactsReader(db, schema, options.onBadRole) };
+    return known;
+  };
   const detect = (): Promise<Tables> => {
+    lookedAt = clock.monotonic();
     detecting ??= detectSchema(db, options.schema, options.naming)
-      .then((schema) => {
-        known = { schema, readFacts: createFactsReader(db, schema, options.onBadRole) };
-        return known;
-      })
+      .then(take)
       .finally(() => {
         detecting = null;
       });
     return detecting;
   };
-  const tables = async (): Promise<Tables> => known ?? detect();
+  const tables = async (): Promise<Tables> => {
+    if (known === null) return detect();
+    if (clock.monotonic() - lookedAt >= LOOK_AGAIN_MS) detect().catch(onSchemaFault);
+    return known;
+  };
   const current = async (): Promise<Schema> => (await tables()).schema;
 
   return {

@@ -51,6 +51,9 @@ export const observers = (log: Logger, metrics: Metrics) => {
     log.warn({ event: detail, suppressed }, 'an event without its ids counts as betterauth.resync'),
   );
   let ear = '';
+  /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
+  const isAway = (error: unknown): boolean =>
+    error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED');
   return {
     call: metrics.call,
     decision: metrics.decision,
@@ -98,9 +101,10 @@ export const observers = (log: Logger, metrics: Metrics) => {
         );
       }
     },
-    /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
-    isAway: (error: unknown): boolean =>
-      error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED'),
+    isAway,
+    schemaFault: (error: unknown): void => {
+      if (!isAway(error)) log.error({ error: describe(error) }, 'the tables changed and are read as they were before');
+    },
     redisRefused: metrics.redisRefused,
     redisReady: (): void => log.info('Redis is connected'),
     events: {

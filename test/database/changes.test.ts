@@ -1,0 +1,83 @@
+/** Tables that change while they are read: plugins come, columns and tables are renamed. */
+import { afterEach, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { createDirectory, type Directory } from '../../src/database/directory.ts';
+import type { Schema } from '../../src/database/models.ts';
+import { testDatabase } from '../support/database.ts';
+import { withClient } from '../support/services/index.ts';
+import { until } from '../support/until.ts';
+
+const { url } = await testDatabase();
+const change = (text: string) => withClient(url, (client) => client.query(text));
+let ahead = 0;
+let directory: Directory;
+const changed: Schema[] = [];
+const faults: string[] = [];
+
+const start = async (): Promise<void> => {
+  await change(`DROP TABLE IF EXISTS users, "user"; CREATE TABLE users (id text, name text, email text,
+    "emailVerified" bool, image text, "createdAt" timestamp, "updatedAt" timestamp, role text);
+    INSERT INTO users (id, role) VALUES ('u', 'admin')`);
+  directory = createDirectory({
+    ...{ url, size: 2, statementTimeoutMs: 2_000, maxPending: 10, schema: null },
+    naming: { tables: 'auto', renamed: new Map() },
+    clock: { ...systemClock, monotonic: () => systemClock.monotonic() + ahead },
+    onFault: () => {},
+    onBadRole: () => {},
+    onSchemaChange: (schema) => changed.push(schema),
+    onSchemaFault: (error) => faults.push(String(error)),
+  });
+};
+afterEach(async () => {
+  await directory.end();
+  changed.length = 0;
+  faults.length = 0;
+});
+
+const user = async () => (await directory.facts({ userId: 'u', organizationId: null })).user;
+/** A minute passes, and somebody asks: that read is the last one by the tables as they were. */
+const later = async (): Promise<void> => {
+  ahead += 60_000;
+  await user().catch(() => {});
+};
+const BANS = 'ALTER TABLE users ADD banned bool, ADD "banExpires" timestamp; UPDATE users SET banned = true';
+
+it('sees bans within a minute of the columns that say them', async () => {
+  await start();
+  expect(await user()).toEqual({ roles: ['admin'], ban: null });
+  await change(BANS);
+  expect(await user()).toEqual({ roles: ['admin'], ban: null });
+  await later();
+  await until('the ban', async () => (await user())?.ban !== null);
+  expect(changed.map(({ user: { columns } }) => columns.banned?.name)).toEqual(['banned']);
+  await later();
+  await user();
+  expect(changed).toHaveLength(1);
+  expect(faults).toEqual([]);
+});
+
+it('finds a table that was renamed', async () => {
+  await start();
+  await user();
+  await change('ALTER TABLE users RENAME TO "user"');
+  await expect(user()).rejects.toThrow(/does not exist/);
+  await later();
+  await until('the table', () =>
+    user().then(
+      () => true,
+      () => false,
+    ),
+  );
+});
+
+it('never takes a ban for gone because its column is', async () => {
+  await start();
+  await change(BANS);
+  expect((await user())?.ban).toEqual({ until: null });
+  await change('ALTER TABLE users RENAME banned TO is_banned');
+  await later();
+  await until('a fault', () => faults.length > 0);
+  expect(faults[0]).toMatch(/"banned"/);
+  await expect(user()).rejects.toThrow(/does not exist/);
+  expect(faults).toHaveLength(1);
+});
