@@ -171,7 +171,8 @@ describe('a connection', () => {
     expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
     silent = false;
     expect(await again(database)).toBe('OK');
-    // What was waited for in vain is closed by now: a connection left open would fail this file. Nor does its end matter.
+    await until('what was waited for in vain is closed', () => held.every(({ client }) => client.destroyed));
+    // Nor does it matter what becomes of it.
     for (const { client, forward } of held) {
       forward();
       client.resetAndDestroy();

@@ -22,3 +22,16 @@ cases:
     'allowed is false, expected true; reason is "UNKNOWN_PERMISSION", expected "ROLE_GRANTS"',
   ]);
 });
+
+it('a case has a moment of its own, or that of its file', () => {
+  const ban = 'user: { banned: true, banExpires: 2026-06-02T00:00:00Z }';
+  const text = `policy: |
+  version: 1
+  platformRoles: { user: { grants: { a: [b] } } }
+now: 2026-06-01T00:00:00Z
+cases:
+  - { name: before, ask: "a:b", ${ban}, expect: { allowed: false, reason: USER_BANNED } }
+  - { name: after, ask: "a:b", ${ban}, now: 2026-06-03T00:00:00Z, expect: { allowed: true } }`;
+  const file = parseCaseFile(text, 'moments.yaml', () => '');
+  expect(file.cases.map((one) => runCase(file, one))).toEqual([null, null]);
+});

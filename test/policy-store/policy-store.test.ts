@@ -1,7 +1,8 @@
 import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PolicyError } from '../../src/permission/policy-file.ts';
 import { createPolicyStore, type PolicyReload, type PolicyStore } from '../../src/policy-store/policy-store.ts';
 import { until } from '../support/until.ts';
@@ -75,5 +76,24 @@ describe('the policy store', () => {
     expect(inForce()).toBe('one');
     renameSync(`${path}.new`, path);
     await until('the new file', () => inForce() === 'two');
+    expect(reloads).toEqual([{ ok: true, problems: [] }]);
+  });
+
+  it('looks as often as it was told, and says nothing of a file that is as it was, or away', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    writeFileSync(path, policy('one'));
+    await store.start();
+    const look = async (): Promise<void> => {
+      vi.advanceTimersByTime(10);
+      // A reading that began later ends later.
+      await readFile(folder).catch(() => {});
+      await readFile(path).catch(() => {});
+    };
+    for (let count = 0; count < 3; count += 1) await look();
+    unlinkSync(path);
+    for (let count = 0; count < 3; count += 1) await look();
+    expect(reloads).toEqual([]);
+    expect(inForce()).toBe('one');
   });
 });
