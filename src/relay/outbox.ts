@@ -23,7 +23,7 @@ export interface Outbox {
   close(): Promise<void>;
 }
 
-/** Of all relays of a database; a session holds it, so that it is free once PostgreSQL knows that the holder is gone. */
+/** Of all relays of a database; a session holds it, and it is free once that has ended. */
 const LOCK = 'assent.outbox';
 const TIMEOUT_MS = 5_000;
 
@@ -37,10 +37,18 @@ const rowSchema = z.object({
 });
 
 /**
+ * PostgreSQL would learn of a holder that vanished without a word from TCP: in a quarter of an hour, or in two hours while
+ * nothing is committed. From version 14 on it can end a session that asks nothing, as a relay at work never does.
+ */
+const END_OF_SILENCE = `SELECT set_config('idle_session_timeout', $1, false)
+  WHERE current_setting('server_version_num')::int >= 140000`;
+
+/**
  * Connects and listens for commits.
+ * @param silenceMs For longer than this the relay leaves no session without a word; PostgreSQL ends one that is.
  * @throws when PostgreSQL is away, or refuses.
  */
-export const openOutbox = async (url: string): Promise<Outbox> => {
+export const openOutbox = async (url: string, silenceMs: number): Promise<Outbox> => {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'assent-relay',
@@ -56,6 +64,7 @@ export const openOutbox = async (url: string): Promise<Outbox> => {
   client.on('notification', () => notified.resolve());
   try {
     await client.connect();
+    await client.query(END_OF_SILENCE, [String(silenceMs)]);
     await client.query('LISTEN assent_outbox');
   } catch (error) {
     await client.end().catch(() => {});

@@ -28,6 +28,8 @@ export interface RelayObserver {
 
 /** After so many full batches in a row there may be many more, and the last of them would be stale for long. */
 const LONG_QUEUE_BATCHES = 4;
+/** What a session of PostgreSQL is given beyond the longest wait between two statements. */
+const SLACK_MS = 2_000;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 
@@ -60,7 +62,8 @@ const drain = async (
 
 /** Relays until `signal` aborts; faults of PostgreSQL and NATS are outlived. */
 export const runRelay = async (options: RelayOptions, signal: AbortSignal): Promise<void> => {
-  const { observer, pollMs } = options;
+  const { observer, pollMs, ackTimeoutMs } = options;
+  const silenceMs = pollMs + ackTimeoutMs + SLACK_MS;
   let retryMs = FIRST_RETRY_MS;
 
   const work = async (outbox: Outbox, publisher: Publisher): Promise<void> => {
@@ -80,7 +83,7 @@ export const runRelay = async (options: RelayOptions, signal: AbortSignal): Prom
   const session = async (): Promise<void> => {
     await using opened = new AsyncDisposableStack();
     const publisher = opened.adopt(await openPublisher(options), (one) => one.close());
-    const outbox = opened.adopt(await openOutbox(options.databaseUrl), (one) => one.close());
+    const outbox = opened.adopt(await openOutbox(options.databaseUrl, silenceMs), (one) => one.close());
     const ended = Promise.race([publisher.gone, outbox.gone]).then((error) => {
       throw error instanceof Error ? error : new Error('the connection to NATS was closed');
     });

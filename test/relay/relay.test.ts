@@ -140,7 +140,7 @@ describe('a relay', () => {
   });
 
   it('leaves nothing of a wait behind, however it ended', async () => {
-    const outbox = await openOutbox(relayUrl);
+    const outbox = await openOutbox(relayUrl, 60_000);
     const stopping = new AbortController();
     const listeners = () => getEventListeners(stopping.signal, 'abort').length;
     try {
@@ -209,6 +209,20 @@ describe('what breaks', () => {
     proxy.setMode('pass');
     await drained();
     // What was acknowledged but not removed was published again, and JetStream dropped it by its id.
+    expect(await usersIn()).toEqual(users);
+  });
+
+  it('the machine of the one at work, without a word: another takes over', async () => {
+    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    const first = start({ databaseUrl: through(relayUrl, proxy) });
+    await relaying(first);
+    const second = start();
+    await until('the second waits', () => second.states.includes('standby'));
+    // For PostgreSQL its session, which holds the lock, is there as before.
+    proxy.setMode('stall');
+    const users = await change(3);
+    await drained();
+    expect(second.relayed()).toBe(3);
     expect(await usersIn()).toEqual(users);
   });
 
