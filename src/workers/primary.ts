@@ -10,6 +10,8 @@ import { isOurs, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
 /** A worker that dies at once would be started again thousands of times a second. */
 const RESTART_MS = 1_000;
+/** Longer than a worker takes by its own bounds, and shorter than the ten seconds after which Docker kills everything. */
+const STOP_MS = 9_000;
 
 const send = (worker: Worker, message: PrimaryMessage): void => {
   // A worker that is dying hears nothing; its exit is seen.
@@ -18,7 +20,7 @@ const send = (worker: Worker, message: PrimaryMessage): void => {
 
 /**
  * Runs until `stopping` aborts and every worker has ended.
- * @returns The exit code: 1 when a worker could not start at all, since none then can.
+ * @returns The exit code: 1 when a worker could not start at all, since none then can, or had to be killed.
  */
 export const runPrimary = async (count: number, stopping: AbortSignal, log: Logger): Promise<number> => {
   const serving = new Set<number>();
@@ -32,6 +34,14 @@ export const runPrimary = async (count: number, stopping: AbortSignal, log: Logg
   const stopAll = (): void => {
     for (const worker of workers()) send(worker, { type: 'assent:stop' });
     if (workers().length === 0) ended.resolve();
+    // One whose event loop is stuck hears nothing of it, and the primary would wait for ever.
+    setTimeout(() => {
+      for (const worker of workers()) {
+        exitCode = 1;
+        log.error({ worker: worker.id, pid: worker.process.pid }, 'a worker does not stop and is killed');
+        worker.process.kill('SIGKILL');
+      }
+    }, STOP_MS).unref();
   };
   /** The whole serves once all workers did, and from then on while any one does. */
   const review = (): void => {

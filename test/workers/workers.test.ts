@@ -58,14 +58,25 @@ it('several workers share the doors; a dead one is replaced; metrics and health 
   }
 });
 
-it('workers that cannot start end the service', async () => {
+it.concurrent('workers that cannot start end the service', async () => {
   const empty = await testDatabase();
   await expect(startAssent({ ...ENVIRONMENT, DATABASE_URL: empty.url, ASSENT_WORKERS: '2' })).rejects.toThrow(
     /cannot start|exit/i,
   );
 });
 
-it.each(['grpc-js', 'lean'])('the gRPC door is shared as well: %s', async (door) => {
+// Most of it is waiting: the others go on meanwhile.
+it.concurrent('a worker that is stuck does not keep the service from ending', async () => {
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+  const [stuck = 0] = childrenOf(assent.pid ?? 0);
+  process.kill(stuck, 'SIGSTOP');
+  assent.kill('SIGTERM');
+  // The process that started it kills it otherwise, long after this test's time-out.
+  expect(await assent.exited).toEqual({ code: 1, signal: null });
+  expect(assent.logs().map(({ msg }) => msg)).toContain('a worker does not stop and is killed');
+});
+
+it.concurrent.each(['grpc-js', 'lean'])('the gRPC door is shared as well: %s', async (door) => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2', ASSENT_GRPC_DOOR: door });
   try {
     const sessions = [connect(assent.grpcUrl), connect(assent.grpcUrl), connect(assent.grpcUrl)];
