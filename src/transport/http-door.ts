@@ -12,7 +12,7 @@ import { type AdmittedCall, type Call, type Dispatcher, methods } from './dispat
 import { clientCertificates, type Door, HTTP2_OPTIONS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
 import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
-import { createPlainServer, type PlainServer } from './plain-server.ts';
+import { answerAll, createPlainServer, type PlainServer } from './plain-server.ts';
 
 /** The longest deadline that a caller may ask for, in milliseconds; longer ones are refused as INVALID_ARGUMENT. */
 const MAX_TIMEOUT_MS = 60_000;
@@ -62,6 +62,7 @@ const requestGate = (dispatcher: Dispatcher) => (context: HandlerContext) => {
   throw connectError(admitted.status);
 };
 
+const ignore = (): void => {};
 const asIs = (response: Message): Message => response;
 
 const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown, context: HandlerContext) => {
@@ -112,6 +113,10 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
     jsonOptions: JSON_OPTIONS,
   });
   const handler: NodeHandler = (request, response) => {
+    // Who reads a request, or writes an answer, stops listening when it is done, and a connection that breaks off in that
+    // moment would end the process.
+    request.on('error', ignore);
+    response.on('error', ignore);
     // HTTP/1.1 has no GOAWAY: the answer itself says that the connection ends.
     if (stopping && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     adapter(request, response);
@@ -123,7 +128,8 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
   };
   const secureServer = ({ cert, key, clientCa }: NonNullable<Config['tls']>): PlainServer => {
     const options = { ...HTTP2_OPTIONS, allowHTTP1: true, cert, key, ...clientCertificates(clientCa) };
-    const secure = createSecureServer(options, handler).on('session', onSession);
+    const secure = createSecureServer(options).on('session', onSession);
+    answerAll(secure, handler);
     // Its HTTP/1.1 connections are ended by the answer's `connection: close`, or by the bound on stopping.
     return { server: secure, closeIdleConnections: () => {} };
   };

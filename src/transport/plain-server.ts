@@ -1,7 +1,9 @@
 /** One port in the clear for HTTP/1.1 and HTTP/2: without TLS no ALPN tells them apart, but the first bytes do. */
-import { createServer as createHttp1Server, type RequestListener } from 'node:http';
+import type { EventEmitter } from 'node:events';
+import { createServer as createHttp1Server } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { NodeHandler } from './connect-adapter.ts';
 import { HTTP2_OPTIONS } from './door.ts';
 
 /** How HTTP/2's connection preface begins (RFC 9113, section 3.4); no method of HTTP/1.1 does. */
@@ -32,6 +34,22 @@ const onFirstBytes = (socket: Socket, then: (text: string) => void): void => {
   socket.on('readable', look).on('timeout', timeout).on('error', fail).setTimeout(FIRST_BYTES_TIMEOUT_MS);
 };
 
+/**
+ * Answers the requests of a server of either version. Those that expect `100-continue`, too: by itself Node says so to a
+ * caller that has reset its stream already, which throws, and would end the process.
+ */
+export const answerAll = (server: EventEmitter, handler: NodeHandler): void => {
+  server.on('request', handler);
+  server.on('checkContinue', (...[request, response]: Parameters<NodeHandler>) => {
+    try {
+      response.writeContinue();
+    } catch {
+      return;
+    }
+    handler(request, response);
+  });
+};
+
 /** A server, and how to end its connections that wait for a next request of HTTP/1.1. */
 export interface PlainServer {
   readonly server: Server;
@@ -40,15 +58,16 @@ export interface PlainServer {
 
 /** Creates the server; nothing listens yet. `handler` serves both versions. */
 export const createPlainServer = (
-  // Node's compatibility layer gives HTTP/2 requests the same shape.
-  handler: RequestListener,
+  handler: NodeHandler,
   onSession: (session: ServerHttp2Session) => void,
 ): PlainServer => {
-  const http1 = createHttp1Server(handler);
+  const http1 = createHttp1Server();
   // Node sets up its list of connections, by which it ends idle and slow ones, when a server begins to listen; this one is
   // given its connections by another and never does.
   http1.emit('listening');
-  const http2 = createHttp2Server(HTTP2_OPTIONS, handler as never).on('session', onSession);
+  const http2 = createHttp2Server(HTTP2_OPTIONS).on('session', onSession);
+  answerAll(http1, handler);
+  answerAll(http2, handler);
   const server = createServer((socket) => {
     onFirstBytes(socket, (text) => {
       (text === PREFACE ? http2 : http1).emit('connection', socket);

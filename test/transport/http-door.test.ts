@@ -7,8 +7,18 @@ import { type Door, KEEPALIVE } from '../../src/transport/door.ts';
 import { createHttpDoor, type HttpDoorOptions } from '../../src/transport/http-door.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { until } from '../support/until.ts';
-import { calmDown, END_STREAM, headerBlock, headerFrames, openSocket } from './support/frames.ts';
-import { send, withSession } from './support/raw-call.ts';
+import {
+  callHeaders,
+  calmDown,
+  END_HEADERS,
+  END_STREAM,
+  FRAME,
+  headerBlock,
+  headerFrames,
+  http2Frame,
+  openSocket,
+} from './support/frames.ts';
+import { CHECK, send, withSession } from './support/raw-call.ts';
 
 /** Handlers of which only the one that is asked here answers. */
 const handlers = new Proxy({}, { get: () => () => Promise.reject(new Error('not asked here')) }) as Parameters<
@@ -206,6 +216,56 @@ describe('connections of HTTP/2', () => {
     } finally {
       await secure.stop(100);
     }
+  });
+});
+
+// Each of these threw where nobody caught it, and one such connection of whoever reached the port ended the process.
+describe('goes on when callers leave', () => {
+  const portOfDoor = (): number => Number(new URL(url).port);
+  const answers = async (): Promise<void> => {
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+  };
+
+  it('in the moment in which they are told to go on, by HTTP/2', async () => {
+    const socket = await openSocket(portOfDoor());
+    const received: Buffer[] = [];
+    socket.on('data', (piece: Buffer) => received.push(piece));
+    const expecting = callHeaders(CHECK, { expect: '100-continue' });
+    // In one piece, so that the stream is gone before its request is told of.
+    socket.write(
+      Buffer.concat([
+        http2Frame(FRAME.HEADERS, END_HEADERS, 1, expecting),
+        http2Frame(FRAME.RST_STREAM, 0, 1, Buffer.of(0, 0, 0, 8)),
+        http2Frame(FRAME.PING, 0, 0, Buffer.from('are you?')),
+      ]),
+    );
+    await until('the answer to the PING', () => Buffer.concat(received).includes('are you?'));
+    socket.destroy();
+    await answers();
+  });
+
+  it('and tells those that stay to go on', async () => {
+    const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`;
+    const answer = await raw([`${head}expect: 100-continue\r\ncontent-length: 2\r\n\r\n`], (text) => text.length > 20);
+    expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n/);
+    await withSession(url, async (session) => {
+      const stream = send(session, { headers: { expect: '100-continue' }, open: true });
+      await once(stream, 'continue');
+      stream.close();
+    });
+  });
+
+  it('between two requests that came in one piece, of which the second is none', async () => {
+    const first = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n`;
+    const second = `HEAD ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n`;
+    for (let count = 0; count < 10; count += 1) {
+      const socket = connect(portOfDoor(), '127.0.0.1').resume();
+      // Broken off by the door: what is still being sent then fails.
+      const gone = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
+      socket.write(`${first}${second}${' '.repeat(70_000)}`);
+      await gone;
+    }
+    await answers();
   });
 });
 
