@@ -49,7 +49,8 @@ export const runService = async (config: Config, log: Logger, control: ServiceCo
     for (const { door } of app.doors) door.setServing(serving && !stopping.aborted);
   };
 
-  const found = await app.prepare();
+  const found = await Promise.race([app.prepare(), stopped]);
+  if (stopping.aborted) return app.end();
   const addresses: Record<string, string> = {};
   for (const { name, door } of app.doors) addresses[name] = await door.listen();
   const serve = (): void => {

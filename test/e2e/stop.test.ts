@@ -5,11 +5,12 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
 import pg from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type ServingAssent, spawnAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { type Answer, DOORS, type DoorClient } from '../support/doors.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { startProxy, through } from '../support/proxy.ts';
 import { createSeed } from '../support/seed.ts';
 import { freePort } from '../support/services/ports.ts';
 import { monolithTemplate } from '../support/template.ts';
@@ -147,3 +148,22 @@ describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), d
     });
   },
 );
+
+it('told while it starts, it opens no door', async () => {
+  const proxy = await startProxy(Number(new URL(database.url).port));
+  onTestFinished(() => proxy.close());
+  proxy.setMode('stall');
+  const assent = spawnAssent({
+    DATABASE_URL: through(database.url, proxy),
+    BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
+    BETTER_AUTH_URL: 'http://localhost:3000',
+    ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
+    ASSENT_HTTP_ADDRESS: 'off',
+  });
+  onTestFinished(async () => void (await assent.stop()));
+  await assent.logged(({ msg }) => msg.startsWith('NATS_URL is not set'));
+  assent.kill('SIGTERM');
+  expect(await assent.exited).toEqual({ code: 0, signal: null });
+  // Said once the doors are open.
+  expect(assent.logs().filter(({ msg }) => msg.startsWith('PostgreSQL cannot be reached'))).toEqual([]);
+});
