@@ -30,20 +30,30 @@ export interface PolicyStore {
   stop(): void;
 }
 
+/** After so many looks in a row a file that cannot be read is no editor's doing any more. */
+const LOOKS_WITHOUT_FILE = 5;
+
+const unreadable = (path: string, error: unknown): string =>
+  `${path}: cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'error'})`;
+
 /** Creates the store; until {@link PolicyStore.start} the default policy is in force. */
 export const createPolicyStore = ({ path, onReload, intervalMs = 1_000 }: PolicyStoreOptions): PolicyStore => {
   let policy = parsePolicy(DEFAULT_POLICY, 'the default policy');
   let text = '';
   let timer: NodeJS.Timeout | null = null;
+  let looksWithoutFile = 0;
 
   const reload = async (file: string): Promise<void> => {
     let found: string;
     try {
       found = await readFile(file, 'utf8');
-    } catch {
+    } catch (error) {
       // Between an editor's removing and renaming there is no file; the next look decides.
+      looksWithoutFile += 1;
+      if (looksWithoutFile === LOOKS_WITHOUT_FILE) onReload({ ok: false, problems: [unreadable(file, error)] });
       return;
     }
+    looksWithoutFile = 0;
     if (found === text) return;
     text = found;
     try {
@@ -58,7 +68,11 @@ export const createPolicyStore = ({ path, onReload, intervalMs = 1_000 }: Policy
     current: () => policy,
     start: async () => {
       if (path === null) return;
-      text = await readFile(path, 'utf8');
+      try {
+        text = await readFile(path, 'utf8');
+      } catch (cause) {
+        throw new Error(`ASSENT_POLICY: ${unreadable(path, cause)}`, { cause });
+      }
       policy = parsePolicy(text, path);
       // Looking at the content once a second is the one way that works alike for editors that replace files, for the
       // symbolic links of a ConfigMap and for network file systems, none of which a watcher hears of reliably.

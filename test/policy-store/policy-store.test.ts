@@ -34,7 +34,7 @@ describe('the policy store', () => {
   });
 
   it('refuses to start with a file that has problems, or with none', async () => {
-    await expect(store.start()).rejects.toThrow('ENOENT');
+    await expect(store.start()).rejects.toThrow(`ASSENT_POLICY: ${path}: cannot be read (ENOENT)`);
     writeFileSync(path, 'version: 2');
     await expect(store.start()).rejects.toThrow(PolicyError);
   });
@@ -95,5 +95,18 @@ describe('the policy store', () => {
     for (let count = 0; count < 3; count += 1) await look();
     expect(reloads).toEqual([]);
     expect(inForce()).toBe('one');
+  });
+
+  it('says once that the file has gone for good', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    unlinkSync(path);
+    await until('the report', () => reloads.length > 0);
+    writeFileSync(path, policy('two'));
+    await until('the new file', () => inForce() === 'two');
+    expect(reloads).toEqual([
+      { ok: false, problems: [`${path}: cannot be read (ENOENT)`] },
+      { ok: true, problems: [] },
+    ]);
   });
 });
