@@ -48,6 +48,8 @@ export interface Config {
   readonly memoryEntries: number;
   readonly workers: number;
   readonly logLevel: string;
+  /** Variables that begin with `ASSENT_` and that nothing reads. */
+  readonly unknown: readonly string[];
   /** Whether OpenTelemetry's own variables, which its SDK reads itself, ask for traces. */
   readonly traces: boolean;
 }
@@ -61,11 +63,12 @@ export const isLocal = (address: Address): boolean =>
 
 const readJwks = (read: Reader): Config['jwks'] => {
   const source = read.text('ASSENT_JWKS') ?? 'database';
+  const named = { issuer: read.text('ASSENT_JWT_ISSUER'), audience: read.text('ASSENT_JWT_AUDIENCE') };
   if (source === 'off') return null;
   const baseUrl = read.url('BETTER_AUTH_URL', ['http:', 'https:']);
   const origin = baseUrl === null ? null : new URL(baseUrl).origin;
-  const issuer = read.text('ASSENT_JWT_ISSUER') ?? origin;
-  const audience = read.text('ASSENT_JWT_AUDIENCE') ?? origin;
+  const issuer = named.issuer ?? origin;
+  const audience = named.audience ?? origin;
   const missing = [
     ...(issuer === null ? ['ASSENT_JWT_ISSUER'] : []),
     ...(audience === null ? ['ASSENT_JWT_AUDIENCE'] : []),
@@ -169,6 +172,7 @@ export const loadConfig = (environment: Environment): Config => {
     workers: read.integer('ASSENT_WORKERS', 1, 0, 256),
     logLevel: readLogLevel(read),
     traces: wantsTraces(read),
+    unknown: read.unknown(),
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return Object.freeze(config);

@@ -11,6 +11,7 @@ import { createWorkerControl } from './workers/worker.ts';
 
 /** One line for each thing that is not as it should be in production, and what it costs. */
 const sayWhatIsMissing = (config: Config, log: Logger): void => {
+  for (const name of config.unknown) log.warn(`${name} is not a variable that Assent knows: it has no effect`);
   if (config.insecure) {
     log.warn('ASSENT_INSECURE=1: everybody who reaches the ports can call, and GetUser is a directory of people');
   }

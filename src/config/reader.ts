@@ -31,12 +31,16 @@ const parseAddress = (text: string): Address | null => {
   return host === undefined || port > 65_535 ? null : { kind: 'tcp', host, port };
 };
 
+/** What Kubernetes adds for a Service whose name begins with `assent`. */
+const FROM_KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)\w*)$/;
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads variables and collects what is wrong with them. An empty variable counts as unset, as Compose writes it. */
 export class Reader {
   readonly problems: string[] = [];
   readonly #environment: Environment;
+  readonly #asked = new Set<string>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -48,8 +52,16 @@ export class Reader {
   }
 
   text(name: string): string | null {
+    this.#asked.add(name);
     const value = this.#environment[name]?.trim() ?? '';
     return value === '' ? null : value;
+  }
+
+  /** Variables of Assent's that nothing asked for: a misspelt one would otherwise be as good as unset, without a word. */
+  unknown(): readonly string[] {
+    return Object.keys(this.#environment).filter(
+      (name) => name.startsWith('ASSENT_') && !this.#asked.has(name) && !FROM_KUBERNETES.test(name),
+    );
   }
 
   url(name: string, protocols: readonly string[]): string | null {

@@ -58,6 +58,20 @@ describe('loadConfig', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  it('names variables of its own that nothing reads, and not what Kubernetes adds', () => {
+    const known = { ASSENT_JWKS: 'off', ASSENT_JWT_ISSUER: 'https://issuer', ASSENT_GRPC_DOOR: 'lean' };
+    const kubernetes = {
+      ASSENT_SERVICE_HOST: '10.0.0.1',
+      ASSENT_SERVICE_PORT: '50051',
+      ASSENT_GRPC_SERVICE_PORT_HTTP: '8080',
+      ASSENT_PORT: 'tcp://10.0.0.1:50051',
+      ASSENT_PORT_50051_TCP_ADDR: '10.0.0.1',
+    };
+    const misspelt = { ASSENT_HS256_AUDIANCE: 'api', ASSENT_POLICY_FILE: 'policy.yaml' };
+    expect(loadConfig({ ...MINIMAL, ...known, ...kubernetes }).unknown).toEqual([]);
+    expect(loadConfig({ ...MINIMAL, ...known, ...misspelt }).unknown).toEqual(Object.keys(misspelt));
+  });
+
   it('reports every problem in one go, by the name of its variable', () => {
     const problems = problemsOf({
       DATABASE_URL: 'mysql://x',
