@@ -52,6 +52,19 @@ export class AssentError extends Error {
   }
 }
 
+/**
+ * The texts of an error and of its causes, for operators and never for callers. Texts only: drivers put statements and their
+ * values into error objects. What a caller would be told is left out where a cause says more.
+ */
+export const describeError = (error: unknown): string => {
+  const texts = new Set<string>();
+  for (let current = error; current instanceof Error && texts.size < 4; current = current.cause) {
+    if (current instanceof AssentError && current.cause instanceof Error) continue;
+    texts.add(current.message === '' ? current.name : current.message);
+  }
+  return texts.size === 0 ? String(error) : [...texts].join(': ');
+};
+
 /** A request with a field that is missing, too long or malformed; without a name where it is none of the message's. */
 export const invalidArgument = (field: string, description: string): AssentError =>
   new AssentError('INVALID_ARGUMENT', field === '' ? description : `${field}: ${description}`, {

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type App, createApp } from './app.ts';
 import type { Config } from './config.ts';
+import { describeError } from './errors.ts';
 import type { Logger } from './telemetry/log.ts';
 import type { Scrape } from './telemetry/metrics.ts';
 
@@ -29,7 +30,7 @@ const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promis
       await app.findTables();
       return;
     } catch (error) {
-      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'still not serving');
+      log.warn({ error: describeError(error) }, 'still not serving');
     }
   }
 };
@@ -52,13 +53,20 @@ export const runService = async (config: Config, log: Logger, control: ServiceCo
   const found = await Promise.race([app.prepare(), stopped]);
   if (stopping.aborted) return app.end();
   const addresses: Record<string, string> = {};
-  for (const { name, door } of app.doors) addresses[name] = await door.listen();
+  for (const { name, door } of app.doors) {
+    addresses[name] = await door.listen().catch((error: unknown) => {
+      // Node's text has the address, and not which of the two settings it came from.
+      throw new Error(`ASSENT_${name.toUpperCase()}_ADDRESS cannot be listened on: ${describeError(error)}`, {
+        cause: error,
+      });
+    });
+  }
   const serve = (): void => {
     if (!stopping.aborted) control.serving(addresses, setServing);
   };
   if (found) serve();
   else {
-    log.warn(addresses, 'PostgreSQL cannot be reached: not serving until it can');
+    log.warn(addresses, 'PostgreSQL cannot be read: not serving until it can');
     void waitForTables(app, log, stopping).then(serve);
   }
 

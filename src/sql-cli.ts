@@ -6,6 +6,7 @@ import { loadDatabaseConfig } from './config/programs.ts';
 import { ConfigError } from './config/reader.ts';
 import { createDirectory } from './database/directory.ts';
 import type { Schema } from './database/models.ts';
+import { AssentError, describeError } from './errors.ts';
 import { grantsSql } from './setup/grants.ts';
 import { outboxSql } from './setup/outbox.ts';
 
@@ -45,6 +46,10 @@ try {
   process.exitCode = await main();
 } catch (error) {
   if (!(error instanceof Error)) throw error;
-  process.stderr.write(`${error instanceof ConfigError ? error.message : `${error.name}: ${error.message}`}\n`);
+  const text =
+    error instanceof AssentError
+      ? `PostgreSQL at DATABASE_URL cannot be read: ${describeError(error)}`
+      : `${error.name}: ${error.message}`;
+  process.stderr.write(`${error instanceof ConfigError ? error.message : text}\n`);
   process.exitCode = 1;
 }

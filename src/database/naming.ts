@@ -120,6 +120,12 @@ export const resolveSchema = (name: string, columns: readonly Column[], naming: 
     known.set(column.column, column);
     tables.set(column.table, known);
   }
+  if (tables.size === 0) {
+    throw new SchemaError(
+      `The database schema "${name}" cannot be read as Better Auth's: it is not there or has no tables. ` +
+        "Check DATABASE_URL and ASSENT_DB_SCHEMA, and whether Better Auth's migrations have run.",
+    );
+  }
   const problems: string[] = [];
   const find = <M extends ModelName>(model: M, need: 'required' | 'optional'): TableOf<M> | null => {
     if (optionalModels.has(model) && naming.renamed.get(model) === OFF) return null;

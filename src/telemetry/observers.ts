@@ -1,7 +1,7 @@
 /** What happens in each part, told to the log and the metrics: the parts themselves know neither. */
 
 import type { Schema } from '../database/models.ts';
-import { AssentError } from '../errors.ts';
+import { AssentError, describeError } from '../errors.ts';
 import type { KeySetEvent } from '../token/key-set.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -24,25 +24,16 @@ const rarely = (intervalMs: number, write: (error: unknown, suppressed: number) 
 
 const INTERVAL_MS = 5_000;
 
-/** The text of an error without its cause chain's values: drivers put statements and their values into error objects. */
-const describe = (error: unknown): string => {
-  const texts: string[] = [];
-  for (let current = error; current instanceof Error && texts.length < 4; current = current.cause) {
-    texts.push(current.message === '' ? current.name : current.message);
-  }
-  return texts.length === 0 ? String(error) : texts.join(': ');
-};
-
 /** Everything that the parts report. */
 export type Observers = ReturnType<typeof observers>;
 
 /** Creates the observers of one process. */
 export const observers = (log: Logger, metrics: Metrics) => {
   const databaseFault = rarely(INTERVAL_MS, (error, suppressed) =>
-    log.error({ error: describe(error), suppressed }, 'PostgreSQL could not answer'),
+    log.error({ error: describeError(error), suppressed }, 'PostgreSQL could not answer'),
   );
   const redisError = rarely(INTERVAL_MS, (error, suppressed) =>
-    log.warn({ error: describe(error), suppressed }, 'Redis could not answer: its entries count as misses'),
+    log.warn({ error: describeError(error), suppressed }, 'Redis could not answer: its entries count as misses'),
   );
   const badRole = rarely(INTERVAL_MS, (organizationId, suppressed) =>
     log.warn({ organizationId, suppressed }, 'a dynamic role of the organization cannot be read and grants nothing'),
@@ -96,14 +87,15 @@ export const observers = (log: Logger, metrics: Metrics) => {
       else {
         const { failures, retryInMs } = event;
         log.warn(
-          { error: describe(event.error), failures, retryInMs },
+          { error: describeError(event.error), failures, retryInMs },
           'token keys could not be read: those from before stay',
         );
       }
     },
     isAway,
     schemaFault: (error: unknown): void => {
-      if (!isAway(error)) log.error({ error: describe(error) }, 'the tables changed and are read as they were before');
+      if (!isAway(error))
+        log.error({ error: describeError(error) }, 'the tables changed and are read as they were before');
     },
     redisRefused: metrics.redisRefused,
     redisReady: (): void => log.info('Redis is connected'),

@@ -9,7 +9,12 @@ const MAX_BYTES = 1_048_576;
  * @throws Error when the text is not a key set.
  */
 export const parseKeySet = (text: string): readonly PublishedKey[] => {
-  const parsed: unknown = JSON.parse(text);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new Error('The answer is not a JSON Web Key Set: it is not JSON.', { cause });
+  }
   const keys = isJsonObject(parsed) ? parsed['keys'] : undefined;
   if (!Array.isArray(keys) || !keys.every(isJsonObject)) throw new Error('The answer is not a JSON Web Key Set.');
   return keys.map((jwk) => ({

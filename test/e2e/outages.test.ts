@@ -70,10 +70,7 @@ describe('outages', () => {
     };
     assents = await Promise.all(
       processes.map((doors) =>
-        startAssent(
-          { ...environment, ...doors[0]?.settings },
-          'PostgreSQL cannot be reached: not serving until it can',
-        ),
+        startAssent({ ...environment, ...doors[0]?.settings }, 'PostgreSQL cannot be read: not serving until it can'),
       ),
     );
     clients = assents.flatMap((assent, index) => (processes[index] ?? []).map((door) => door.open(assent)));

@@ -33,8 +33,16 @@ it('says in one line what is wrong', async () => {
   expect(await run(['grants'], { DATABASE_URL: url, ASSENT_DB_SCHEMA: 'nowhere' })).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^SchemaError: The database schema "nowhere" cannot be read.*\n$/),
+    stderr: expect.stringMatching(
+      /^SchemaError: The database schema "nowhere" cannot be read.*migrations have run\.\n$/,
+    ),
   });
   expect(await run(['grants'], {})).toMatchObject({ code: 1, stderr: expect.stringContaining('DATABASE_URL must be') });
+  const nobody = new URL(url);
+  nobody.username = 'nobody';
+  expect(await run(['grants'], { DATABASE_URL: nobody.href })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^PostgreSQL at DATABASE_URL cannot be read: .*"nobody".*\n$/),
+  });
   expect(await run(['grant'], { DATABASE_URL: url })).toMatchObject({ code: 2, stdout: '' });
 });

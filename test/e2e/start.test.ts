@@ -1,0 +1,41 @@
+/** A start that cannot be: what the operator reads names the setting and the cause. */
+import { createServer } from 'node:net';
+import { afterAll, expect, it } from 'vitest';
+import { startAssent } from '../support/assent-process.ts';
+import { testDatabase } from '../support/database.ts';
+import { monolithTemplate } from '../support/template.ts';
+
+const taken = createServer();
+await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+const address = taken.address();
+const port = typeof address === 'object' ? address?.port : undefined;
+afterAll(() => taken.close());
+
+const nobody = new URL((await testDatabase(await monolithTemplate('plural'))).url);
+nobody.username = 'nobody';
+const ENVIRONMENT = {
+  DATABASE_URL: nobody.href,
+  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-hs256',
+  BETTER_AUTH_URL: 'http://localhost:3000',
+  ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
+  ASSENT_HTTP_ADDRESS: 'off',
+};
+
+it('a role that may not connect is named for as long as nothing can be read', async () => {
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_POLICYFILE: 'policy.yaml' }, 'still not serving');
+  const logs = assent.logs();
+  expect(logs.find(({ msg }) => msg === 'still not serving')?.['error']).toMatch(/"nobody"/);
+  expect(logs.map(({ msg }) => msg)).toContain(
+    'ASSENT_POLICYFILE is not a variable that Assent knows: it has no effect',
+  );
+  expect(await assent.stop()).toEqual({ code: 0, signal: null });
+});
+
+it.each([
+  ['ASSENT_GRPC_ADDRESS', 'lean'],
+  ['ASSENT_GRPC_ADDRESS', 'grpc-js'],
+  ['ASSENT_HTTP_ADDRESS', 'lean'],
+])('an address that is taken is named by its variable: %s, %s', async (name, door) => {
+  const environment = { ...ENVIRONMENT, ASSENT_GRPC_DOOR: door, [name]: `127.0.0.1:${port}` };
+  await expect(startAssent(environment)).rejects.toThrow(`${name} cannot be listened on`);
+});
