@@ -22,7 +22,8 @@ beforeAll(async () => {
     INSERT INTO "user" (id, name, email) VALUES ('Ada', 'Ada', 'Ada@example.com');
     INSERT INTO organization (id, name, slug) VALUES ('Acme', 'Acme', 'Acme-slug');
     INSERT INTO member ("organizationId", "userId", role) VALUES ('Acme', 'Ada', 'owner');
-    CREATE SCHEMA mixed; SET search_path = mixed; ${tables('text', 'integer', 'text', 'uuid')}
+    CREATE SCHEMA mixed; SET search_path = mixed; CREATE DOMAIN person AS uuid;
+    ${tables('text', 'integer', 'text', 'person')}
     INSERT INTO "user" (id, name, email) VALUES ('ada', 'Ada', 'ada@example.com');
     INSERT INTO organization (id, name, slug) VALUES (7, 'Acme', 'acme')`);
   await client.end();
@@ -62,6 +63,13 @@ describe('columns of several types', () => {
   const directory = directoryOf('mixed');
   afterAll(() => directory.end());
   const absent = { status: 'absent', memberRoles: null, dynamicRoles: [] };
+
+  it('are taken for what they are, a domain for the type below it', async () => {
+    const { user, organizations } = await directory.schema();
+    const { organization, member } = organizations ?? {};
+    const ids = [user.columns.id, organization?.columns.id, member?.columns.organizationId, member?.columns.userId];
+    expect(ids.map((column) => column?.type)).toEqual(['text', 'integer', 'text', 'uuid']);
+  });
 
   it('have no member by an id that one of them cannot hold, and no cast fails', async () => {
     const user = { roles: [], ban: null };

@@ -197,6 +197,13 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     expect(await problemOf(look())).toBe('found');
   });
 
+  it('a schema that may not be used is said as well: its tables could not be read', async () => {
+    await pool.query('REVOKE USAGE ON SCHEMA public FROM PUBLIC, assent');
+    expect(await problemOf(look())).toMatch(/table "user" \(user\) does not grant this role SELECT on id, name/);
+    await pool.query('GRANT USAGE ON SCHEMA public TO PUBLIC, assent');
+    expect(await problemOf(look())).toBe('found');
+  });
+
   it('a key table that is not granted has no keys', async () => {
     await pool.query('REVOKE SELECT ON jwks FROM assent');
     await pool.query('REVOKE SELECT (id, "publicKey", "expiresAt", alg, crv) ON jwks FROM assent');

@@ -31,6 +31,14 @@ describe('parseEvent', () => {
     expect(parse(`auth.prod.${name}`, IDS, 'auth.prod')).toEqual(expected);
   });
 
+  it('takes bytes that are no UTF-8 for malformed, not for the id of somebody else', () => {
+    const payload = Buffer.from('{"userId":"u?"}');
+    payload[payload.indexOf('?')] = 0xff;
+    expect(parseEvent('betterauth', 'betterauth.user.updated', payload)).toEqual({
+      ...{ kind: 'malformed', problem: 'the payload is not JSON' },
+    });
+  });
+
   it('takes serial ids, which are numbers in JSON', () => {
     expect(parse('betterauth.user.updated', { userId: 7 })).toEqual({
       kind: 'change',
