@@ -195,6 +195,15 @@ it('NATS away for as long as it likes: what waits is bounded, and one resync sta
   expect(warnings.filter((line) => line.includes('a resync follows')).length).toBeGreaterThan(100);
 });
 
+it('tls:// and a server without TLS: said, and nothing is told to it', async () => {
+  const { prefix, stream } = ownStream();
+  const application = start({ nats: url.replace('nats:', 'tls:'), prefix, stream });
+  await newOrganization(application);
+  await until('it is said', () => ours(application).length > 0);
+  expect(ours(application).join()).toMatch(/tls/i);
+  expect(application.plugin?.pending()).toBeGreaterThan(0);
+});
+
 it('a stream that does not take the events: said, and published once it does', async () => {
   const { application, ear, prefix, stream } = await setUp();
   const connection = await connect({ servers: url });

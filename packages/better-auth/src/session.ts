@@ -54,14 +54,25 @@ const EVENTS = [
   'resync',
 ];
 
+interface NatsServers {
+  readonly servers: string[];
+  readonly user?: string;
+  readonly pass?: string;
+  readonly token?: string;
+  /** Present where only TLS will do. */
+  readonly tls?: object;
+}
+
 /** The client takes addresses and credentials apart; people write them in one URL. */
-const serversOf = (urls: string): { servers: string[]; user?: string; pass?: string; token?: string } => {
+const serversOf = (urls: string): NatsServers => {
   const parsed = urls.split(',').map((url) => new URL(url.trim()));
   const user = decodeURIComponent(parsed[0]?.username ?? '');
   const pass = decodeURIComponent(parsed[0]?.password ?? '');
   const servers = parsed.map(({ protocol, host }) => `${protocol}//${host}`);
-  if (user === '') return { servers };
-  return pass === '' ? { servers, token: user } : { servers, user, pass };
+  // The client goes by what the server says, in plain text, and would tell its password to one that has no TLS.
+  const tls = parsed.some(({ protocol }) => protocol === 'tls:') ? { tls: {} } : {};
+  if (user === '') return { servers, ...tls };
+  return pass === '' ? { servers, token: user, ...tls } : { servers, user, pass, ...tls };
 };
 
 /** Whether a subject pattern (`*` one token, `>` the rest) covers a subject. */
