@@ -1,0 +1,160 @@
+/**
+ * Whatever bytes come, by either version of HTTP, and whenever a caller leaves: the HTTP door answers the next call. What it
+ * throws where nobody catches would end the process, and here ends the run of the tests.
+ */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  type CheckPermissionRequest,
+  CheckPermissionResponseSchema,
+} from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import type { Handlers } from '../../src/rpc/handlers.ts';
+import { createDispatcher } from '../../src/transport/dispatch.ts';
+import { KEEPALIVE } from '../../src/transport/door.ts';
+import { createHttpDoor } from '../../src/transport/http-door.ts';
+import { END_HEADERS, END_STREAM, FRAME, headerBlock, http2Frame, PREFACE } from './support/frames.ts';
+import { CHECK, check, frame } from './support/raw-call.ts';
+
+const answer = create(CheckPermissionResponseSchema, { allowed: true });
+const asked = new Set<string>();
+const defects: unknown[] = [];
+const checkPermission = ({ permission }: CheckPermissionRequest) => {
+  asked.add(permission);
+  return permission === 'later:1' ? new Promise((resolve) => setImmediate(resolve, answer)) : answer;
+};
+const door = createHttpDoor({
+  address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+  tls: null,
+  keepalive: KEEPALIVE,
+  metrics: () =>
+    new Promise((resolve) => setImmediate(resolve, { text: 'x'.repeat(30_000), contentType: 'text/plain' })),
+  dispatcher: createDispatcher({
+    handlers: { checkPermission } as unknown as Handlers,
+    gate: () => {},
+    replica: 'replica-1',
+    position: () => 'epoch:7',
+    onCall: () => {},
+    onDefect: (error) => defects.push(error),
+    traceCall: null,
+  }),
+});
+let port = 0;
+beforeAll(async () => {
+  port = Number((await door.listen()).split(':').at(-1));
+});
+// A session or a socket that was forgotten would use up this time.
+afterAll(() => door.stop(120_000));
+
+const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
+  fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
+
+const method = fc.constantFrom('POST', 'POST', 'POST', 'GET', 'HEAD', 'PUT', 'OPTIONS', 'CONNECT', 'TRACE');
+const path = fc.constantFrom(
+  CHECK,
+  CHECK,
+  CHECK,
+  `${CHECK}?connect=v1&encoding=json&message=%7B%7D`,
+  `${CHECK}?%`,
+  '/livez',
+  '/metrics',
+  '/x',
+  '//',
+);
+const type = fc.constantFrom(
+  'application/proto',
+  'application/json',
+  'application/grpc',
+  'application/grpc-web+proto',
+  'text/plain',
+  '',
+);
+const more = fc
+  .subarray(
+    [
+      ['content-encoding', 'gzip'],
+      ['grpc-encoding', 'br'],
+      ['grpc-timeout', '1m'],
+      ['connect-timeout-ms', '1'],
+      ['content-length', '5'],
+      ['expect', '100-continue'],
+      ['host', '['],
+      ['te', 'trailers'],
+    ] as const,
+    { maxLength: 3 },
+  )
+  .map((pairs): Readonly<Record<string, string>> => Object.fromEntries(pairs));
+const body = fc.oneof(
+  fc.constantFrom(
+    Buffer.from('{"permission":"later:1"}'),
+    Buffer.from('{"permission":'),
+    Buffer.from(check('now:1')),
+    frame(check('later:1')),
+    Buffer.alloc(0),
+    Buffer.alloc(40_000, 32),
+  ),
+  bytes(64),
+);
+const request = fc.record({ method, path, type, more, body, isWhole: fc.boolean(), isReset: fc.boolean() });
+
+const byHttp1 = fc.array(request, { minLength: 1, maxLength: 3 }).map((requests) =>
+  Buffer.concat(
+    requests.flatMap((one) => {
+      const length = one.isReset ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(one.body.length) };
+      const headers = { host: 'x', 'content-type': one.type, ...length, ...one.more };
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      return [Buffer.from(`${one.method} ${one.path} HTTP/1.1\r\n${lines.join('')}\r\n`), one.body];
+    }),
+  ),
+);
+
+const MAX_FRAME_BYTES = 16_384;
+const byHttp2 = fc.array(request, { maxLength: 5 }).map((requests) =>
+  Buffer.concat([
+    PREFACE,
+    http2Frame(FRAME.SETTINGS, 0, 0),
+    ...requests.flatMap((one, index) => {
+      const id = 1 + 2 * index;
+      const target = one.method === 'CONNECT' ? {} : { ':scheme': 'http', ':path': one.path };
+      const pseudo = { ':method': one.method, ...target, ':authority': 'x' };
+      const data = one.body.subarray(0, MAX_FRAME_BYTES);
+      return [
+        http2Frame(FRAME.HEADERS, END_HEADERS, id, headerBlock({ ...pseudo, 'content-type': one.type, ...one.more })),
+        http2Frame(FRAME.DATA, one.isWhole ? END_STREAM : 0, id, data),
+        ...(one.isReset ? [http2Frame(FRAME.RST_STREAM, 0, id, Buffer.of(0, 0, 0, 8))] : []),
+      ];
+    }),
+  ]),
+);
+
+const damage = fc.record({
+  flips: fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 1 }),
+  keep: fc.option(fc.nat()),
+  leaves: fc.boolean(),
+});
+
+it.each([
+  ['HTTP/1.1', byHttp1],
+  ['HTTP/2', byHttp2],
+])('%s', async (_version, sent) => {
+  await fc.assert(
+    fc.asyncProperty(sent, damage, async (whole, { flips, keep, leaves }) => {
+      const text = Buffer.from(whole);
+      for (const [at, mask] of flips) text[at % text.length] = (text[at % text.length] ?? 0) ^ mask;
+      const socket = connect(port, '127.0.0.1').resume();
+      const gone = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
+      await Promise.race([once(socket, 'connect'), gone]);
+      socket.write(keep === null ? text : text.subarray(0, keep % text.length));
+      // In the middle of whatever it is about, or when all of it was sent.
+      if (leaves) setImmediate(() => socket.destroy());
+      else socket.end();
+      await gone;
+    }),
+    { numRuns: 1_000 },
+  );
+  expect(asked).toContain('later:1');
+  expect(defects).toEqual([]);
+  expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+});
