@@ -8,7 +8,7 @@ import { remainingLife } from './entry.ts';
 import type { FactsLoader, FactsTier, LoadedFacts } from './facts-loader.ts';
 import { createFlights } from './flights.ts';
 import { memoryKey } from './keys.ts';
-import type { MemoryStore } from './memory.ts';
+import type { MemoryEntry, MemoryStore } from './memory.ts';
 import type { Positions } from './positions.ts';
 
 export type { FactsTier };
@@ -44,13 +44,20 @@ export interface FactsCacheOptions {
 export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
   const { memory, positions, clock, ttlMs, cached, database } = options;
 
+  const answers = (entry: MemoryEntry | undefined, key: FactsKey): entry is MemoryEntry =>
+    entry !== undefined &&
+    clock.monotonic() < entry.expiresAt &&
+    positions.current(entry.stamp, key.userId, key.organizationId);
+
   const land = (key: FactsKey, loaded: LoadedFacts): LoadedFacts => {
     if (!positions.hearing() || !positions.current(loaded.stamp, key.userId, key.organizationId)) return loaded;
     const life = remainingLife(loaded, ttlMs, clock.now());
     if (life <= 0) return loaded;
     const id = memoryKey(key.userId, key.organizationId);
-    // Without events a slower, older read must not take the place of a newer one.
-    if ((memory.get(id)?.readAt ?? 0) > loaded.readAt) return loaded;
+    // Without events a slower, older read must not take the place of a newer one. Of one that no longer answers it must: by
+    // a wall clock that was set back since, it would be the newer one for as long.
+    const known = memory.get(id);
+    if (answers(known, key) && known.readAt > loaded.readAt) return loaded;
     const { facts, stamp, readAt } = loaded;
     memory.set(id, { facts, stamp, readAt, expiresAt: clock.monotonic() + life });
     return loaded;
@@ -69,13 +76,7 @@ export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
       if (full) return own.load(key, positions.stamp());
       if (!positions.hearing()) return deafFlights.load(key);
       const entry = memory.get(memoryKey(key.userId, key.organizationId));
-      if (
-        entry !== undefined &&
-        clock.monotonic() < entry.expiresAt &&
-        positions.current(entry.stamp, key.userId, key.organizationId)
-      ) {
-        return { facts: entry.facts, tier: 'memory', readAt: entry.readAt };
-      }
+      if (answers(entry, key)) return { facts: entry.facts, tier: 'memory', readAt: entry.readAt };
       return flights.load(key);
     },
   };

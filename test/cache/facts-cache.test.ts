@@ -82,6 +82,19 @@ describe('tiers', () => {
     expect(refused).toEqual(['expired']);
   });
 
+  it('keeps in memory what was read since the wall clock was set back', async () => {
+    for (const makeStale of [() => clock.advance(TTL_MS), () => replica.positions.apply(1, REMOVED)]) {
+      await readThrough(replica, 'admin');
+      redis.values.clear();
+      clock.setBack(3_600_000);
+      makeStale();
+      replica.positions.heard(clock.monotonic());
+      expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
+      expect(replica.cache.read(KEY, false)).toMatchObject({ tier: 'memory', facts: factsOf('viewer') });
+      replica = hearing(create());
+    }
+  });
+
   it('counts it from when the read began, however long it took', async () => {
     const began = clock.now();
     const slow = read(replica);

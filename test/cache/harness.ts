@@ -20,12 +20,17 @@ export const factsOf = (role: string | null): Facts => ({
 
 export const roleOf = (facts: Facts): string | null => facts.organization?.memberRoles?.[0] ?? null;
 
-/** Time that only the test moves; both clocks together. */
+/** Time that only the test moves; both clocks together, unless one is set back. */
 export const createTestClock = (start = 1_800_000_000_000) => {
   let time = start;
+  let behind = 0;
   return {
-    now: () => time,
+    now: () => time - behind,
     monotonic: () => time,
+    /** What an operator or NTP does to the wall clock. */
+    setBack: (ms: number): void => {
+      behind += ms;
+    },
     advance: (ms: number): void => {
       time += ms;
     },

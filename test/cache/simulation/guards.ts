@@ -51,7 +51,7 @@ const laterNumber = plan("return found === position.takenAt ? 'resume' : 'rolled
 export const loadBearing: readonly Guard[] = [
   {
     name: 'the predicate on memory',
-    without: [cache('positions.current(entry.stamp, key.userId, key.organizationId)\n', 'true\n')],
+    without: [cache('positions.current(entry.stamp, key.userId, key.organizationId);\n', 'true;\n')],
   },
   {
     name: 'the predicate on Redis',
@@ -155,7 +155,7 @@ export const optimisations: readonly Guard[] = [
   { name: 'both', without: [landing, storing] },
   {
     name: 'keeping the newer of two reads',
-    without: [cache('if ((memory.get(id)?.readAt ?? 0) > loaded.readAt) return loaded;\n', '')],
+    without: [cache('if (answers(known, key) && known.readAt > loaded.readAt) return loaded;\n', '')],
   },
   {
     name: "deleting a pair's Redis key, for other readers of it",
