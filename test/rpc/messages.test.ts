@@ -120,6 +120,22 @@ it('users and memberships can be written, whatever times are stored with them', 
   );
 });
 
+it('a ban that has ended is not shown, nor why and until when', () => {
+  const times = { createdAt: 0, updatedAt: 0 };
+  const user = { id: 'u', name: '', email: '', emailVerified: true, image: null, roles: [], ...times };
+  const shown = (until: number | null) => {
+    const { banned, banReason, banExpiresAt } = userMessage(
+      { ...user, ban: { until }, banReason: 'spam' },
+      'user',
+      1_000,
+    );
+    return { banned, banReason, banExpiresAt: banExpiresAt?.seconds };
+  };
+  expect(shown(null)).toEqual({ banned: true, banReason: 'spam', banExpiresAt: undefined });
+  expect(shown(2_000)).toEqual({ banned: true, banReason: 'spam', banExpiresAt: 2n });
+  expect(shown(1_000)).toEqual({ banned: false, banReason: '', banExpiresAt: undefined });
+});
+
 it('do not lend out the arrays that facts are kept in', () => {
   const roles = ['staff'];
   const message = checkPermissionMessage(
