@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, expect, it } from 'vitest';
 import { startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { createSeed } from '../support/seed.ts';
+import { isAlive } from '../support/services/processes.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
@@ -74,6 +77,38 @@ it.concurrent('a worker that is stuck does not keep the service from ending', as
   // The process that started it kills it otherwise, long after this test's time-out.
   expect(await assent.exited).toEqual({ code: 1, signal: null });
   expect(assent.logs().map(({ msg }) => msg)).toContain('a worker does not stop and is killed');
+});
+
+it.concurrent('a worker that cannot be replaced as yet costs the others nothing; Ctrl-C, which reaches all, is heard once', async ({
+  onTestFinished,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'assent-workers-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const policy = join(folder, 'policy.yaml');
+  writeFileSync(policy, 'version: 1');
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2', ASSENT_POLICY: policy });
+  const pid = assent.pid ?? 0;
+  const [first = 0, second = 0] = childrenOf(pid);
+  // The other one goes on with what it read before.
+  writeFileSync(policy, 'version: 2');
+  process.kill(first, 'SIGKILL');
+  await assent.logged(({ msg, code }) => msg === 'a worker died and is replaced' && code === 1);
+  expect(childrenOf(pid)).toContain(second);
+  expect((await fetch(`${assent.httpUrl}/readyz`)).status).toBe(200);
+
+  // As a terminal does it: to the whole group.
+  process.kill(-pid, 'SIGINT');
+  expect(await assent.exited).toEqual({ code: 0, signal: null });
+  const died = assent.logs().filter(({ msg }) => msg === 'a worker died and is replaced');
+  expect(died.map(({ code, signal }) => signal ?? code)).toEqual(['SIGKILL', ...Array(died.length - 1).fill(1)]);
+});
+
+it.concurrent('workers whose primary process is gone end as well', async () => {
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+  const workers = childrenOf(assent.pid ?? 0);
+  expect(workers).toHaveLength(2);
+  assent.kill('SIGKILL');
+  await until('the workers are gone', () => !workers.some(isAlive));
 });
 
 it.concurrent.each(['grpc-js', 'lean'])('the gRPC door is shared as well: %s', async (door) => {
