@@ -45,21 +45,21 @@ export const PlatformScopeSchema: GenMessage<PlatformScope> = /*@__PURE__*/
  */
 export type Principal = Message<"assent.auth.v1.Principal"> & {
   /**
-   * The user's id, from the claim `userId`, or `sub` in tokens signed by Better Auth's jwt plugin.
+   * The user's id, from the claim `userId`; in tokens signed with a published key also from `sub`. Never empty.
    *
    * @generated from field: string user_id = 1;
    */
   userId: string;
 
   /**
-   * The user's e-mail address, from the claim `email`.
+   * The user's e-mail address, from the claim `email`; empty when absent.
    *
    * @generated from field: string email = 2;
    */
   email: string;
 
   /**
-   * The user's platform roles as the token has them, separated by commas; empty when absent.
+   * The user's platform roles, the text of the claim `role`, several separated by commas; empty when absent.
    *
    * @generated from field: string role = 3;
    */
@@ -73,14 +73,15 @@ export type Principal = Message<"assent.auth.v1.Principal"> & {
   organizationId: string;
 
   /**
-   * The user's roles in the active organization as the token has them; empty when there is none.
+   * The user's roles in the active organization, the text of the claim `orgRole`; empty when absent.
    *
    * @generated from field: string organization_role = 5;
    */
   organizationRole: string;
 
   /**
-   * Whether the token says that its user is active. False denies every permission.
+   * The claim `isActive`; where a token signed with a published key has none, true unless its claim `banned` is true. False
+   * denies every permission.
    *
    * @generated from field: bool is_active = 6;
    */
@@ -95,7 +96,8 @@ export const PrincipalSchema: GenMessage<Principal> = /*@__PURE__*/
   messageDesc(file_assent_auth_v1_auth_service, 1);
 
 /**
- * A user of Better Auth. No message has a field for password hashes, session tokens or keys, and none is ever read.
+ * A user of Better Auth, as stored unless said otherwise. No message has a field for password hashes, session tokens or
+ * keys, and none is ever read.
  *
  * @generated from message assent.auth.v1.User
  */
@@ -136,7 +138,7 @@ export type User = Message<"assent.auth.v1.User"> & {
   image: string;
 
   /**
-   * The user's platform roles; the policy's `defaultPlatformRole` when none is stored.
+   * The user's platform roles, one an element; the policy's `defaultPlatformRole` when none is stored.
    *
    * @generated from field: repeated string roles = 6;
    */
@@ -186,7 +188,7 @@ export const UserSchema: GenMessage<User> = /*@__PURE__*/
   messageDesc(file_assent_auth_v1_auth_service, 2);
 
 /**
- * An organization of Better Auth's organization plugin.
+ * An organization of Better Auth's organization plugin, as stored.
  *
  * @generated from message assent.auth.v1.Organization
  */
@@ -220,7 +222,7 @@ export type Organization = Message<"assent.auth.v1.Organization"> & {
   logo: string;
 
   /**
-   * JSON exactly as it is stored; empty when there is none.
+   * What the application keeps about it: JSON, as text, exactly as it is stored; empty when there is none.
    *
    * @generated from field: string metadata = 5;
    */
@@ -255,7 +257,7 @@ export type Membership = Message<"assent.auth.v1.Membership"> & {
   organization?: Organization | undefined;
 
   /**
-   * The member's roles, of all their member rows, each once.
+   * The member's roles, one an element, of all their member rows, each once.
    *
    * @generated from field: repeated string roles = 2;
    */
@@ -304,7 +306,7 @@ export const VerifyTokenRequestSchema: GenMessage<VerifyTokenRequest> = /*@__PUR
  */
 export type VerifyTokenResponse = Message<"assent.auth.v1.VerifyTokenResponse"> & {
   /**
-   * Who the token is for.
+   * Who the token is for. Always there.
    *
    * @generated from field: assent.auth.v1.Principal principal = 1;
    */
@@ -386,7 +388,7 @@ export type CheckPermissionRequest = Message<"assent.auth.v1.CheckPermissionRequ
   } | { case: undefined; value?: undefined };
 
   /**
-   * What they want to do, as `resource:action`, for example `leave:approve`. At most 256 bytes.
+   * What they want to do, as `resource:action`, for example `leave:approve`, without wildcards. At most 256 bytes.
    *
    * @generated from field: string permission = 5;
    */
@@ -435,7 +437,7 @@ export type CheckPermissionResponse = Message<"assent.auth.v1.CheckPermissionRes
   roles: string[];
 
   /**
-   * The role that grants it, or `adminUserIds`; empty when denied.
+   * The role that grants it, or `adminUserIds` where the policy names the user there; empty when denied.
    *
    * @generated from field: string granted_by = 4;
    */
@@ -556,7 +558,7 @@ export const BatchCheckPermissionsResultSchema: GenMessage<BatchCheckPermissions
  */
 export type CheckError = Message<"assent.auth.v1.CheckError"> & {
   /**
-   * A google.rpc.Code, for example 3 for INVALID_ARGUMENT and 16 for UNAUTHENTICATED.
+   * A google.rpc.Code: 3 INVALID_ARGUMENT, 8 RESOURCE_EXHAUSTED, 13 INTERNAL, 14 UNAVAILABLE or 16 UNAUTHENTICATED.
    *
    * @generated from field: int32 code = 1;
    */
@@ -570,7 +572,8 @@ export type CheckError = Message<"assent.auth.v1.CheckError"> & {
   message: string;
 
   /**
-   * The stable reason of ErrorInfo, for example TOKEN_EXPIRED; for INVALID_ARGUMENT the path of the field.
+   * The stable reason of ErrorInfo, for example TOKEN_EXPIRED; for INVALID_ARGUMENT the path of the first field that is
+   * wrong, for example `checks[3].permission`.
    *
    * @generated from field: string reason = 3;
    */
@@ -666,7 +669,7 @@ export type ListPermissionsResponse = Message<"assent.auth.v1.ListPermissionsRes
   roles: string[];
 
   /**
-   * What they may do, as `resource:action`, sorted. A wildcard of the policy is listed as every pair of the vocabulary
+   * What they may do, as `resource:action`, sorted, each once. A wildcard of the policy is listed as every pair of the vocabulary
    * that it covers and as the pattern itself, for example `data:*`.
    *
    * @generated from field: repeated string permissions = 2;
@@ -840,7 +843,7 @@ export type ListUserOrganizationsRequest = Message<"assent.auth.v1.ListUserOrgan
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous page of the same user; empty for the first page.
+   * The `next_page_token` of the previous page of the same user; empty for the first page. The page size may differ.
    *
    * @generated from field: string page_token = 3;
    */
@@ -868,7 +871,7 @@ export type ListUserOrganizationsResponse = Message<"assent.auth.v1.ListUserOrga
   memberships: Membership[];
 
   /**
-   * The token of the next page; empty on the last one.
+   * The token of the next page, without meaning to the caller; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -985,7 +988,7 @@ export const SourceSchema: GenEnum<Source> = /*@__PURE__*/
  */
 export const Reason = {
   /**
-   * Never sent with a decision.
+   * Never sent.
    *
    * @generated from enum value: REASON_UNSPECIFIED = 0;
    */
@@ -1089,14 +1092,20 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
  * Callers are trusted services: answers tell an unknown user from one who is no member, so the service must not be
  * reachable by browsers or by the public.
  *
+ * Every method may fail with INVALID_ARGUMENT (the request), UNAUTHENTICATED with the reason CALLER_UNAUTHENTICATED (the
+ * service wants a caller token and got none that it knows) and INTERNAL (a defect). Those that read PostgreSQL may fail with
+ * UNAVAILABLE and the reason DATABASE_UNAVAILABLE, or RESOURCE_EXHAUSTED and the reason OVERLOADED: try again. No error ever
+ * allows anything.
+ *
  * @generated from service assent.auth.v1.AuthService
  */
 export const AuthService: GenService<{
   /**
-   * Verifies a JWT without any I/O and returns what it says.
+   * Verifies a JWT and returns what it says; nothing is read, but the published keys when the token names a new one.
    *
-   * A token that does not verify is UNAUTHENTICATED with the reason in ErrorInfo. The answer says nothing of a ban or a
-   * role in the database: for a decision, ask CheckPermission.
+   * A token that does not verify is UNAUTHENTICATED with a reason that begins with TOKEN_, for example TOKEN_EXPIRED.
+   * UNAVAILABLE with the reason KEYS_UNAVAILABLE: there are no published keys to judge it by. The answer says nothing of a
+   * ban or a role in the database: for a decision, ask CheckPermission.
    *
    * @generated from rpc assent.auth.v1.AuthService.VerifyToken
    */
@@ -1109,8 +1118,8 @@ export const AuthService: GenService<{
    * Decides whether a user may do something in an organization, or on the whole platform.
    *
    * A denial is an answer: status OK, `allowed` false and a `reason`. A token that does not verify is UNAUTHENTICATED,
-   * so that a caller who never looks at the body still fails closed. UNAVAILABLE means that nothing valid was cached and
-   * PostgreSQL could not be read.
+   * so that a caller who never looks at the body still fails closed; its errors are those of VerifyToken. UNAVAILABLE with
+   * DATABASE_UNAVAILABLE means that nothing valid was cached and PostgreSQL could not be read.
    *
    * @generated from rpc assent.auth.v1.AuthService.CheckPermission
    */
@@ -1122,7 +1131,8 @@ export const AuthService: GenService<{
   /**
    * Decides 1 to 500 checks in one call and answers them in their order.
    *
-   * A malformed check or a bad token is the error of that check alone. Each distinct token is verified once.
+   * What CheckPermission would fail with (a malformed check, a bad token, PostgreSQL out of reach) is the error of that check
+   * alone, and the call is OK. Only none or too many checks are INVALID_ARGUMENT. Each distinct token is verified once.
    *
    * @generated from rpc assent.auth.v1.AuthService.BatchCheckPermissions
    */
@@ -1132,7 +1142,9 @@ export const AuthService: GenService<{
     output: typeof BatchCheckPermissionsResponseSchema;
   },
   /**
-   * Lists every permission that a user has in an organization, or on the whole platform.
+   * Lists every permission that a user has in an organization, or on the whole platform: what CheckPermission would allow.
+   *
+   * Nothing allowed is an answer, too: no `permissions`, and the `reason`. Errors are those of CheckPermission.
    *
    * @generated from rpc assent.auth.v1.AuthService.ListPermissions
    */
@@ -1164,7 +1176,7 @@ export const AuthService: GenService<{
   /**
    * Lists the organizations that a user is a member of, ordered by organization id, always from PostgreSQL.
    *
-   * An unknown user has none: the list is empty.
+   * An unknown user has none: the list is empty. A `page_token` that is not of this user is INVALID_ARGUMENT.
    *
    * @generated from rpc assent.auth.v1.AuthService.ListUserOrganizations
    */
