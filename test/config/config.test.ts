@@ -122,6 +122,26 @@ describe('loadConfig', () => {
     expect(config.hs256.secrets).toEqual([newer, older, SECRET]);
   });
 
+  it('takes each secret once, and none of less than 32 characters, in either form', () => {
+    expect(loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `1:${SECRET}` }).hs256.secrets).toEqual([SECRET]);
+    const [least, short] = ['s'.repeat(32), 's'.repeat(31)];
+    expect(problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: least, BETTER_AUTH_SECRETS: `1:${least}` })).toEqual([]);
+    expect(problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: short, BETTER_AUTH_SECRETS: `2:${least},1:${short}` })).toEqual(
+      [
+        'BETTER_AUTH_SECRETS, entry 2, must have at least 32 characters.',
+        'BETTER_AUTH_SECRET must have at least 32 characters.',
+      ],
+    );
+  });
+
+  it('takes ports to the last', () => {
+    const port = (text: string) => problemsOf({ ...MINIMAL, ASSENT_HTTP_ADDRESS: `127.0.0.1:${text}` });
+    expect(port('65535')).toEqual([]);
+    for (const text of ['65536', '99999', '-1', '']) {
+      expect(port(text)).toEqual(['ASSENT_HTTP_ADDRESS must be HOST:PORT, [IPV6]:PORT or unix:PATH.']);
+    }
+  });
+
   it.each([
     ['neither issuer nor audience', { BETTER_AUTH_URL: undefined }, ['ASSENT_JWT_ISSUER and ASSENT_JWT_AUDIENCE']],
     [
@@ -148,7 +168,7 @@ describe('loadConfig', () => {
   });
 
   describe('listening', () => {
-    it.each(['0.0.0.0:50051', '10.0.0.1:1', '[::]:50051', 'example.com:50051'])(
+    it.each(['0.0.0.0:50051', '10.0.0.1:1', '[::]:50051', 'example.com:50051', '127.example.com:1', '1270.0.0.1:1'])(
       'refuses %s without authentication',
       (address) => {
         expect(problemsOf({ ...MINIMAL, ASSENT_GRPC_ADDRESS: address })).toHaveLength(1);
@@ -186,6 +206,14 @@ describe('loadConfig', () => {
     it('refuses a file that is not there, and half of TLS', () => {
       expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: join(folder, 'missing') })[0]).toContain('ENOENT');
       expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: tls.ASSENT_TLS_CERT })[0]).toContain('together');
+      expect(problemsOf({ ...MINIMAL, ASSENT_TLS_KEY: tls.ASSENT_TLS_KEY })[0]).toContain('together');
+      // Callers would be asked for certificates on a port that speaks no TLS: everybody could call.
+      const open = {
+        ...MINIMAL,
+        ASSENT_GRPC_ADDRESS: '0.0.0.0:50051',
+        ASSENT_TLS_CLIENT_CA: file('ca', authority.cert),
+      };
+      expect(problemsOf(open)).toContain('ASSENT_TLS_CLIENT_CA needs ASSENT_TLS_CERT and ASSENT_TLS_KEY.');
     });
 
     it.each(['ASSENT_TLS_CLIENT_CA', 'ASSENT_CALLER_TOKENS'])('names %s alone where it cannot be read', (name) => {

@@ -1,12 +1,12 @@
 /** The relay: nothing is lost, whoever goes away and comes back. */
 import { getEventListeners } from 'node:events';
-import { connect, type NatsConnection } from 'nats';
+import { connect, DiscardPolicy, type NatsConnection } from 'nats';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openOutbox } from '../../src/relay/outbox.ts';
 import { type RelayOptions, runRelay } from '../../src/relay/relay.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
-import { testNats } from '../support/nats.ts';
+import { testNats, testStreamName } from '../support/nats.ts';
 import { startProxy, type TcpProxy, through } from '../support/proxy.ts';
 import { type Server, startNats } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
@@ -25,6 +25,7 @@ afterAll(() => nats.close());
 interface Relay {
   readonly states: string[];
   readonly faults: string[];
+  readonly retries: number[];
   relayed(): number;
   stop(): Promise<void>;
 }
@@ -33,6 +34,7 @@ const start = (options: Partial<RelayOptions> = {}): Relay => {
   const stopping = new AbortController();
   const states: string[] = [];
   const faults: string[] = [];
+  const retries: number[] = [];
   let count = 0;
   const running = runRelay(
     {
@@ -52,13 +54,16 @@ const start = (options: Partial<RelayOptions> = {}): Relay => {
         relayed: (more) => {
           count += more;
         },
-        fault: (error) => faults.push(String(error)),
+        fault: (error, retryInMs) => {
+          faults.push(String(error));
+          retries.push(retryInMs);
+        },
       },
     },
     stopping.signal,
   );
   const relay = {
-    ...{ states, faults, relayed: () => count },
+    ...{ states, faults, retries, relayed: () => count },
     stop: async () => {
       stopping.abort();
       await running;
@@ -132,6 +137,17 @@ describe('a relay', () => {
     expect(messages.flatMap(({ userId }) => userId ?? [])).toEqual(users);
   });
 
+  it('reads the oldest change first, wherever its row lies', async () => {
+    await pool.query(`INSERT INTO assent.outbox (id, name, user_id) OVERRIDING SYSTEM VALUE
+      VALUES (900005, 'user.updated', 'c'), (900003, 'user.updated', 'a'), (900004, 'user.updated', 'b')`);
+    const outbox = await openOutbox(relayUrl, 60_000);
+    try {
+      expect((await outbox.read(3)).map(({ event }) => event.userId)).toEqual(['a', 'b', 'c']);
+    } finally {
+      await outbox.close();
+    }
+  });
+
   it('polls where no notification comes', async () => {
     await relaying(start());
     await pool.query("INSERT INTO assent.outbox (name, user_id) VALUES ('user.updated', 'unannounced')");
@@ -153,6 +169,9 @@ describe('a relay', () => {
       expect(listeners()).toBe(0);
       await outbox.read(1);
       const stopped = outbox.changed(60_000, stopping.signal);
+      // What was read is no news any more.
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(listeners()).toBe(1);
       stopping.abort();
       await stopped;
       await outbox.changed(60_000, stopping.signal);
@@ -189,6 +208,29 @@ describe('a relay', () => {
     const more = await change(5);
     await drained();
     expect(await usersIn()).toEqual([...users, ...more]);
+  });
+});
+
+describe('a stream that takes no more', () => {
+  it('in the midst of a batch with a resync ahead: what it did not take stays, and comes when it does', async () => {
+    const own = testStreamName();
+    const manager = await nats.jetstreamManager();
+    // Four batches, the resync, and four of the next ten.
+    const bounds = { max_msgs: 45, discard: DiscardPolicy.New };
+    await manager.streams.add({ name: own.stream, subjects: [`${own.prefix}.>`], ...bounds });
+    onTestFinished(async () => void (await manager.streams.delete(own.stream)));
+    const users = await change(60);
+    const relay = start(own);
+    await until('it noticed, and tries again', () => relay.retries.length >= 2);
+    expect(await waiting()).toBe(60 - 44);
+    expect(relay.relayed()).toBe(44);
+    await manager.streams.update(own.stream, { max_msgs: -1 });
+    await drained();
+    const arrived = (await published(nats, own.stream)).flatMap(({ userId }) => userId ?? []);
+    expect(arrived).toEqual(users);
+    // Each wait is twice the one before it.
+    expect(relay.retries.slice(0, 2)).toEqual([250, 500]);
+    await relay.stop();
   });
 });
 
