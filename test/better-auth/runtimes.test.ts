@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { parsePolicy } from '../../src/permission/policy-file.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
+import { startProxy, through } from '../support/proxy.ts';
 import { createApplication } from './support/application.ts';
 import { listen } from './support/ear.ts';
 import { installPacked, ROOT } from './support/packed.ts';
@@ -43,6 +44,32 @@ describe.each([
     expect(report.runtime).toBe(runtime);
     expect(ear.events).toEqual(report.events);
     expect(stderr).toBe('');
+  });
+
+  it('lets no script end with a change that came after NATS was found away, as long as that is news', async () => {
+    const proxy = await startProxy(Number(new URL(nats.url).port));
+    onTestFinished(() => proxy.close());
+    proxy.setMode('refuse');
+    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    await writeFile(
+      join(folder, 'late.mjs'),
+      `import { createPublisher } from './node_modules/@assent/better-auth/dist/publisher.js';
+const [url, prefix, stream] = process.argv.slice(2);
+const warn = (line) => {
+  console.log(line);
+  // Once it waits to try again, with nothing to publish.
+  if (/cannot be published/.test(line)) setImmediate(() => publisher.publish([{ name: 'user.deleted', userId: 'late' }]));
+};
+const publisher = createPublisher({ url, prefix, stream, bufferSize: 10, warn });
+publisher.start();
+`,
+    );
+    const arguments_ = ['late.mjs', through(nats.url, proxy), nats.prefix, nats.stream];
+    const script = run(program, arguments_, { cwd: folder, timeout: 15_000 });
+    script.child.stdout?.once('data', () => proxy.setMode('pass'));
+    expect((await script).stdout).not.toContain('not published');
+    await ear.catchUp();
+    expect(ear.events).toContainEqual({ name: 'user.deleted', userId: 'late' });
   });
 
   it('exports the roles of an auth.ts, which has the plugin in its list', async () => {

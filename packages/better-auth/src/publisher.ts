@@ -135,9 +135,11 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         if (waiting.size === 0 && everConnected) return;
         if (faults > 0) {
           const until = Date.now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(faults - 1, 10), MAX_RETRY_MS);
-          const keepAlive = waiting.size > 0 && Date.now() - faultySince < PATIENCE_MS;
-          // Changes wake this too: they must not make it try more often.
-          while (!closed && Date.now() < until) await pause(until - Date.now(), keepAlive);
+          // Changes wake this too: they must not make it try more often, and are worth staying for.
+          while (!closed && Date.now() < until) {
+            const keepAlive = waiting.size > 0 && Date.now() - faultySince < PATIENCE_MS;
+            await pause(until - Date.now(), keepAlive);
+          }
           if (closed) return;
         }
         session = await open();
