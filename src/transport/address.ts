@@ -1,5 +1,5 @@
 /** Addresses to listen on. */
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Address } from '../config.ts';
 
@@ -21,5 +21,7 @@ export const clearStaleSocket = async (address: Address): Promise<void> => {
     });
     socket.once('error', (error) => resolve('code' in error && error.code === 'ECONNREFUSED'));
   });
-  if (stale) await rm(address.path, { force: true });
+  // A file that is no socket refuses connections as well, and is somebody's.
+  if (stale && (await stat(address.path).catch(() => null))?.isSocket() === true)
+    await rm(address.path, { force: true });
 };
