@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, StreamInfo } from 'nats';
 import { parseDelivery } from './delivery.ts';
 import type { SessionOptions } from './session.ts';
-import { checkStream, openStream } from './stream.ts';
+import { checkStream, leaderDoubtMs, openStream } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
 import { identity, lastTakenAt, planSession, type StreamPosition } from './stream-position.ts';
 import { withTimeout } from './timeout.ts';
@@ -28,7 +28,10 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const info = await withTimeout(openStream(manager, stream, prefix, 2 * windowMs), 2 * REQUEST_TIMEOUT_MS, anySignal);
   const plan = await withTimeout(planSession(manager, position, info), REQUEST_TIMEOUT_MS, anySignal);
   /** What the stream had at a moment, waiting to have been applied. */
-  let awaited: { readonly seq: number; readonly at: number } | null = { seq: info.state.last_seq, at: asked };
+  let awaited: { readonly seq: number; readonly at: number } | null = {
+    seq: info.state.last_seq,
+    at: asked - leaderDoubtMs(info),
+  };
   let progressAt = clock.monotonic();
   let deliveries = 0;
   /** Whether the sink counts by this stream's numbers. */
@@ -122,7 +125,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     skipWhatIsGone(now);
     observer.lag(begun ? Math.max(0, now.state.last_seq - position.applied) : now.state.messages);
     if (awaited === null) {
-      awaited = { seq: now.state.last_seq, at };
+      awaited = { seq: now.state.last_seq, at: at - leaderDoubtMs(now) };
       prove();
       if (awaited !== null) progressAt = clock.monotonic();
     } else if (clock.monotonic() - progressAt > STALLED_MS) {
