@@ -64,7 +64,7 @@ const number = (pattern: RegExp, text: string): number => {
 };
 
 /** Reads what h2load prints. */
-export const parseOutput = (text: string): LoadResult => {
+const parseOutput = (text: string): LoadResult => {
   const requests = number(/^requests: \d+ total, \d+ started, (\d+) done/m, text);
   const notDone = number(/^requests: (\d+) total/m, text) - requests;
   const failed = number(/, (\d+) failed/, text) + number(/, (\d+) errored/, text) + number(/, (\d+) timeout/, text);
@@ -78,7 +78,7 @@ export const parseOutput = (text: string): LoadResult => {
 };
 
 /** The lines of `--log-file`: start in microseconds of the epoch, HTTP status, microseconds to the end of the answer. */
-export const parseLog = (text: string): { readonly latency: Latency; readonly errors: number } => {
+const parseLog = (text: string): { readonly latency: Latency; readonly errors: number } => {
   const rows = text
     .trimEnd()
     .split('\n')

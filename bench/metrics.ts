@@ -11,7 +11,7 @@ export interface Counts {
 const LINE = /^(\w+)\{(.*)\} (\S+)$/;
 
 /** Reads Prometheus' text. */
-export const parseMetrics = (text: string): Counts => {
+const parseMetrics = (text: string): Counts => {
   let failed = 0;
   let succeeded = 0;
   const bySource = new Map<string, number>();

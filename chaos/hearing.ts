@@ -5,7 +5,7 @@
 import type { FaultLog } from './fault-log.ts';
 import { includes, isComparable, type Mark, type Position } from './streams.ts';
 
-export const IN_TIME_MS = 1_000;
+const IN_TIME_MS = 1_000;
 /** A link is whole again once its replica has had the time to find out, to connect and to ask. */
 const SETTLE_MS = 5_000;
 

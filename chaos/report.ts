@@ -41,10 +41,10 @@ const share = (part: number, whole: number): number => (whole === 0 ? 0 : part /
 const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-export const faultCount = ({ faults }: Pick<Results, 'faults'>): number => sum(Object.values(faults));
+const faultCount = ({ faults }: Pick<Results, 'faults'>): number => sum(Object.values(faults));
 
 /** How many revocations of cached grants a run of this length must have for its result to mean something. */
-export const revocationsNeeded = (seconds: number): number =>
+const revocationsNeeded = (seconds: number): number =>
   Math.ceil(FULL_REVOCATIONS * Math.min(1, seconds / FULL_SECONDS));
 
 /** What was wrong with the service. */

@@ -15,12 +15,7 @@ export interface LinesOptions {
 }
 
 /** What each line does, and the line. JSON has no single quote in it here, so that single quotes hold it. */
-export const linesToPaste = ({
-  assent,
-  monolith,
-  scene,
-  token,
-}: LinesOptions): readonly (readonly [string, string])[] => {
+const linesToPaste = ({ assent, monolith, scene, token }: LinesOptions): readonly (readonly [string, string])[] => {
   const { sam, olivia, root, organizationId } = scene;
   const aboutSam = JSON.stringify({ userId: sam.userId, organizationId, permission: 'leave:approve' });
   const aboutOlivia = JSON.stringify({ token, permission: 'leave:approve' });

@@ -8,6 +8,7 @@ import { createCommitClock } from './flip.ts';
 import { printLines } from './lines.ts';
 import { createMonolith } from './monolith/server.ts';
 import { print } from './print.ts';
+import { runProgram } from './program.ts';
 import { createGrpcClient, createScene } from './scene.ts';
 import { startServices } from './services.ts';
 import { interrupted } from './stop.ts';
@@ -84,17 +85,7 @@ const run = async (once: boolean, stack: AsyncDisposableStack): Promise<number> 
   return 1;
 };
 
-const main = async (): Promise<number> => {
-  const stack = new AsyncDisposableStack();
-  try {
-    const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
-    return await run(values.once, stack);
-  } catch (error) {
-    print.problem(error instanceof Error ? error.message : String(error));
-    return 1;
-  } finally {
-    await stack.disposeAsync();
-  }
-};
-
-process.exit(await main());
+await runProgram((stack) => {
+  const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+  return run(values.once, stack);
+});

@@ -1,13 +1,14 @@
 /** `npm run services`: what Assent and an application need beside themselves, until Ctrl-C. For trying things out. */
 import { randomBytes } from 'node:crypto';
 import { print } from './print.ts';
+import { runProgram } from './program.ts';
 import { startServices } from './services.ts';
 import { interrupted } from './stop.ts';
 
-const run = async (stack: AsyncDisposableStack): Promise<void> => {
+const run = async (stack: AsyncDisposableStack): Promise<number> => {
   const stopped = interrupted();
   const started = await Promise.race([startServices(stack), stopped]);
-  if (typeof started === 'number') return;
+  if (typeof started === 'number') return 0;
   const { databaseUrl, redisUrl, nats } = started;
   const variables = {
     DATABASE_URL: databaseUrl,
@@ -30,19 +31,7 @@ const run = async (stack: AsyncDisposableStack): Promise<void> => {
   await stopped;
   clearInterval(alive);
   print.note('stopping everything …');
+  return 0;
 };
 
-const main = async (): Promise<number> => {
-  const stack = new AsyncDisposableStack();
-  try {
-    await run(stack);
-    return 0;
-  } catch (error) {
-    print.problem(error instanceof Error ? error.message : String(error));
-    return 1;
-  } finally {
-    await stack.disposeAsync();
-  }
-};
-
-process.exit(await main());
+await runProgram(run);

@@ -55,7 +55,7 @@ export interface Config {
 }
 
 /** Whether only this machine can reach an address. */
-export const isLocal = (address: Address): boolean =>
+const isLocal = (address: Address): boolean =>
   address.kind === 'unix' ||
   address.host === 'localhost' ||
   address.host === '::1' ||

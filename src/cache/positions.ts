@@ -111,7 +111,7 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
 };
 
 /** The epoch of processes without events: entries are shared and the TTL alone bounds their age. */
-export const TTL_EPOCH = 'ttl';
+const TTL_EPOCH = 'ttl';
 
 /** Positions for a service without NATS: always hearing, never told of anything. */
 export const createTtlPositions = (clock: Clock): Positions => {

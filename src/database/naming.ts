@@ -31,7 +31,7 @@ export class SchemaError extends Error {
  * Says that a plugin's table is not to be read though it is there: Better Auth itself does not look at organizationRole
  * while dynamic access control is off.
  */
-export const OFF = 'off';
+const OFF = 'off';
 const optionalModels: ReadonlySet<string> = new Set(['organizationRole', 'jwks']);
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -35,7 +35,7 @@ export interface Decision {
 }
 
 /** What grants the platform to the users that the policy names. */
-export const ADMIN_USER_IDS = 'adminUserIds';
+const ADMIN_USER_IDS = 'adminUserIds';
 
 /** The platform roles of a user: those stored, else the default. */
 export const platformRolesOf = (policy: Policy, user: UserFacts): readonly string[] =>

@@ -18,7 +18,7 @@ export const Code = {
 } as const;
 
 /** The domain in ErrorInfo. */
-export const ERROR_DOMAIN = 'assent';
+const ERROR_DOMAIN = 'assent';
 
 const STATUS: Readonly<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: Code.INVALID_ARGUMENT,

@@ -6,9 +6,9 @@ import { AssentError, type FieldViolation } from '../errors.ts';
 import { type PermissionName, parsePermission } from '../permission/permission-name.ts';
 
 /** Longest token that is looked at, in bytes. */
-export const MAX_TOKEN_BYTES = 8_192;
+const MAX_TOKEN_BYTES = 8_192;
 /** Longest id, slug and e-mail address, in bytes. */
-export const MAX_ID_BYTES = 512;
+const MAX_ID_BYTES = 512;
 const MAX_PERMISSION_BYTES = 256;
 const MAX_PAGE_TOKEN_BYTES = 2_048;
 

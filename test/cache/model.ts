@@ -10,7 +10,7 @@ export type Subject = `u:${string}` | `o:${string}` | `p:${string}:${string}`;
 export type Versions = ReadonlyMap<Subject, number>;
 
 /** The subjects that the facts of a pair are made of. */
-export const subjectsOf = ({ userId, organizationId }: FactsKey): readonly Subject[] =>
+const subjectsOf = ({ userId, organizationId }: FactsKey): readonly Subject[] =>
   organizationId === null ? [`u:${userId}`] : [`u:${userId}`, `o:${organizationId}`, `p:${userId}:${organizationId}`];
 
 /** An event of the database's changes, published some time after the commit. */

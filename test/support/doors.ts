@@ -193,7 +193,7 @@ export const connectClient = (url: string): DoorClient => {
 const HEAD_BYTES = 5;
 
 /** gRPC-Web, over HTTP/1.1. */
-export const grpcWebClient = (url: string): DoorClient => {
+const grpcWebClient = (url: string): DoorClient => {
   const send: DoorClient['send'] = async (name, request, { metadata = {}, timeoutMs = 10_000 } = {}) => {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt32BE(request.byteLength, 1);

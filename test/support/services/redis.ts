@@ -2,7 +2,7 @@ import { redisAnswers } from './environment-server.ts';
 import { type Server, type ServerKind, type ServerOptions, startServer } from './network-server.ts';
 
 /** The numbered databases of a Redis that we start: tests share one server and take a number each. */
-export const redisDatabases = 512;
+const redisDatabases = 512;
 
 const redis: ServerKind = {
   service: 'redis',
