@@ -5,12 +5,21 @@
  */
 import { loadRelayConfig } from './config/programs.ts';
 import { ConfigError } from './config/reader.ts';
+import { describeError } from './errors.ts';
 import { runRelay } from './relay/relay.ts';
 import { createLog } from './telemetry/log.ts';
 
 const BATCH_SIZE = 500;
 const POLL_MS = 1_000;
 const ACK_TIMEOUT_MS = 5_000;
+
+/** SQLSTATE: no such schema, no such table, no such function, or no right to it. */
+const NO_OUTBOX = new Set(['3F000', '42P01', '42883', '42501']);
+
+const hintFor = (error: unknown): { readonly hint?: string } =>
+  error instanceof Error && 'code' in error && NO_OUTBOX.has(String(error.code))
+    ? { hint: 'run what "npm run -s sql -- outbox" prints in the database of RELAY_DATABASE_URL' }
+    : {};
 
 const main = async (): Promise<number> => {
   const { logLevel, ...config } = loadRelayConfig(process.env);
@@ -37,7 +46,7 @@ const main = async (): Promise<number> => {
         relayed: (count) => log.debug({ count }, 'published'),
         // The first of a row is said aloud: what waits is in the outbox, and nothing is lost meanwhile.
         fault: (error, retryInMs) => {
-          const line = { error: error instanceof Error ? error.message : String(error), retryInMs };
+          const line = { error: describeError(error), ...hintFor(error), retryInMs };
           log[faulty ? 'debug' : 'warn'](line, 'not relaying: changes wait in the outbox');
           faulty = true;
         },

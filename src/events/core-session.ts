@@ -33,7 +33,10 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
   await withTimeout(connection.flush(), 2_000, signal);
   begun = true;
   sink.begin(`core:${randomUUID()}`, 0);
-  observer.state('listening', 'core NATS: entries of this process since this subscription only');
+  observer.state(
+    'listening',
+    'core NATS, without JetStream: only what this process read since it subscribed is trusted, and a lost message is bounded by the TTL alone',
+  );
   let lookedAt = clock.monotonic();
   for (;;) {
     const asked = clock.monotonic();

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
+import { testDatabase } from '../support/database.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { testNats } from '../support/nats.ts';
 import { until } from '../support/until.ts';
@@ -59,6 +60,19 @@ it('says once that it cannot, goes on trying, and stops all the same', async () 
       .map((line) => (JSON.parse(line) as { level: number }).level)
       .slice(0, 2),
   ).toEqual([40, 20]);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});
+
+it('a database without the outbox: says what makes it', async () => {
+  const empty = await testDatabase();
+  const { child, ended, lines } = run({
+    RELAY_DATABASE_URL: empty.url,
+    NATS_URL: natsUrl,
+    NATS_STREAM: stream,
+    ASSENT_EVENTS_PREFIX: prefix,
+  });
+  await until('the hint', () => lines.some((line) => line.includes('npm run -s sql -- outbox')));
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
 });
