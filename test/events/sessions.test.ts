@@ -1,11 +1,16 @@
 /** Moments that two processes, or two sessions of one, would have to meet in: made to, on a real server. */
 import { connect, type JetStreamManager, type NatsConnection, nanos, StorageType } from 'nats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { listenToCore } from '../../src/events/core-session.ts';
-import { createEventApplier } from '../../src/events/event-applier.ts';
+import { createEventApplier, type EventSink } from '../../src/events/event-applier.ts';
+import type { SessionOptions } from '../../src/events/session.ts';
 import { openStream } from '../../src/events/stream.ts';
+import { createStreamPosition } from '../../src/events/stream-position.ts';
+import { listenToStream } from '../../src/events/stream-session.ts';
+import { createTestClock } from '../cache/harness.ts';
 import { testNats } from '../support/nats.ts';
+import { until } from '../support/until.ts';
 
 const { url, stream, prefix } = await testNats();
 let nats: NatsConnection;
@@ -33,26 +38,68 @@ it('a stream that another process has just made otherwise is taken as it is', as
   expect(config).toMatchObject({ name: stream, storage: 'memory', max_age: nanos(60_000) });
 });
 
-it('a session on core NATS that was ended hears nothing more, though its connection lives', async () => {
+/** What a session is given, and what it does. */
+const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   const ending = new AbortController();
   const heard: number[] = [];
-  const sink = { begin: () => {}, skipTo: () => {}, apply: (seq: number) => void heard.push(seq), heard: () => {} };
+  const proved: number[] = [];
   const listening = Promise.withResolvers<void>();
-  const observer = { event: () => {}, lag: () => {}, state: () => listening.resolve() };
-  const session = listenToCore({
-    ...{ url, stream, prefix, windowMs: 60_000, proofIntervalMs: 10, clock: systemClock },
-    ...{ sink, observer, connection: nats, signal: ending.signal },
-    applier: createEventApplier(prefix, sink, observer, systemClock),
-  });
-  await listening.promise;
-  const publish = async (): Promise<void> => {
-    nats.publish(`${prefix}.user.updated`, JSON.stringify({ userId: 'u' }));
-    await nats.flush();
+  const sink: EventSink = {
+    begin: () => {},
+    skipTo: () => {},
+    apply: (seq) => void heard.push(seq),
+    heard: (at) => void proved.push(at),
   };
+  const observer = { event: () => {}, lag: () => {}, state: () => listening.resolve() };
+  const options: SessionOptions = {
+    ...{ url, stream, prefix, windowMs: 60_000, proofIntervalMs: 10, clock, sink, observer, connection },
+    applier: createEventApplier(prefix, sink, observer, clock),
+    signal: ending.signal,
+  };
+  return { options, heard, proved, listening: listening.promise, end: () => ending.abort(new Error('ended')) };
+};
+const publish = async (): Promise<void> => {
+  nats.publish(`${prefix}.user.updated`, JSON.stringify({ userId: 'u' }));
+  await nats.flush();
+};
+
+it.each([
+  ['core NATS', listenToCore],
+  ['the stream', (options: SessionOptions) => listenToStream(options, createStreamPosition())],
+])('a session on %s that was ended hears nothing more, though its connection lives', async (_, listen) => {
+  const { options, heard, listening, end } = open(nats);
+  const session = listen(options);
+  session.catch(() => {});
+  await listening;
   await publish();
-  expect(heard).toEqual([1]);
-  ending.abort(new Error('the end of the session'));
-  await expect(session).rejects.toThrow('the end of the session');
+  await until('the event', () => heard.length > 0);
+  const before = heard.length;
+  end();
+  await expect(session).rejects.toThrow('ended');
   await publish();
-  expect(heard).toEqual([1]);
+  await (await nats.jetstreamManager()).streams.info(stream);
+  await nats.flush();
+  expect(heard).toHaveLength(before);
+});
+
+it('a proof on core NATS is of the moment at which it was asked for, not of its answer', async () => {
+  const clock = createTestClock();
+  const slow: NatsConnection = Object.create(nats, {
+    flush: {
+      value: async () => {
+        clock.advance(500);
+        await nats.flush();
+      },
+    },
+  });
+  const { options, proved, listening, end } = open(slow, clock);
+  const session = listenToCore(options);
+  session.catch(() => {});
+  await listening;
+  const asked = clock.now();
+  await until('a proof', () => proved.length > 0);
+  end();
+  await expect(session).rejects.toThrow('ended');
+  // The first question comes at once; its answer took half a second.
+  expect(proved[0]).toBe(asked - 500);
 });

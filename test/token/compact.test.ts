@@ -55,10 +55,12 @@ describe('parseCompact', () => {
     expect(await refusalOf(() => parseCompact(text))).toBe('TOKEN_MALFORMED');
   });
 
-  it('takes a token of the greatest length', () => {
+  it('takes a token of the greatest length, and none that is longer and as good', async () => {
     const header = encodePart('{"alg":"EdDSA"}');
     const text = `${header}.${'A'.repeat(MAX_TOKEN_BYTES - header.length - 2 - 4)}.AAAA`;
     expect(text).toHaveLength(MAX_TOKEN_BYTES);
     expect(parseCompact(text).text).toBe(text);
+    expect(await refusalOf(() => parseCompact(`${text}AAAA`))).toBe('TOKEN_MALFORMED');
+    expect(MAX_TOKEN_BYTES).toBe(8_192);
   });
 });

@@ -126,6 +126,57 @@ describe('one port for two versions of HTTP', () => {
   });
 });
 
+describe('a stop', () => {
+  /** A door that has been asked for its metrics and has not answered yet. */
+  const whileAsked = async (use: (address: string, asked: Promise<void>, answer: () => void) => Promise<void>) => {
+    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    metrics = async () => {
+      asked.resolve();
+      await answered.promise;
+      return { text: 'up 1\n', contentType: 'text/plain' };
+    };
+    await use(url, asked.promise, answered.resolve);
+  };
+  // Far beyond this test's own limit: whoever is told ends by themselves.
+  const LONG_MS = 60_000;
+
+  it('is told to connections of HTTP/2, whose calls under way are answered', () =>
+    whileAsked((address, asked, answer) =>
+      withSession(address, async (session) => {
+        const stream = session.request({ ':path': '/metrics' }).resume();
+        const response = once(stream, 'response');
+        await asked;
+        const told = once(session, 'goaway');
+        const stopped = door.stop(LONG_MS);
+        await told;
+        answer();
+        const [headers] = await response;
+        expect(headers[':status']).toBe(200);
+        await stopped;
+      }),
+    ));
+
+  it('is told to those of HTTP/1.1 with the next answer', () =>
+    whileAsked(async (address, asked, answer) => {
+      const socket = connect(Number(address.split(':').at(-1)), '127.0.0.1');
+      let text = '';
+      socket.on('data', (piece: Buffer) => {
+        text += piece.toString();
+      });
+      socket.write('GET /metrics HTTP/1.1\r\nhost: door\r\n\r\n');
+      await asked;
+      const stopped = door.stop(LONG_MS);
+      answer();
+      await until('the answer', () => text.includes('up 1\n'));
+      text = '';
+      socket.write('GET /livez HTTP/1.1\r\nhost: door\r\n\r\n');
+      await once(socket, 'close');
+      expect(text).toMatch(/^HTTP\/1\.1 200 /);
+      expect(text.toLowerCase()).toContain('\r\nconnection: close\r\n');
+      await stopped;
+    }));
+});
+
 describe('connections of HTTP/2', () => {
   const portOf = (address: string): number => Number(address.split(':').at(-1));
   const livez = async (session: ClientHttp2Session): Promise<unknown> => {
