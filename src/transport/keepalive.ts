@@ -1,6 +1,7 @@
 /** Finds peers that vanished without a word, so that their connections do not pile up. */
 import type { ServerHttp2Session } from 'node:http2';
 import type { Keepalive } from './door.ts';
+import { destroySession } from './secure-sockets.ts';
 
 /**
  * Pings every session at each interval and destroys those that do not answer in time.
@@ -12,7 +13,7 @@ export const keepAlive = (
 ): (() => void) => {
   const ping = (session: ServerHttp2Session): void => {
     if (session.destroyed) return;
-    const timer = setTimeout(() => session.destroy(), timeoutMs).unref();
+    const timer = setTimeout(() => destroySession(session), timeoutMs).unref();
     // False when one that was not answered is still under way.
     session.ping(() => clearTimeout(timer));
   };

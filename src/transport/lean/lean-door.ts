@@ -13,6 +13,7 @@ import type { GrpcDoorOptions } from '../grpc-door.ts';
 import { createHealth } from '../grpc-health.ts';
 import { addReflection } from '../grpc-reflection.ts';
 import { keepAlive } from '../keepalive.ts';
+import { rememberSockets } from '../secure-sockets.ts';
 import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { createGuestServices } from './guest-services.ts';
 import { isGrpc } from './request-headers.ts';
@@ -53,6 +54,7 @@ export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoor
   const other = serveOther(observer);
 
   const server = serverOf(tls);
+  rememberSockets(server);
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
   const stopKeepAlive = keepAlive(sessions, keepalive);
