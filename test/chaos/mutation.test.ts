@@ -9,10 +9,10 @@ const MUTATIONS: readonly (readonly [string, Edit])[] = [
     'answers from memory without judging',
     {
       file: 'cache/facts-cache.ts',
-      from: `        clock.monotonic() < entry.expiresAt &&
-        positions.current(entry.stamp, key.userId, key.organizationId)
+      from: `    clock.monotonic() < entry.expiresAt &&
+    positions.current(entry.stamp, key.userId, key.organizationId);
 `,
-      to: '        clock.monotonic() < entry.expiresAt\n',
+      to: '    clock.monotonic() < entry.expiresAt;\n',
     },
   ],
   [
