@@ -13,6 +13,7 @@ import { clientCertificates, type Door, HTTP2_OPTIONS, type Keepalive, MAX_MESSA
 import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
 import { answerAll, createPlainServer, type PlainServer } from './plain-server.ts';
+import { rememberSockets } from './secure-sockets.ts';
 
 /** The longest deadline that a caller may ask for, in milliseconds; longer ones are refused as INVALID_ARGUMENT. */
 const MAX_TIMEOUT_MS = 60_000;
@@ -129,6 +130,7 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
   const secureServer = ({ cert, key, clientCa }: NonNullable<Config['tls']>): PlainServer => {
     const options = { ...HTTP2_OPTIONS, allowHTTP1: true, cert, key, ...clientCertificates(clientCa) };
     const secure = createSecureServer(options).on('session', onSession);
+    rememberSockets(secure);
     answerAll(secure, handler);
     // Its HTTP/1.1 connections are ended by the answer's `connection: close`, or by the bound on stopping.
     return { server: secure, closeIdleConnections: () => {} };

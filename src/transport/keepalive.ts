@@ -12,8 +12,9 @@ export const keepAlive = (
   { intervalMs, timeoutMs }: Keepalive,
 ): (() => void) => {
   const ping = (session: ServerHttp2Session): void => {
-    if (session.destroyed) return;
     const timer = setTimeout(() => destroySession(session), timeoutMs).unref();
+    // By Node itself, and not closed: it waits for a write, which is given the time of an answer.
+    if (session.destroyed) return;
     // False when one that was not answered is still under way.
     session.ping(() => clearTimeout(timer));
   };

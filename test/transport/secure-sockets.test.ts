@@ -1,6 +1,9 @@
 /** Over TLS, what a caller leaves behind that resets its connection in the middle of what it sends. */
 import { connect } from 'node:tls';
 import { it } from 'vitest';
+import type { Handlers } from '../../src/rpc/handlers.ts';
+import { createDispatcher } from '../../src/transport/dispatch.ts';
+import { createHttpDoor } from '../../src/transport/http-door.ts';
 import { createLeanDoor } from '../../src/transport/lean/lean-door.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { until } from '../support/until.ts';
@@ -12,8 +15,32 @@ const tls = { ...createAuthority('authority').issue('server'), clientCa: null };
 
 const openSockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 
-it('nothing, once keepalive has found it', async () => {
-  const { door, address } = await openDoor(createLeanDoor, { tls, keepalive: { intervalMs: 200, timeoutMs: 100 } });
+const keepalive = { intervalMs: 200, timeoutMs: 100 };
+
+const openHttpDoor = async () => {
+  const door = createHttpDoor({
+    address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    tls,
+    keepalive,
+    metrics: async () => ({ text: '', contentType: 'text/plain' }),
+    dispatcher: createDispatcher({
+      handlers: {} as Handlers,
+      gate: () => {},
+      replica: 'replica-1',
+      position: () => 'epoch:7',
+      onCall: () => {},
+      onDefect: () => {},
+      traceCall: null,
+    }),
+  });
+  return { door, address: await door.listen() };
+};
+
+it.each([
+  ['the lean door', () => openDoor(createLeanDoor, { tls, keepalive })],
+  ['the HTTP door', openHttpDoor],
+])('%s: nothing, once keepalive has found it', async (_name, open) => {
+  const { door, address } = await open();
   const before = openSockets();
   const port = Number(address.split(':').at(-1));
   // More than the door takes of a call that it has refused.
