@@ -90,7 +90,8 @@ export function createServerProcess(plan: ServerPlan): ServerProcess {
       ...(plan.user ?? {}),
     });
     const ended = new Promise<void>((resolve) => {
-      child.once('exit', () => {
+      // close, not exit: what a killed PostgreSQL has forked holds its output, and its shared memory, for a moment longer.
+      child.once('close', () => {
         running = undefined;
         watchdog.watch(undefined);
         resolve();
