@@ -58,7 +58,7 @@ export const createEventApplier = (
       lastSeq = seq;
       const event = parseEvent(prefix, subject, payload);
       if (event.kind === 'change') {
-        sink.apply(seq, event.change);
+        for (const change of event.changes) sink.apply(seq, change);
         observer.event('applied', { subject });
         return;
       }

@@ -1,10 +1,12 @@
 /** The contract's events: pure, from a subject and a payload to what they make stale. */
 import { z } from 'zod';
 import type { FactsChange } from '../permission/facts.ts';
+import { spellingsOf } from './spellings.ts';
 
 /** What a message means. */
 export type ParsedEvent =
-  | { readonly kind: 'change'; readonly change: FactsChange }
+  /** One change, for each way in which its ids may be written. */
+  | { readonly kind: 'change'; readonly changes: readonly FactsChange[] }
   /** A known subject without the ids that it needs: nobody can say what it made stale, so everything is. */
   | { readonly kind: 'malformed'; readonly problem: string }
   /** Not a subject of the contract: says nothing about facts. */
@@ -30,8 +32,11 @@ export const eventNames: readonly string[] = [...SCOPES.keys()];
 /** No call can ask about a longer id; remembering what a longer one made stale would only take memory. */
 const MAX_ID_LENGTH = 512;
 
-// Serial ids are numbers in JSON; the facts know every id as text.
-const id = z.union([z.string().min(1).max(MAX_ID_LENGTH), z.number().int().transform(String)]);
+/** Whether PostgreSQL could have a row of it. */
+const canBeAnId = (text: string): boolean => text.trim() !== '' && !text.includes('\0');
+
+// Serial ids are numbers in JSON; the facts know every id as text. Beyond the safe integers a number is not the one sent.
+const id = z.union([z.string().max(MAX_ID_LENGTH).refine(canBeAnId), z.int().transform(String)]);
 const payloadSchema = z
   .object({ userId: id, user_id: id, organizationId: id, organization_id: id })
   .partial()
@@ -55,18 +60,25 @@ const parsePayload = (payload: Uint8Array): z.infer<typeof payloadSchema> | stri
 export const parseEvent = (prefix: string, subject: string, payload: Uint8Array): ParsedEvent => {
   const scope = subject.startsWith(`${prefix}.`) ? SCOPES.get(subject.slice(prefix.length + 1)) : undefined;
   if (scope === undefined) return { kind: 'unknown' };
-  if (scope === 'everything') return { kind: 'change', change: { kind: 'everything' } };
+  if (scope === 'everything') return { kind: 'change', changes: [{ kind: 'everything' }] };
   const ids = parsePayload(payload);
   if (typeof ids === 'string') return { kind: 'malformed', problem: ids };
-  const { userId, organizationId } = ids;
-  if (scope !== 'organization' && userId === undefined) return { kind: 'malformed', problem: 'userId is missing' };
-  if (scope !== 'user' && organizationId === undefined) {
+  if (scope !== 'organization' && ids.userId === undefined) return { kind: 'malformed', problem: 'userId is missing' };
+  if (scope !== 'user' && ids.organizationId === undefined) {
     return { kind: 'malformed', problem: 'organizationId is missing' };
   }
-  if (scope === 'pair')
-    return { kind: 'change', change: { kind: scope, userId: userId ?? '', organizationId: organizationId ?? '' } };
-  if (scope === 'user') return { kind: 'change', change: { kind: scope, userId: userId ?? '' } };
-  return { kind: 'change', change: { kind: scope, organizationId: organizationId ?? '' } };
+  const users = spellingsOf(ids.userId ?? '');
+  const organizations = spellingsOf(ids.organizationId ?? '');
+  if (scope === 'user') return { kind: 'change', changes: users.map((userId) => ({ kind: scope, userId })) };
+  if (scope === 'organization') {
+    return { kind: 'change', changes: organizations.map((organizationId) => ({ kind: scope, organizationId })) };
+  }
+  return {
+    kind: 'change',
+    changes: users.flatMap((userId) =>
+      organizations.map((organizationId) => ({ kind: scope, userId, organizationId })),
+    ),
+  };
 };
 
 /** Whether a NATS subject pattern (`*` one token, `>` the rest) covers a subject. */

@@ -9,9 +9,9 @@ const parse = (subject: string, payload: unknown, prefix = 'betterauth') =>
   );
 
 const IDS = { userId: 'u', organizationId: 'o' };
-const pair = { kind: 'change', change: { kind: 'pair', ...IDS } };
-const user = { kind: 'change', change: { kind: 'user', userId: 'u' } };
-const organization = { kind: 'change', change: { kind: 'organization', organizationId: 'o' } };
+const pair = { kind: 'change', changes: [{ kind: 'pair', ...IDS }] };
+const user = { kind: 'change', changes: [{ kind: 'user', userId: 'u' }] };
+const organization = { kind: 'change', changes: [{ kind: 'organization', organizationId: 'o' }] };
 
 describe('parseEvent', () => {
   it.each([
@@ -23,7 +23,7 @@ describe('parseEvent', () => {
     ['organization.updated', organization],
     ['organization.deleted', organization],
     ['organization_role.changed', organization],
-    ['resync', { kind: 'change', change: { kind: 'everything' } }],
+    ['resync', { kind: 'change', changes: [{ kind: 'everything' }] }],
   ])('%s makes stale what the contract says', (name, expected) => {
     expect(eventNames).toContain(name);
     expect(parse(`betterauth.${name}`, { id: 'x', occurredAt: 'now', ...IDS })).toEqual(expected);
@@ -42,7 +42,20 @@ describe('parseEvent', () => {
   it('takes serial ids, which are numbers in JSON', () => {
     expect(parse('betterauth.user.updated', { userId: 7 })).toEqual({
       kind: 'change',
-      change: { kind: 'user', userId: '7' },
+      changes: [{ kind: 'user', userId: '7' }],
+    });
+  });
+
+  it('makes stale what is cached under any of the spellings that the ids may have', () => {
+    const [one, other] = ['A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'];
+    expect(parse('betterauth.member.removed', { userId: one, organizationId: '007' })).toEqual({
+      kind: 'change',
+      changes: [
+        { kind: 'pair', userId: one, organizationId: '007' },
+        { kind: 'pair', userId: one, organizationId: '7' },
+        { kind: 'pair', userId: other, organizationId: '007' },
+        { kind: 'pair', userId: other, organizationId: '7' },
+      ],
     });
   });
 
@@ -52,6 +65,11 @@ describe('parseEvent', () => {
     ['user.updated', {}],
     ['user.updated', { userId: '' }],
     ['user.updated', { userId: null }],
+    ['user.updated', { userId: ' \t' }],
+    ['user.updated', { userId: 'u\0' }],
+    ['user.updated', { userId: 7.5 }],
+    // Another one by the time it is read: JSON's numbers are doubles.
+    ['user.updated', '{"userId":9007199254740993}'],
     ['organization.deleted', { userId: 'u' }],
     ['user.updated', 'not json'],
     ['user.updated', '"text"'],
