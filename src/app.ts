@@ -20,7 +20,7 @@ import { createPolicyStore } from './policy-store/policy-store.ts';
 import { createHandlers } from './rpc/handlers.ts';
 import { createPageTokens } from './rpc/page-token.ts';
 import type { Logger } from './telemetry/log.ts';
-import { createMetrics, type Scrape } from './telemetry/metrics.ts';
+import type { Metrics, Scrape } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { startTraces } from './telemetry/traces.ts';
 import { databaseKeySource } from './token/database-keys.ts';
@@ -60,11 +60,11 @@ export interface App {
 
 /**
  * Builds the service. Nothing is connected and nothing listens before {@link App.prepare}.
- * @param scrapeAll Collects the metrics of all workers; null where this process is the only one.
+ * @param metrics Of this process.
+ * @param scrape What `/metrics` shows: the metrics of all workers, where there are several.
  */
-export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape | null): Promise<App> => {
+export const createApp = async (config: Config, log: Logger, metrics: Metrics, scrape: Scrape): Promise<App> => {
   const clock = systemClock;
-  const metrics = createMetrics();
   const observe = observers(log, metrics);
   const ttlMs = config.ttlSeconds * 1_000;
   const leaseMs = config.leaseSeconds * 1_000;
@@ -152,7 +152,7 @@ export const createApp = async (config: Config, log: Logger, scrapeAll: Scrape |
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,
   });
-  const doors = createDoors(config, dispatcher, scrapeAll ?? metrics.scrape);
+  const doors = createDoors(config, dispatcher, scrape);
 
   // events
   const startListening = () =>

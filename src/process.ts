@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { runService, type ServiceControl } from './service.ts';
 import { createLog, type Logger } from './telemetry/log.ts';
-import { METRICS_CONTENT_TYPE } from './telemetry/metrics.ts';
+import { createMetrics } from './telemetry/metrics.ts';
 import { clearStaleSocket } from './transport/address.ts';
 import { runPrimary } from './workers/primary.ts';
 import { createWorkerControl } from './workers/worker.ts';
@@ -45,7 +45,8 @@ const stopOnSignals = (log: Logger): AbortSignal => {
 
 const run = async (config: Config, log: Logger): Promise<number> => {
   if (cluster.isWorker) {
-    await runService(config, log, createWorkerControl(METRICS_CONTENT_TYPE));
+    const metrics = createMetrics();
+    await runService(config, log, metrics, createWorkerControl(metrics));
     return 0;
   }
   sayWhatIsMissing(config, log);
@@ -53,14 +54,16 @@ const run = async (config: Config, log: Logger): Promise<number> => {
   const stopping = stopOnSignals(log);
   const workers = config.workers === 0 ? availableParallelism() : config.workers;
   if (workers > 1) return runPrimary(workers, stopping, log);
+  const metrics = createMetrics();
   const control: ServiceControl = {
     stopping,
+    scrape: metrics.scrape,
     serving: (addresses, setServing) => {
       setServing(true);
       log.info(addresses, 'serving');
     },
   };
-  await runService(config, log, control);
+  await runService(config, log, metrics, control);
   return 0;
 };
 

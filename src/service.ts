@@ -4,7 +4,7 @@ import { type App, createApp } from './app.ts';
 import type { Config } from './config.ts';
 import { describeError } from './errors.ts';
 import type { Logger } from './telemetry/log.ts';
-import type { Scrape } from './telemetry/metrics.ts';
+import type { Metrics, Scrape } from './telemetry/metrics.ts';
 
 /** How long calls are still taken after NOT_SERVING, so that balancers hear of it before the doors close. */
 const LAME_DUCK_MS = 1_000;
@@ -17,8 +17,8 @@ export interface ServiceControl {
   readonly stopping: AbortSignal;
   /** Called when the doors are open and PostgreSQL can be read; `setServing` tells whoever asks the doors for health. */
   serving(addresses: Readonly<Record<string, string>>, setServing: (serving: boolean) => void): void;
-  /** The metrics of all workers; absent where there is only one process. */
-  readonly scrape?: Scrape;
+  /** The metrics of the process, or of all workers. */
+  readonly scrape: Scrape;
 }
 
 /** Waits until PostgreSQL can be read; the doors are open meanwhile and say NOT_SERVING. */
@@ -39,9 +39,14 @@ const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promis
  * Serves until `control.stopping` aborts.
  * @throws when the policy or the database's schema cannot be used, or an address cannot be listened on.
  */
-export const runService = async (config: Config, log: Logger, control: ServiceControl): Promise<void> => {
+export const runService = async (
+  config: Config,
+  log: Logger,
+  metrics: Metrics,
+  control: ServiceControl,
+): Promise<void> => {
   const { stopping } = control;
-  const app = await createApp(config, log, control.scrape ?? null);
+  const app = await createApp(config, log, metrics, control.scrape);
   const stopped = new Promise<void>((resolve) => {
     stopping.addEventListener('abort', () => resolve(), { once: true });
     if (stopping.aborted) resolve();

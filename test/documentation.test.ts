@@ -8,6 +8,7 @@ import { Reason } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { ConfigError, loadConfig } from '../src/config.ts';
 import { eventNames } from '../src/events/subjects.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
+import { createWorkerMetrics } from '../src/telemetry/worker-metrics.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');
@@ -65,7 +66,7 @@ it('docs/operations.md names exactly the metrics that there are', async () => {
   const metrics = createMetrics();
   // Every value that is asked for at a scrape.
   metrics.observe(new Proxy({} as Parameters<typeof metrics.observe>[0], { get: () => () => 0 }));
-  const { text } = await metrics.scrape();
+  const text = (await metrics.scrape()).text + (await createWorkerMetrics().text(new Set(), 2));
   const there = [...text.matchAll(/^# HELP (assent_\w+)/gm)].map(([, name]) => name);
   expect(
     namesInTables('docs/operations.md')

@@ -1,6 +1,5 @@
 /** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operations.md. */
-import cluster from 'node:cluster';
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The names of google.rpc.Code, by number. */
 const CODE_NAMES: readonly string[] = [
@@ -41,24 +40,23 @@ export interface Metrics {
     readonly lagMs: () => number;
   }) => void;
   readonly scrape: Scrape;
+  /** The values of all metrics, for another process to sum up. */
+  readonly snapshot: () => Promise<MetricsSnapshot>;
 }
+
+/** What prom-client can aggregate; plain data. */
+export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 /** Prometheus' text format and its content type. */
 export type Scrape = () => Promise<{ readonly text: string; readonly contentType: string }>;
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** The metrics of all workers together; called in the primary process. */
-export const aggregateMetrics = async (): Promise<string> => new AggregatorRegistry().clusterMetrics();
-
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Creates the metrics in a registry of their own. */
 export const createMetrics = (): Metrics => {
   const registry = new Registry();
-  // Within a worker: what the primary process is given when it collects. Elsewhere it changes nothing.
-  AggregatorRegistry.setRegistries(registry);
-  if (cluster.isWorker) new AggregatorRegistry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> =>
@@ -172,6 +170,7 @@ export const createMetrics = (): Metrics => {
         },
       });
     },
-    scrape: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
+    scrape: async () => ({ text: await registry.metrics(), contentType: METRICS_CONTENT_TYPE }),
+    snapshot: () => registry.getMetricsAsJSON(),
   };
 };

@@ -5,7 +5,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../telemetry/log.ts';
-import { aggregateMetrics } from '../telemetry/metrics.ts';
+import { createCollector } from './collector.ts';
 import { isOurs, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
 /** A worker that dies at once would be started again thousands of times a second. */
@@ -28,6 +28,7 @@ export const runPrimary = async (count: number, stopping: AbortSignal, log: Logg
   let whole = false;
   let exitCode = 0;
   const ended = Promise.withResolvers<void>();
+  const collector = createCollector(send);
   const workers = (): readonly Worker[] =>
     Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
 
@@ -59,15 +60,14 @@ export const runPrimary = async (count: number, stopping: AbortSignal, log: Logg
       return;
     }
     const { id } = message;
-    aggregateMetrics().then(
-      (text) => send(worker, { type: 'assent:scraped', id, text }),
-      () => send(worker, { type: 'assent:scraped', id, text: null }),
-    );
+    if (message.type === 'assent:told') collector.answered(worker, id, message.metrics);
+    else void collector.collect(workers(), count).then((text) => send(worker, { type: 'assent:scraped', id, text }));
   };
   const start = (): void => {
     const worker = cluster.fork();
     worker.on('message', (message: unknown) => onMessage(worker, message));
     worker.once('exit', (code, signal) => {
+      collector.ended(worker);
       const hadServed = serving.delete(worker.id);
       if (stopping.aborted || exitCode !== 0) {
         if (workers().length === 0) ended.resolve();

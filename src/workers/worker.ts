@@ -1,19 +1,26 @@
 /** A worker's side of the primary process. */
 import type { ServiceControl } from '../service.ts';
+import { METRICS_CONTENT_TYPE, type Metrics } from '../telemetry/metrics.ts';
+import { within } from '../within.ts';
 import { isOurs, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
-const SCRAPE_TIMEOUT_MS = 6_000;
+/** Longer than the primary process waits for the other workers. */
+const SCRAPE_TIMEOUT_MS = 4_000;
 
 const send = (message: WorkerMessage): void => {
-  process.send?.(message);
+  // A primary that is gone hears nothing; `disconnect` tells of it.
+  process.send?.(message, undefined, undefined, () => {});
 };
 
 /** Control by the primary: it stops the worker, says whether the whole serves, and collects the metrics of all. */
-export const createWorkerControl = (contentType: string): ServiceControl => {
+export const createWorkerControl = (metrics: Metrics): ServiceControl => {
   const stopping = new AbortController();
-  const scrapes = new Map<number, (text: string | null) => void>();
+  const scrapes = new Map<number, (text: string) => void>();
   let lastScrape = 0;
   let onWhole = (_serving: boolean): void => {};
+  const tell = (id: number): void => {
+    void metrics.snapshot().then((snapshot) => send({ type: 'assent:told', id, metrics: snapshot }));
+  };
 
   // Signals of a terminal reach every process of the group; the primary decides for all.
   process.on('SIGINT', () => {});
@@ -24,6 +31,7 @@ export const createWorkerControl = (contentType: string): ServiceControl => {
     if (!isOurs<PrimaryMessage>(message)) return;
     if (message.type === 'assent:stop') stopping.abort();
     else if (message.type === 'assent:whole') onWhole(message.serving);
+    else if (message.type === 'assent:tell') tell(message.id);
     else scrapes.get(message.id)?.(message.text);
   });
 
@@ -33,18 +41,18 @@ export const createWorkerControl = (contentType: string): ServiceControl => {
       onWhole = setServing;
       send({ type: 'assent:serving', addresses });
     },
-    scrape: () =>
-      new Promise((resolve, reject) => {
-        lastScrape += 1;
-        const id = lastScrape;
-        const timer = setTimeout(() => scrapes.get(id)?.(null), SCRAPE_TIMEOUT_MS);
-        scrapes.set(id, (text) => {
-          clearTimeout(timer);
-          scrapes.delete(id);
-          if (text === null) reject(new Error('the metrics of the workers could not be collected'));
-          else resolve({ text, contentType });
-        });
-        send({ type: 'assent:scrape', id });
-      }),
+    scrape: async () => {
+      lastScrape += 1;
+      const id = lastScrape;
+      const { promise, resolve } = Promise.withResolvers<string>();
+      scrapes.set(id, resolve);
+      send({ type: 'assent:scrape', id });
+      try {
+        const late = () => new Error('the primary process does not answer');
+        return { text: await within(SCRAPE_TIMEOUT_MS, promise, late), contentType: METRICS_CONTENT_TYPE };
+      } finally {
+        scrapes.delete(id);
+      }
+    },
   };
 };

@@ -103,6 +103,44 @@ it.concurrent('a worker that cannot be replaced as yet costs the others nothing;
   expect(died.map(({ code, signal }) => signal ?? code)).toEqual(['SIGKILL', ...Array(died.length - 1).fill(1)]);
 });
 
+it.concurrent('the metrics are there while a worker is stuck, and no count goes down, nor when it dies', async () => {
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+  const get = async (path: string): Promise<string> =>
+    // A connection of its own for each: they are shared out in turn.
+    (await fetch(`${assent.httpUrl}${path}`, { headers: { connection: 'close' } })).text();
+  // Of two connections a worker that is stuck is given one at most.
+  const scrape = async (): Promise<ReadonlyMap<string, number>> => {
+    const text = await Promise.any([get('/metrics'), get('/metrics')]);
+    const lines = text.split('\n').map((line) => /^(\S+) (\S+)$/.exec(line) ?? []);
+    return new Map(lines.map(([, name = '', value]) => [name, Number(value)]));
+  };
+  const ask = { method: 'POST', headers: { 'content-type': 'application/json', connection: 'close' }, body: '{}' };
+  const counted = 'assent_requests_total{method="VerifyToken",code="INVALID_ARGUMENT"}';
+  try {
+    for (let call = 0; call < 20; call += 1)
+      await fetch(`${assent.httpUrl}/assent.auth.v1.AuthService/VerifyToken`, ask);
+    const before = await scrape();
+    expect(before.get(counted)).toBe(20);
+    expect(before.get('assent_workers{state="answering"}')).toBe(2);
+    expect(before.get('assent_workers{state="silent"}')).toBe(0);
+
+    const [stuck = 0] = childrenOf(assent.pid ?? 0);
+    process.kill(stuck, 'SIGSTOP');
+    const during = await scrape();
+    expect(during.get(counted)).toBe(20);
+    expect(during.get('assent_workers{state="answering"}')).toBe(1);
+    expect(during.get('assent_workers{state="silent"}')).toBe(1);
+
+    process.kill(stuck, 'SIGKILL');
+    await until('another worker answers', async () => (await scrape()).get('assent_workers{state="answering"}') === 2);
+    const after = await scrape();
+    expect(after.get(counted)).toBe(20);
+    expect(after.get('assent_request_duration_seconds_count{method="VerifyToken"}')).toBe(20);
+  } finally {
+    expect(await assent.stop()).toMatchObject({ code: 0 });
+  }
+});
+
 it.concurrent('workers whose primary process is gone end as well', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const workers = childrenOf(assent.pid ?? 0);

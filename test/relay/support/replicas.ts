@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 import { type App, createApp } from '../../../src/app.ts';
 import { loadConfig } from '../../../src/config.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { TEST_SECRET } from '../../support/monolith.ts';
 import { until } from '../../support/until.ts';
 
@@ -45,7 +46,8 @@ export const startReplicas = async (environment: Readonly<Record<string, string>
     rmSync(folder, { recursive: true });
   });
   for (let index = 0; index < 3; index += 1) {
-    const app = await createApp(config, createLog('silent'), null);
+    const metrics = createMetrics();
+    const app = await createApp(config, createLog('silent'), metrics, metrics.scrape);
     apps.push(app);
     if (!(await app.prepare())) throw new Error('PostgreSQL is away');
     for (const { name, door } of app.doors) {
