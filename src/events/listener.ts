@@ -59,8 +59,7 @@ export const createListener = (options: ListenerOptions): Listener => {
       const common: SessionOptions = { ...options, sink, connection, applier, signal };
       if (await hasJetStream(connection)) await listenToStream(common, position);
       else {
-        // The sink will count by other numbers: a stream that is found later is listened to as at the start.
-        Object.assign(position, createStreamPosition());
+        position.afterCore = true;
         await listenToCore(common);
       }
     } finally {

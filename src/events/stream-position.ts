@@ -11,9 +11,14 @@ export interface StreamPosition {
   applied: number;
   /** When the stream took the message `applied`; null where that was never told. */
   takenAt: string | null;
+  /** Whether core NATS was listened to since: what it told is not in the stream. */
+  afterCore: boolean;
 }
 
-export const createStreamPosition = (): StreamPosition => ({ stream: '', epoch: '', applied: 0, takenAt: null });
+export const createStreamPosition = (): StreamPosition => ({
+  ...{ stream: '', epoch: '', applied: 0 },
+  ...{ takenAt: null, afterCore: false },
+});
 
 /** Tells a stream from one of the same name that was made later. */
 export const identity = (info: StreamInfo): string => `js:${info.config.name}:${info.created}`;
@@ -21,8 +26,11 @@ export const identity = (info: StreamInfo): string => `js:${info.config.name}:${
 /** When the stream took its last message. */
 export const lastTakenAt = ({ state }: StreamInfo): string | null => nanosecondsOf(state.last_ts);
 
-/** How to go on: from the next message, after a gap, in a history that differs from the one heard, or as at the start. */
-export type Plan = 'resume' | 'gap' | 'rolled back' | 'anew';
+/**
+ * How to go on: from the next message, after a gap, in a history that differs from the one heard, as at the start, or as at
+ * the start with numbers that do not tell what was read before an event of core NATS.
+ */
+export type Plan = 'resume' | 'gap' | 'rolled back' | 'anew' | 'after core NATS';
 
 const NO_MESSAGE = 10037;
 
@@ -45,6 +53,7 @@ export const planSession = async (
   position: StreamPosition,
   info: StreamInfo,
 ): Promise<Plan> => {
+  if (position.afterCore) return 'after core NATS';
   if (position.stream !== identity(info)) return 'anew';
   const { last_seq } = info.state;
   if (last_seq < position.applied) return 'rolled back';

@@ -45,8 +45,10 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const begin = (floor: number, takenAt: string | null): void => {
     begun = true;
     position.stream = identity(info);
-    // Numbers of a history that was rolled back are used again: those of before mean nothing any more.
-    position.epoch = plan === 'rolled back' ? `${position.stream}~${randomUUID()}` : position.stream;
+    // Numbers of a history that was rolled back are used again, and no number tells what was read before an event of core
+    // NATS: those of before mean nothing any more.
+    position.epoch = plan === 'anew' ? position.stream : `${position.stream}~${randomUUID()}`;
+    position.afterCore = false;
     moveTo(floor, takenAt);
     sink.begin(position.epoch, floor);
   };

@@ -224,6 +224,41 @@ describe('without JetStream', () => {
     }
   });
 
+  it('trusts nothing from before once JetStream is back: what it heard meanwhile is not in the stream', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
+    const file = join(folder, 'nats.conf');
+    const configure = (jetstream: boolean) =>
+      writeFile(file, jetstream ? `jetstream { store_dir: ${JSON.stringify(folder)} }\n` : 'debug: false\n');
+    await configure(true);
+    const own = await startNats({ jetstream: false, args: ['-c', file] });
+    try {
+      const publishTo = async (userId: string): Promise<void> => {
+        const client = await connect({ servers: own.url });
+        client.publish('betterauth.user.updated', encode({ userId }));
+        await client.flush();
+        await client.close();
+      };
+      const ear = await listen(own.url);
+      await publishTo('u');
+      await applied(ear, 1);
+      const before = ear.positions.stamp();
+      await configure(false);
+      await own.restart();
+      await until('core NATS', () => ear.positions.stamp().epoch.startsWith('core:') && ear.positions.hearing());
+      await publishTo('v');
+      await applied(ear, 1);
+      await configure(true);
+      await own.restart();
+      await until('the stream', () => ear.positions.stamp().epoch.startsWith('js:') && ear.positions.hearing());
+      expect(ear.positions.stamp().seq).toBe(before.seq);
+      expect(ear.positions.current(before, 'v', null)).toBe(false);
+    } finally {
+      await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
+      await own.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   it('goes over to the stream, in a new epoch, when the server has JetStream later', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
     const file = join(folder, 'nats.conf');
