@@ -15,7 +15,14 @@ import { errorReason, errorStatus } from './errors.ts';
 import { batchMessage, batchResultMessage } from './messages.ts';
 import type { Services } from './services.ts';
 
-const MAX_CHECKS = 500;
+export const MAX_CHECKS = 500;
+
+/** @throws {AssentError} INVALID_ARGUMENT unless a batch may have so many checks. */
+export const refuseCount = (checks: number): void => {
+  if (checks > 0 && checks <= MAX_CHECKS) return;
+  const has = checks === 0 ? 'none' : 'more';
+  throw invalidArgument('checks', `must have 1 to ${MAX_CHECKS} checks; this request has ${has}.`);
+};
 
 /** Distinct tokens that are verified before others have their turn: each may take the event loop for 70 us. */
 const TOKENS_IN_ONE_TURN = 8;
@@ -55,9 +62,7 @@ export const batchCheckPermissions = (
   onDefect: (error: unknown) => void,
 ): BatchCheckPermissionsResponse | Promise<BatchCheckPermissionsResponse> => {
   const { checks } = request;
-  if (checks.length === 0 || checks.length > MAX_CHECKS) {
-    throw invalidArgument('checks', `must have 1 to ${MAX_CHECKS} checks; this request has ${checks.length}.`);
-  }
+  refuseCount(checks.length);
   const verifier = verifyOnce(services.verifier);
   const results: BatchCheckPermissionsResult[] = [];
   const waiting: Promise<void>[] = [];

@@ -5,7 +5,7 @@
 import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { undecodable } from '../errors.ts';
+import { AssentError, undecodable } from '../errors.ts';
 import { type ErrorStatus, errorStatus } from '../rpc/errors.ts';
 import type { Handlers } from '../rpc/handlers.ts';
 import type { EndTrace, TraceCall } from '../telemetry/traces.ts';
@@ -96,7 +96,7 @@ const decoded = (decode: () => Message): Message => {
   try {
     return decode();
   } catch (cause) {
-    throw undecodable(cause);
+    throw cause instanceof AssentError ? cause : undecodable(cause);
   }
 };
 

@@ -3,8 +3,9 @@
  * each call and sends the status only when the message has been written, in a write of its own: that took a tenth of the
  * CPU of a hit in memory (docs/performance.md).
  */
-import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type Message, toBinary } from '@bufbuild/protobuf';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
+import { decodeRequest } from '../rpc/decode.ts';
 import { Code } from '../rpc/errors.ts';
 import type { AdmittedCall, Call, Dispatcher, Method, Outcome } from './dispatch.ts';
 import { grpcError } from './grpc-error.ts';
@@ -68,7 +69,7 @@ class UnaryCall implements Listener, Call {
     const { input, output } = this.#method;
     const outcome = this.#dispatcher.run(
       admitted,
-      () => fromBinary(input, request),
+      () => decodeRequest(input, request),
       (response) => encode(output, response),
     );
     // grpc-js answers DEADLINE_EXCEEDED itself when a deadline passes and drops what comes after it.

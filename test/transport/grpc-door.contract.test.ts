@@ -307,6 +307,15 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
       const bytes = Buffer.from(String(headers['grpc-status-details-bin']), 'base64');
       expect(fromBinary(StatusSchema, bytes).code).toBe(3);
     });
+
+    it('of a batch of too many checks: refused before it is decoded', async () => {
+      const path = { ':path': '/assent.auth.v1.AuthService/BatchCheckPermissions' };
+      // Two bytes each; the last one ends too soon, which only who decodes the message finds.
+      const empty = Buffer.alloc(2 * 501).fill(Buffer.of(0x0a, 0));
+      const { headers } = await rawCall(door.url, { headers: path, pieces: [frame(Buffer.of(...empty, 0x0a, 5))] });
+      expect(headers).toMatchObject({ 'grpc-status': '3' });
+      expect(decodeURIComponent(String(headers['grpc-message']))).toMatch(/^checks: must have 1 to 500 checks/);
+    });
   });
 
   describe('compression', () => {

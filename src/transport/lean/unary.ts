@@ -1,5 +1,6 @@
 /** The service's own methods: one message in, one message out. */
-import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type Message, toBinary } from '@bufbuild/protobuf';
+import { decodeRequest } from '../../rpc/decode.ts';
 import type { Dispatcher, Method, Outcome } from '../dispatch.ts';
 import { Exchange, type ExchangeObserver } from './exchange.ts';
 import { frameOf } from './framing.ts';
@@ -37,7 +38,7 @@ export const serveUnary = (dispatcher: Dispatcher, method: Method): Serve => {
     }
     readOneMessage(exchange, (message) => {
       exchange.handled();
-      const outcome = dispatcher.run(admitted, () => fromBinary(method.input, message), encode);
+      const outcome = dispatcher.run(admitted, () => decodeRequest(method.input, message), encode);
       if (outcome instanceof Promise) outcome.then(answer).catch((error: unknown) => exchange.fail(error));
       else answer(outcome);
     });

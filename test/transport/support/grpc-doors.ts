@@ -1,6 +1,7 @@
 /** The two gRPC doors around the same dispatcher, whose handlers do what the permission asked for says. */
 import { create } from '@bufbuild/protobuf';
 import {
+  BatchCheckPermissionsResponseSchema,
   type CheckPermissionRequest,
   type CheckPermissionResponse,
   CheckPermissionResponseSchema,
@@ -82,7 +83,10 @@ export const openDoor = async (
     }
   };
   const dispatcher = createDispatcher({
-    handlers: { checkPermission } as unknown as Handlers,
+    handlers: {
+      checkPermission,
+      batchCheckPermissions: () => create(BatchCheckPermissionsResponseSchema),
+    } as unknown as Handlers,
     gate: () => {},
     replica: 'replica-1',
     position: () => 'epoch:7',
