@@ -1,14 +1,15 @@
 /** The HTTP door, on connect-node: Connect, gRPC-Web and gRPC, and the plain pages for probes and metrics. */
 import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Message } from '@bufbuild/protobuf';
+import { type Message, toBinary, toJson } from '@bufbuild/protobuf';
 import { Code, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import type { Address, Config } from '../config.ts';
+import { BINARY_OPTIONS } from '../rpc/decode.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { formatAddress } from './address.ts';
 import { createConnectAdapter, type NodeHandler, reached } from './connect-adapter.ts';
 import { connectError } from './connect-error.ts';
-import { type AdmittedCall, type Call, type Dispatcher, methods } from './dispatch.ts';
+import { type AdmittedCall, type Call, type Dispatcher, type Method, methods } from './dispatch.ts';
 import { clientCertificates, type Door, HTTP2_OPTIONS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
 import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
@@ -64,15 +65,27 @@ const requestGate = (dispatcher: Dispatcher) => (context: HandlerContext) => {
 };
 
 const ignore = (): void => {};
-const asIs = (response: Message): Message => response;
+
+/**
+ * Makes sure of an answer while its call is not counted yet: connect encodes when it has been, and would count as OK and tell
+ * in its own words what cannot be encoded.
+ */
+const encodable =
+  ({ output }: Method, json: boolean) =>
+  (response: Message): Message => {
+    if (json) toJson(output, response, JSON_OPTIONS);
+    else toBinary(output, response);
+    return response;
+  };
 
 const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown, context: HandlerContext) => {
   reached(context);
   const { signal } = context;
   const admitted = context.values.get(admittedCall);
   if (admitted === null) throw new Error('connect asked the handler without the gate');
-  // connect-node has decoded it, by the descriptor of the route, which is the method's, and encodes what it is given.
-  const running = dispatcher.run(admitted, () => request as Message, asIs);
+  const json = context.responseHeader.get('content-type')?.includes('json') === true;
+  // connect-node has decoded it, by the descriptor of the route, which is the method's.
+  const running = dispatcher.run(admitted, () => request as Message, encodable(admitted.method, json));
   const outcome = running instanceof Promise ? await orAborted(running, signal) : running;
   if (outcome.ok) return outcome.answer;
   throw connectError(outcome.status);
@@ -111,6 +124,7 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
     },
     readMaxBytes: MAX_MESSAGE_BYTES,
     maxTimeoutMs: MAX_TIMEOUT_MS,
+    binaryOptions: BINARY_OPTIONS,
     jsonOptions: JSON_OPTIONS,
   });
   const handler: NodeHandler = (request, response) => {

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CheckPermissionResponseSchema } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Handlers } from '../../src/rpc/handlers.ts';
 import { createDispatcher } from '../../src/transport/dispatch.ts';
 import { type Door, KEEPALIVE } from '../../src/transport/door.ts';
@@ -26,7 +28,7 @@ beforeEach(async () => {
   defects = [];
   const checkPermission = () => {
     asked += 1;
-    return {};
+    return create(CheckPermissionResponseSchema);
   };
   const dispatcher = createDispatcher({
     handlers: { checkPermission } as unknown as Handlers,

@@ -1,0 +1,83 @@
+/** What the HTTP door makes of a call, in each of the protocols that it speaks. */
+import { create, type Message } from '@bufbuild/protobuf';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  AuthService,
+  CheckPermissionRequestSchema,
+  CheckPermissionResponseSchema,
+} from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
+import type { Handlers } from '../../src/rpc/handlers.ts';
+import { createDispatcher } from '../../src/transport/dispatch.ts';
+import { type Door, KEEPALIVE } from '../../src/transport/door.ts';
+import { createHttpDoor } from '../../src/transport/http-door.ts';
+
+let door: Door;
+let url = '';
+let asked: Message[];
+let counted: number[];
+let defects: unknown[];
+
+beforeEach(async () => {
+  [asked, counted, defects] = [[], [], []];
+  const checkPermission = (request: Message & { permission: string }) => {
+    asked.push(request);
+    const response = create(CheckPermissionResponseSchema, { grantedBy: request.permission });
+    if (!request.permission.startsWith('unencodable')) return response;
+    // Binary has no half a second, and JSON no nanosecond before one.
+    Object.assign(response, { computedAt: { $typeName: 'google.protobuf.Timestamp', seconds: 0.5, nanos: -1 } });
+    return request.permission.endsWith('later') ? Promise.resolve(response) : response;
+  };
+  const dispatcher = createDispatcher({
+    handlers: { checkPermission } as unknown as Handlers,
+    gate: () => {},
+    replica: 'r',
+    position: () => 'e:0',
+    onCall: (_method, code) => counted.push(code),
+    onDefect: (error) => defects.push(error),
+    traceCall: null,
+  });
+  const metrics = async () => ({ text: '', contentType: 'text/plain' });
+  const address = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
+  door = createHttpDoor({ address, tls: null, dispatcher, metrics, keepalive: KEEPALIVE });
+  url = `http://${await door.listen()}`;
+});
+afterEach(() => door.stop(100));
+
+const common = () => ({ baseUrl: url, httpVersion: '1.1' as const });
+const PROTOCOLS = [
+  ['JSON', () => createConnectTransport({ ...common(), useBinaryFormat: false })],
+  ['Connect', () => createConnectTransport({ ...common(), useBinaryFormat: true })],
+  ['gRPC-Web', () => createGrpcWebTransport({ ...common(), useBinaryFormat: true })],
+  ['gRPC-Web with JSON', () => createGrpcWebTransport({ ...common(), useBinaryFormat: false })],
+  ['gRPC', () => createGrpcTransport({ baseUrl: url })],
+  ['gRPC with JSON', () => createGrpcTransport({ baseUrl: url, useBinaryFormat: false })],
+] as const;
+
+describe.each(PROTOCOLS)('by %s', (_, createTransport) => {
+  it.each(['now', 'later'])('an answer that cannot be encoded counts as what is sent, %s', async (when) => {
+    const client = createClient(AuthService, createTransport());
+    const error = await client.checkPermission({ permission: `unencodable:${when}` }).catch(ConnectError.from);
+    // In the words that every defect is told in, and with its details.
+    expect(error).toMatchObject({
+      code: Code.Internal,
+      rawMessage: 'Internal error: see the log of the service.',
+    });
+    expect((error as ConnectError).findDetails(ErrorInfoSchema)).toMatchObject([{ reason: 'INTERNAL' }]);
+    expect(counted).toEqual([13]);
+    expect(defects).toHaveLength(1);
+    expect(await client.checkPermission({ permission: 'a:b' })).toMatchObject({ grantedBy: 'a:b' });
+    expect(counted).toEqual([13, 0]);
+  });
+
+  it('what the message does not know is not kept', async () => {
+    const unknown = { no: 15, wireType: 0, data: Uint8Array.of(1) };
+    const request = create(CheckPermissionRequestSchema, { permission: 'a:b' });
+    request.$unknown = [unknown];
+    await createClient(AuthService, createTransport()).checkPermission(request);
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).not.toHaveProperty('$unknown');
+  });
+});
