@@ -21,8 +21,8 @@ export interface EventObserver {
     outcome: 'applied' | 'malformed' | 'unknown',
     detail: { readonly subject: string; readonly problem?: string },
   ): void;
-  /** How far behind the stream this process is. */
-  lag(messages: number): void;
+  /** How far behind the stream this process is; null where it is not known, as without a stream. */
+  lag(messages: number | null): void;
   /** The state of the ear changed. */
   state(state: 'listening' | 'deaf', detail: string): void;
 }

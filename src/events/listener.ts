@@ -66,6 +66,7 @@ export const createListener = (options: ListenerOptions): Listener => {
       // From here on its messages are another session's to hear: a late one must not be taken for one of the next.
       ended.abort(new Error('the session ended'));
       applier.flush();
+      options.observer.lag(null);
       live = null;
       await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);
     }

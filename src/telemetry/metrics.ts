@@ -26,7 +26,8 @@ export interface Metrics {
   readonly call: (method: string, code: number, seconds: number) => void;
   readonly decision: (reason: string, source: string) => void;
   readonly event: (outcome: string) => void;
-  readonly eventLag: (messages: number) => void;
+  /** Null while it is not known: the metric then has no value, rather than the last one. */
+  readonly eventLag: (messages: number | null) => void;
   readonly redisError: (operation: string) => void;
   readonly redisRefused: (reason: string) => void;
   readonly databaseFault: () => void;
@@ -106,10 +107,12 @@ export const createMetrics = (): Metrics => {
   const events = counter('assent_events_total', 'Events by outcome: applied, malformed, unknown.', ['outcome']);
   const lag = new Gauge({
     name: 'assent_events_lag_messages',
-    help: 'Messages of the stream not yet applied.',
+    help: 'Messages of the stream not yet applied; without a value while no stream is heard.',
     aggregator: 'max',
     registers,
   });
+  // It would begin as 0.
+  lag.remove();
   const redisErrors = counter('assent_redis_errors_total', 'Redis commands that failed, by operation.', ['operation']);
   const redisRefused = counter(
     'assent_redis_refused_total',
@@ -134,7 +137,7 @@ export const createMetrics = (): Metrics => {
     },
     decision: decisions,
     event: (outcome) => events.inc({ outcome }),
-    eventLag: (messages) => lag.set(messages),
+    eventLag: (messages) => (messages === null ? lag.remove() : lag.set(messages)),
     redisError: (operation) => redisErrors.inc({ operation }),
     redisRefused: (reason) => redisRefused.inc({ reason }),
     databaseFault: () => databaseFaults.inc(),

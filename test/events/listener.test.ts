@@ -44,6 +44,8 @@ interface Ear {
   readonly positions: Positions;
   readonly outcomes: string[];
   readonly states: string[];
+  /** What was last said of how far behind it is. */
+  lag(): number | null | undefined;
 }
 const listen = async (url = server.url, windowMs = WINDOW_MS, clock = systemClock): Promise<Ear> => {
   const positions = createPositions({
@@ -54,6 +56,7 @@ const listen = async (url = server.url, windowMs = WINDOW_MS, clock = systemCloc
   });
   const outcomes: string[] = [];
   const states: string[] = [];
+  let lag: number | null | undefined;
   const listener = createListener({
     url,
     stream: STREAM,
@@ -64,13 +67,15 @@ const listen = async (url = server.url, windowMs = WINDOW_MS, clock = systemCloc
     clock,
     observer: {
       event: (outcome) => outcomes.push(outcome),
-      lag: () => {},
+      lag: (messages) => {
+        lag = messages;
+      },
       state: (state, detail) => states.push(`${state}: ${detail}`),
     },
   });
   listeners.push(listener);
   await listener.readyWithin(5_000);
-  return { positions, outcomes, states };
+  return { positions, outcomes, states, lag: () => lag };
 };
 const publish = async (name: string, payload: unknown = { userId: 'u', organizationId: 'o' }): Promise<number> =>
   (await js.publish(`betterauth.${name}`, encode(payload))).seq;
@@ -168,10 +173,12 @@ describe('a listener', () => {
     const proxy = await startProxy(Number(new URL(server.url).port));
     const ear = await listen(through(server.url, proxy));
     const { epoch } = ear.positions.stamp();
+    await until('it is known how far behind it is', () => ear.lag() === 0);
     proxy.setMode('stall');
     const seq = await publish('user.updated');
     await until('the lease to run out', () => !ear.positions.hearing());
     expect(ear.positions.stamp().seq).toBeLessThan(seq);
+    await until('it is not known any more', () => ear.lag() === null);
     proxy.cut();
     proxy.setMode('pass');
     await until('hearing again', () => ear.positions.hearing());
@@ -245,6 +252,7 @@ describe('without JetStream', () => {
       await configure(false);
       await own.restart();
       await until('core NATS', () => ear.positions.stamp().epoch.startsWith('core:') && ear.positions.hearing());
+      expect(ear.lag()).toBeNull();
       await publishTo('v');
       await applied(ear, 1);
       await configure(true);

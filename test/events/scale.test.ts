@@ -54,6 +54,7 @@ const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } 
         outcomes[outcome] += 1;
       },
       lag: (messages) => {
+        if (messages === null) return;
         lag.last = messages;
         lag.most = Math.max(lag.most, messages);
       },

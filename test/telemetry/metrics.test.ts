@@ -25,3 +25,15 @@ it('counts calls and decisions by their labels, and goes on counting from one sc
   ]);
   expect(text).toContain('assent_request_duration_seconds_count{method="CheckPermission"} 4');
 });
+
+it('says nothing of how far behind the stream a process is while nobody knows', async () => {
+  const metrics = createMetrics();
+  const said = async () => (await metrics.scrape()).text.match(/^assent_events_lag_messages.*$/m)?.[0];
+  expect(await said()).toBeUndefined();
+  metrics.eventLag(3);
+  expect(await said()).toBe('assent_events_lag_messages 3');
+  metrics.eventLag(null);
+  expect(await said()).toBeUndefined();
+  metrics.eventLag(0);
+  expect(await said()).toBe('assent_events_lag_messages 0');
+});

@@ -4,10 +4,10 @@ import { createMetrics, type MetricsSnapshot } from '../../src/telemetry/metrics
 import { createWorkerMetrics } from '../../src/telemetry/worker-metrics.ts';
 
 /** What a worker tells that has done everything `times`. */
-const told = async (times: number, hearing: boolean): Promise<MetricsSnapshot> => {
+const told = async (times: number, hearing: boolean, lag: number | null = times): Promise<MetricsSnapshot> => {
   const metrics = createMetrics();
   metrics.observe({ memoryEntries: () => times, hearing: () => hearing, lagMs: () => times * 1_000 });
-  metrics.eventLag(times);
+  metrics.eventLag(lag);
   metrics.badDynamicRoles(times);
   for (let time = 0; time < times; time += 1) {
     metrics.call('GetUser', 0, 0.25);
@@ -85,4 +85,14 @@ it('of a worker that does not answer its counts stay, and of one that has ended;
   const text = await metrics.text(new Set(), 4);
   expect(ours(text)).toEqual({ ...counted(15), ...workers(0, 4) });
   expect(text).toContain('assent_request_duration_seconds_bucket{le="0.1",method="GetUser"} 0');
+});
+
+it('how far behind the stream they are is told of those that know it', async () => {
+  const metrics = createWorkerMetrics();
+  metrics.take(1, await told(1, true, 0));
+  metrics.take(2, await told(1, false, null));
+  const lag = async (...workers: readonly number[]) =>
+    ours(await metrics.text(new Set(workers), 2))['assent_events_lag_messages'];
+  expect(await lag(1, 2)).toBe(0);
+  expect(await lag(2)).toBeUndefined();
 });
