@@ -3,6 +3,7 @@
  * the Host header, and a client that sends none, or one that is no host, would end the process. It also leaves requests
  * that connect cannot decode to connect, which answers INTERNAL to bad protobuf and gives no details for anything.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   Code,
   ConnectError,
@@ -21,6 +22,7 @@ import {
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
 import { explainRefusal } from './connect-refusal.ts';
+import { isBeyondTimers, parseTimeout } from './deadline.ts';
 
 /** Answers a request of either version of HTTP. */
 export type NodeHandler = ReturnType<typeof connectNodeAdapter>;
@@ -40,6 +42,19 @@ const progress = createContextKey({ reached: false });
 /** Notes that a call came as far as its handler, or the gate in front of it: its answer is not connect's own. */
 export const reached = (context: HandlerContext): void => {
   context.values.get(progress).reached = true;
+};
+
+/** Too long a deadline for this door, in milliseconds and as long as `grpc-timeout` can say it: 27 hours. */
+const TOO_LONG = '99999999';
+
+/**
+ * Shortens a deadline that no timer can be set for: connect sets one before it refuses it, and before the gate, so that
+ * anybody could fill stderr with Node's warnings.
+ */
+const shortenDeadlines = (headers: IncomingHttpHeaders): void => {
+  const { 'grpc-timeout': grpc, 'connect-timeout-ms': connect } = headers;
+  if (isBeyondTimers(parseTimeout(String(grpc)) ?? 0)) headers['grpc-timeout'] = `${TOO_LONG}m`;
+  if (isBeyondTimers(Number(connect))) headers['connect-timeout-ms'] = TOO_LONG;
 };
 
 /** Creates the adapter. */
@@ -74,6 +89,7 @@ export const createConnectAdapter = (options: ConnectAdapterOptions): NodeHandle
     // What a client calls us is never looked at: of HTTP/1.1 one of these names counts, of HTTP/2 the other.
     request.headers.host = 'assent';
     request.headers[':authority'] = 'assent';
+    shortenDeadlines(request.headers);
     run(handler, request, response).catch((error: unknown) => {
       // Whoever left before the answer was written is no defect.
       if (ConnectError.from(error).code === Code.Internal && !request.socket.destroyed) onDefect(error);

@@ -13,6 +13,8 @@ import type { Handlers } from '../../src/rpc/handlers.ts';
 import { createDispatcher } from '../../src/transport/dispatch.ts';
 import { type Door, KEEPALIVE } from '../../src/transport/door.ts';
 import { createHttpDoor } from '../../src/transport/http-door.ts';
+import { check, frame, rawCall } from './support/raw-call.ts';
+import { warningsOf } from './support/warnings.ts';
 
 let door: Door;
 let url = '';
@@ -80,4 +82,22 @@ describe.each(PROTOCOLS)('by %s', (_, createTransport) => {
     expect(asked).toHaveLength(1);
     expect(asked[0]).not.toHaveProperty('$unknown');
   });
+});
+
+// Connect sets a timer for it before it looks how long it is, and before it asks the gate.
+it.each([
+  ['JSON', 'application/json', '{}', { 'connect-timeout-ms': '2147483648' }],
+  ['JSON', 'application/json', '{}', { 'connect-timeout-ms': '9999999999' }],
+  ['gRPC-Web', 'application/grpc-web+proto', frame(check('a:b')), { 'grpc-timeout': '600H' }],
+  ['gRPC', 'application/grpc', frame(check('a:b')), { 'grpc-timeout': '99999999H' }],
+])('a deadline by %s that no timer can be set for is refused, without a warning', async (_, type, body, deadline) => {
+  const warnings = await warningsOf(async () => {
+    const pieces = [Buffer.from(body)];
+    const answer = await rawCall(url, { headers: { 'content-type': type, ...deadline }, pieces });
+    const all = JSON.stringify({ ...answer.headers, ...answer.trailers }) + answer.body.toString();
+    expect(decodeURIComponent(all)).toContain('the deadline must be 1 to 60000 ms.');
+  });
+  expect(warnings).toEqual([]);
+  expect(asked).toEqual([]);
+  expect(counted).toEqual([3]);
 });

@@ -2,15 +2,13 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { status as Code } from '@grpc/grpc-js';
 import { errorStatus } from '../../rpc/errors.ts';
-import { parseTimeout } from './request-headers.ts';
+import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { errorTrailers, OK_TRAILERS, RefusedCall, refusalTrailers } from './status.ts';
 
 // A list goes out as it is, an object is copied; `date` would be a header more in every answer.
 const HEADERS: readonly string[] = [':status', '200', 'content-type', 'application/grpc'];
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
 const WITHOUT_BODY = { endStream: true, sendDate: false };
-/** The longest that a timer can be set for. Who gives more time than that gives no deadline. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const ignore = (): void => {};
 
@@ -159,7 +157,7 @@ export class Exchange {
       this.fail(new RefusedCall(Code.INTERNAL, 'The grpc-timeout of the request is malformed.'));
       return;
     }
-    if (ms > MAX_TIMER_MS) return;
+    if (isBeyondTimers(ms)) return;
     const timer = setTimeout(() => {
       this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
     }, ms);

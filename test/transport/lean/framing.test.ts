@@ -2,7 +2,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameReader, frameOf } from '../../../src/transport/lean/framing.ts';
-import { isGrpc, parseTimeout } from '../../../src/transport/lean/request-headers.ts';
+import { isGrpc } from '../../../src/transport/lean/request-headers.ts';
 import { percentEncode } from '../../../src/transport/lean/status.ts';
 
 const all = (reader: FrameReader): readonly Buffer[] => {
@@ -73,23 +73,6 @@ it('percent-encoding is undone by every decoder of URLs, and needs no more than 
   );
   // encodeURI throws at half a surrogate pair.
   expect(percentEncode('\ud800')).toBe('%EF%BF%BD');
-});
-
-it.each([
-  ['1H', 3_600_000],
-  ['2M', 120_000],
-  ['3S', 3_000],
-  ['4m', 4],
-  ['5u', 0.005],
-  ['99999999n', 99.999999],
-  ['', null],
-  ['1', null],
-  ['1s', null],
-  ['123456789m', null],
-  ['-1m', null],
-  ['1m ', null],
-])('a timeout of "%s" is %s ms', (text, ms) => {
-  expect(parseTimeout(text)).toBe(ms);
 });
 
 it.each([
