@@ -19,6 +19,21 @@ export interface ImportedKey {
 // RFC 7518 section 3.3.
 const MIN_RSA_BITS = 2048;
 
+interface RsaParameters {
+  readonly modulusLength: number;
+  /** Without zeros in front. */
+  readonly publicExponent: Uint8Array;
+}
+
+/** Why an RSA key proves nothing of who signed; null for one that does, and for keys of other kinds. */
+const weakness = ({ modulusLength, publicExponent }: Partial<RsaParameters>): string | null => {
+  if (modulusLength === undefined || publicExponent === undefined) return null;
+  if (modulusLength < MIN_RSA_BITS) return `it has fewer than ${MIN_RSA_BITS} bits`;
+  const last = publicExponent.at(-1) ?? 0;
+  // RFC 8017 section 3.1: odd and at least 3. By the exponent 1 each message is its own signature.
+  return last % 2 === 0 || (last === 1 && publicExponent.length === 1) ? 'its exponent is 1 or even' : null;
+};
+
 /**
  * Imports a key.
  * @param graceMs How long a key goes on verifying after it stopped signing.
@@ -33,8 +48,8 @@ export const importKey = async (published: PublishedKey, graceMs: number): Promi
   try {
     const key = await importJWK(jwk, algorithm, { extractable: false });
     if (key instanceof Uint8Array) return 'it is symmetric';
-    const { modulusLength } = key.algorithm as { modulusLength?: number };
-    if (modulusLength !== undefined && modulusLength < MIN_RSA_BITS) return `it has fewer than ${MIN_RSA_BITS} bits`;
+    const weak = weakness(key.algorithm as Partial<RsaParameters>);
+    if (weak !== null) return weak;
     const usableUntil = expiresAt === null ? null : expiresAt + graceMs;
     return { kid, algorithm, key, inPlace: inPlaceKey(jwk, algorithm), usableUntil };
   } catch {
