@@ -1,6 +1,8 @@
 /** Better Auth's secrets, in its two forms. Pure; problems never hold a secret. */
 
 const MIN_LENGTH = 32;
+/** What Better Auth itself refuses in production: it stands in its source, and whoever reads that could sign tokens. */
+const PUBLISHED = 'better-auth-secret-12345678901234567890';
 
 /**
  * @param secret `BETTER_AUTH_SECRET`.
@@ -15,6 +17,8 @@ export const parseSecrets = (
   const problems: string[] = [];
   const add = (name: string, text: string): void => {
     if (text.length < MIN_LENGTH) problems.push(`${name} must have at least ${MIN_LENGTH} characters.`);
+    else if (text === PUBLISHED)
+      problems.push(`${name} must not be Better Auth's own default, which everybody can read.`);
     else if (!value.includes(text)) value.push(text);
   };
   for (const [index, part] of (secrets?.split(',') ?? []).entries()) {

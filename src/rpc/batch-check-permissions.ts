@@ -45,7 +45,8 @@ const verifyOnce = (verifier: TokenVerifier): TokenVerifier => {
   return {
     verify: (token) => {
       const bare = stripBearer(token);
-      const known = verified.get(bare) ?? verify(bare);
+      // As it came: the verifier takes one `Bearer` off, and must not find a second one.
+      const known = verified.get(bare) ?? verify(token);
       verified.set(bare, known);
       return known;
     },

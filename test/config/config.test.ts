@@ -134,6 +134,15 @@ describe('loadConfig', () => {
     );
   });
 
+  it('takes no secret that everybody can read in the source of Better Auth', () => {
+    const published = 'better-auth-secret-12345678901234567890';
+    const problems = problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: published, BETTER_AUTH_SECRETS: `1:${published}` });
+    expect(problems).toEqual([
+      "BETTER_AUTH_SECRETS, entry 1, must not be Better Auth's own default, which everybody can read.",
+      "BETTER_AUTH_SECRET must not be Better Auth's own default, which everybody can read.",
+    ]);
+  });
+
   it('takes ports to the last', () => {
     const port = (text: string) => problemsOf({ ...MINIMAL, ASSENT_HTTP_ADDRESS: `127.0.0.1:${text}` });
     expect(port('65535')).toEqual([]);

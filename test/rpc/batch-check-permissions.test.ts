@@ -10,7 +10,9 @@ import { AssentError } from '../../src/errors.ts';
 import { DEFAULT_POLICY } from '../../src/permission/default-policy.ts';
 import { parsePolicy } from '../../src/permission/policy-file.ts';
 import { batchCheckPermissions } from '../../src/rpc/batch-check-permissions.ts';
+import { checkPermission } from '../../src/rpc/check-permission.ts';
 import type { Services } from '../../src/rpc/services.ts';
+import { createHs256Verifier, HS256_CLAIMS, signHmac } from '../token/support.ts';
 
 const principal = { email: '', role: '', organizationId: 'org', organizationRole: '', isActive: true };
 const policy = parsePolicy(DEFAULT_POLICY, 'default');
@@ -53,6 +55,19 @@ it('verifies each distinct token once, in whatever order and spelling it comes, 
   // Nothing is kept from one batch to the next.
   await batchCheckPermissions(parts, request, () => {});
   expect(parts.verified).toHaveLength(6);
+});
+
+it('takes of a token what a check that came alone would: one Bearer before it, not two', async () => {
+  const token = signHmac(HS256_CLAIMS);
+  const checks = [`Bearer Bearer ${token}`, `Bearer ${token}`, token].map((value) =>
+    create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
+  );
+  const parts = { ...services(), verifier: await createHs256Verifier() };
+  const alone = checks.map(async (one) => checkPermission(parts, one));
+  expect((await Promise.allSettled(alone)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+  const request = create(BatchCheckPermissionsRequestSchema, { checks });
+  const { results } = await batchCheckPermissions(parts, request, () => {});
+  expect(results.map(({ outcome }) => outcome.case)).toEqual(['error', 'response', 'response']);
 });
 
 const check = (userId: string, permission = 'a:b') =>
