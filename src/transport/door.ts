@@ -1,5 +1,16 @@
-/** What the process knows of a door. */
+/** What a door is, what it is made with, and the limits that all of them keep. */
+import type { Address, Config } from '../config.ts';
+import type { Dispatcher } from './dispatch.ts';
 
+/** What every door is made with. */
+export interface DoorOptions {
+  readonly address: Address;
+  readonly tls: Config['tls'];
+  readonly dispatcher: Dispatcher;
+  readonly keepalive: Keepalive;
+}
+
+/** What the process knows of a door. */
 export interface Door {
   /** Listens; resolves to the address as people write it. */
   listen(): Promise<string>;

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { type Door, KEEPALIVE } from './door.ts';
-import { createGrpcDoor } from './grpc-door.ts';
+import { createGrpcJsDoor } from './grpc-js-door.ts';
 import { createHttpDoor } from './http-door.ts';
 import { createLeanDoor } from './lean/lean-door.ts';
 
@@ -23,7 +23,7 @@ export const createDoors = (
   metrics: Scrape,
 ): readonly NamedDoor[] => {
   const common = { tls, dispatcher, keepalive: KEEPALIVE };
-  const createGrpc = grpcDoor === 'lean' ? createLeanDoor : createGrpcDoor;
+  const createGrpc = grpcDoor === 'lean' ? createLeanDoor : createGrpcJsDoor;
   const grpc = createGrpc({ ...common, address: grpcAddress });
   if (httpAddress === null) return [{ name: 'grpc', door: grpc }];
   const http = createHttpDoor({ ...common, address: httpAddress, metrics });

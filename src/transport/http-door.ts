@@ -3,14 +3,14 @@ import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Message, toBinary, toJson } from '@bufbuild/protobuf';
 import { Code, createContextKey, type HandlerContext } from '@connectrpc/connect';
-import type { Address, Config } from '../config.ts';
+import type { Config } from '../config.ts';
 import { BINARY_OPTIONS } from '../rpc/decode.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { formatAddress } from './address.ts';
 import { createConnectAdapter, type NodeHandler, reached } from './connect-adapter.ts';
 import { connectError } from './connect-error.ts';
 import { type AdmittedCall, type Call, type Dispatcher, type Method, methods } from './dispatch.ts';
-import { clientCertificates, type Door, HTTP2_OPTIONS, type Keepalive, MAX_MESSAGE_BYTES } from './door.ts';
+import { clientCertificates, type Door, type DoorOptions, HTTP2_OPTIONS, MAX_MESSAGE_BYTES } from './door.ts';
 import { keepAlive } from './keepalive.ts';
 import { createPages } from './pages.ts';
 import { answerAll, createPlainServer, type PlainServer } from './plain-server.ts';
@@ -91,13 +91,8 @@ const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown, contex
   throw connectError(outcome.status);
 };
 
-export interface HttpDoorOptions {
-  readonly address: Address;
-  readonly tls: Config['tls'];
-  readonly dispatcher: Dispatcher;
+export interface HttpDoorOptions extends DoorOptions {
   readonly metrics: Scrape;
-  /** How peers of HTTP/2 that vanished without a word are found. */
-  readonly keepalive: Keepalive;
 }
 
 /** Creates the door; nothing listens before {@link Door.listen}. */

@@ -8,8 +8,7 @@ import { status as Code } from '@grpc/grpc-js';
 import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { formatAddress } from '../address.ts';
 import { methods } from '../dispatch.ts';
-import { clientCertificates, type Door, HTTP2_OPTIONS } from '../door.ts';
-import type { GrpcDoorOptions } from '../grpc-door.ts';
+import { clientCertificates, type Door, type DoorOptions, HTTP2_OPTIONS } from '../door.ts';
 import { createHealth } from '../grpc-health.ts';
 import { addReflection } from '../grpc-reflection.ts';
 import { keepAlive } from '../keepalive.ts';
@@ -23,7 +22,7 @@ import { serveUnary } from './unary.ts';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 
-const serverOf = (tls: GrpcDoorOptions['tls']): ReturnType<typeof createServer | typeof createSecureServer> => {
+const serverOf = (tls: DoorOptions['tls']): ReturnType<typeof createServer | typeof createSecureServer> => {
   if (tls === null) return createServer(HTTP2_OPTIONS);
   const { cert, key, clientCa } = tls;
   return createSecureServer({ ...HTTP2_OPTIONS, cert, key, ...clientCertificates(clientCa) });
@@ -39,7 +38,7 @@ const serveOther =
   };
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
-export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
+export const createLeanDoor = ({ address, tls, dispatcher, keepalive }: DoorOptions): Door => {
   const health = createHealth();
   // Only the service's own calls are counted.
   const observer: ExchangeObserver = { onRefused: () => {}, onDefect: dispatcher.onDefect };

@@ -11,17 +11,17 @@ import { AssentError, invalidArgument } from '../../../src/errors.ts';
 import type { Handlers } from '../../../src/rpc/handlers.ts';
 import type { CallerGate } from '../../../src/transport/callers.ts';
 import { createDispatcher } from '../../../src/transport/dispatch.ts';
-import { type Door, KEEPALIVE } from '../../../src/transport/door.ts';
-import { createGrpcDoor, type GrpcDoorOptions } from '../../../src/transport/grpc-door.ts';
+import { type Door, type DoorOptions, KEEPALIVE } from '../../../src/transport/door.ts';
+import { createGrpcJsDoor } from '../../../src/transport/grpc-js-door.ts';
 import { createLeanDoor } from '../../../src/transport/lean/lean-door.ts';
 
 /** Every implementation of the door, by the name that ASSENT_GRPC_DOOR takes. */
 export const GRPC_DOORS = [
-  ['grpc-js', createGrpcDoor],
+  ['grpc-js', createGrpcJsDoor],
   ['lean', createLeanDoor],
 ] as const;
 
-export type CreateDoor = (options: GrpcDoorOptions) => Door;
+export type CreateDoor = (options: DoorOptions) => Door;
 
 /** A message beyond ASCII, with what percent-encoding is about. */
 export const ODD_MESSAGE = 'größer als 100 %\n\u{1f512}';
@@ -43,7 +43,7 @@ export interface TestDoor {
 /** Answers: what was asked for, of the size that `big:<bytes>` names. */
 export const openDoor = async (
   createDoor: CreateDoor,
-  options: Partial<GrpcDoorOptions & { gate: CallerGate }> = {},
+  options: Partial<DoorOptions & { gate: CallerGate }> = {},
 ): Promise<TestDoor> => {
   const asked: string[] = [];
   const defects: unknown[] = [];

@@ -1,4 +1,4 @@
-/** The gRPC door, on @grpc/grpc-js: the service, health and reflection. */
+/** The gRPC door `grpc-js`, on @grpc/grpc-js: the service, health and reflection. The default one is in `lean/`. */
 import type { Http2Server } from 'node:http2';
 import {
   logVerbosity,
@@ -10,21 +10,21 @@ import {
   setLogVerbosity,
 } from '@grpc/grpc-js';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import type { Address, Config } from '../config.ts';
+import type { Config } from '../config.ts';
 import { formatAddress } from './address.ts';
 import { isBeyondTimers, parseTimeout } from './deadline.ts';
-import { type Dispatcher, type Method, methods } from './dispatch.ts';
+import { type Method, methods } from './dispatch.ts';
 import {
   type Door,
+  type DoorOptions,
   HTTP2_RESETS,
-  type Keepalive,
   MAX_HEADER_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_STREAMS_PER_CONNECTION,
 } from './door.ts';
 import { createHealth } from './grpc-health.ts';
+import { serveUnary } from './grpc-js-unary.ts';
 import { addReflection } from './grpc-reflection.ts';
-import { serveUnary } from './grpc-unary.ts';
 
 // Decoding and encoding are the dispatcher's: grpc-js would make INTERNAL of a request that cannot be decoded.
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -56,14 +56,6 @@ const credentials = (tls: Config['tls']): ServerCredentials =>
         [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }],
         tls.clientCa !== null,
       );
-
-export interface GrpcDoorOptions {
-  readonly address: Address;
-  readonly tls: Config['tls'];
-  readonly dispatcher: Dispatcher;
-  /** How peers that vanished without a word are found. */
-  readonly keepalive: Keepalive;
-}
 
 /**
  * Bounds the headers of a request, and resets as at the other doors. grpc-js has no options for it and gives its own to
@@ -99,7 +91,7 @@ const readDeadlinesFirst = (server: Server): void => {
 };
 
 /** Creates the door; nothing listens before {@link Door.listen}. */
-export const createGrpcDoor = ({ address, tls, dispatcher, keepalive }: GrpcDoorOptions): Door => {
+export const createGrpcJsDoor = ({ address, tls, dispatcher, keepalive }: DoorOptions): Door => {
   const interceptor: ServerInterceptor = ({ path }, call) => {
     const method = byPath.get(path);
     return method === undefined ? new ServerInterceptingCall(call) : serveUnary(dispatcher, method, call);
