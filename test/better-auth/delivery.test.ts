@@ -1,6 +1,6 @@
 /** How events reach NATS when it is away, slow, or gone for good: requests do not notice, and no loss is silent. */
 import { connect } from 'nats';
-import { afterAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { type AssentOptions, assent } from '../../packages/better-auth/src/index.ts';
 import { createPublisher } from '../../packages/better-auth/src/publisher.ts';
 import { testDatabase } from '../support/database.ts';
@@ -118,6 +118,22 @@ it('NATS away for a while: the events of that time, each once, and no resync', a
   await ear.catchUp();
   expect(ear.events).toEqual(added(organizationId));
   expect(await messagesOf(stream)).toBe(before + people.length);
+});
+
+it('NATS away while the clock is set back by an hour: published as soon as it is there', async () => {
+  const { application, proxy, ear } = await setUp();
+  const organizationId = await newOrganization(application);
+  await idle(application);
+  proxy.setMode('refuse');
+  proxy.cut();
+  await addEverybody(application, organizationId);
+  await until('it is said', () => ours(application).length === 1);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  proxy.setMode('pass');
+  await idle(application);
+  await ear.catchUp();
+  expect(ear.events.slice(-people.length)).toEqual(added(organizationId));
 });
 
 it('an acknowledgement that is lost: published again with the same id, and stored once', async () => {

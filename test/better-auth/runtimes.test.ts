@@ -72,6 +72,35 @@ publisher.start();
     expect(ear.events).toContainEqual({ name: 'user.deleted', userId: 'late' });
   });
 
+  it('tries for 10 s to publish what a script changed last, however long NATS had been away by then', async () => {
+    const proxy = await startProxy(Number(new URL(nats.url).port));
+    onTestFinished(() => proxy.close());
+    proxy.setMode('refuse');
+    await writeFile(
+      join(folder, 'patient.mjs'),
+      `import { createPublisher } from './node_modules/@assent/better-auth/dist/publisher.js';
+const [url, prefix, stream] = process.argv.slice(2);
+const real = performance.now.bind(performance);
+// A minute passes between the fault and the change; then each second has 20 of them.
+let ahead = 0;
+performance.now = () => 20 * real() + ahead;
+let changedAt;
+const warn = (line) => {
+  if (!/cannot be published/.test(line)) return;
+  ahead = 60_000;
+  changedAt = performance.now();
+  setImmediate(() => publisher.publish([{ name: 'user.deleted', userId: 'late' }]));
+};
+const publisher = createPublisher({ url, prefix, stream, bufferSize: 10, warn });
+publisher.start();
+process.on('exit', () => console.log(performance.now() - changedAt));
+`,
+    );
+    const arguments_ = ['patient.mjs', through(nats.url, proxy), nats.prefix, nats.stream];
+    const { stdout } = await run(program, arguments_, { cwd: folder, timeout: 15_000 });
+    expect(Number(stdout)).toBeGreaterThanOrEqual(10_000);
+  });
+
   it('exports the roles of an auth.ts, which has the plugin in its list', async () => {
     await writeFile(
       join(folder, 'auth.ts'),

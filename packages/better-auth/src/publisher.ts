@@ -30,9 +30,11 @@ const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
 /** Longer than it takes for anything to happen that ends a pause. */
 const IDLE_MS = 60_000;
-/** How long events that cannot be published keep a process alive that has nothing else to do. */
+/** How long events that cannot be published keep a process alive that has nothing else to do, from the last of them on. */
 const PATIENCE_MS = 10_000;
 
+/** Not the time of day: set back by an hour, it would make the next try an hour late. */
+const now = (): number => performance.now();
 const textOf = (error: unknown): string => (error instanceof Error ? error.message || error.name : String(error));
 
 /** Creates a publisher; it connects at `start`, or at the first change. */
@@ -46,7 +48,8 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   let everConnected = false;
   /** In a row; the first is said, and the end of them. */
   let faults = 0;
-  let faultySince = 0;
+  /** The later of the last change and the first fault. */
+  let patientFrom = 0;
   let closed = false;
   let wake = (): void => {};
 
@@ -76,7 +79,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   const fault = (error: unknown): void => {
     faults += 1;
     if (faults > 1) return;
-    faultySince = Date.now();
+    patientFrom = now();
     warn(`events cannot be published (${textOf(error)}); up to ${bufferSize} wait in memory`);
   };
   const acknowledged = (message: Message): void => {
@@ -134,11 +137,11 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         // Nothing to say: the next change connects again.
         if (waiting.size === 0 && everConnected) return;
         if (faults > 0) {
-          const until = Date.now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(faults - 1, 10), MAX_RETRY_MS);
+          const until = now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(faults - 1, 10), MAX_RETRY_MS);
           // Changes wake this too: they must not make it try more often, and are worth staying for.
-          while (!closed && Date.now() < until) {
-            const keepAlive = waiting.size > 0 && Date.now() - faultySince < PATIENCE_MS;
-            await pause(until - Date.now(), keepAlive);
+          while (!closed && now() < until) {
+            const keepAlive = waiting.size > 0 && now() - patientFrom < PATIENCE_MS;
+            await pause(until - now(), keepAlive);
           }
           if (closed) return;
         }
@@ -181,13 +184,14 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         waiting.clear();
         enqueue(RESYNC);
       } else for (const change of changes) enqueue(change);
+      patientFrom = now();
       wake();
       start();
     },
     pending: () => waiting.size,
     close: async (timeoutMs) => {
-      const deadline = Date.now() + timeoutMs;
-      while (waiting.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+      const deadline = now() + timeoutMs;
+      while (waiting.size > 0 && now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
       closed = true;
       if (waiting.size > 0) warn(`closed with ${waiting.size} events that were not published`);
       waiting.clear();
