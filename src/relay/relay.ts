@@ -18,7 +18,7 @@ export interface RelayOptions extends PublisherOptions {
 }
 
 export interface RelayObserver {
-  /** `standby`: another relay is at work. */
+  /** `relaying`: events get through, or there are none; `standby`: another relay is at work. */
   readonly state: (state: 'relaying' | 'standby') => void;
   /** So many events were acknowledged and removed. */
   readonly relayed: (count: number) => void;
@@ -39,16 +39,17 @@ const resync = (): OutgoingEvent => ({
   ...{ name: 'resync', userId: null, organizationId: null },
 });
 
-/** Publishes everything that is in the outbox. */
+/** Publishes everything that is in the outbox; `getsThrough` is called after each step without a fault. */
 const drain = async (
   outbox: Outbox,
   publisher: Publisher,
   { batchSize, observer }: RelayOptions,
+  getsThrough: () => void,
   signal: AbortSignal,
 ): Promise<void> => {
   for (let batch = 0; !signal.aborted; batch += 1) {
     const rows = await outbox.read(batchSize);
-    if (rows.length === 0) return;
+    if (rows.length === 0) return getsThrough();
     const ahead = batch === LONG_QUEUE_BATCHES && rows.length === batchSize ? [resync()] : [];
     const { acknowledged, fault } = await publisher.publish([...ahead, ...rows.map(({ event }) => event)]);
     const done = rows.filter((_, index) => acknowledged[ahead.length + index]);
@@ -57,6 +58,7 @@ const drain = async (
       observer.relayed(done.length);
     }
     if (acknowledged.includes(false)) throw fault;
+    getsThrough();
   }
 };
 
@@ -67,15 +69,17 @@ export const runRelay = async (options: RelayOptions, signal: AbortSignal): Prom
   let retryMs = FIRST_RETRY_MS;
 
   const work = async (outbox: Outbox, publisher: Publisher): Promise<void> => {
-    let standby = false;
+    let said: 'relaying' | 'standby' | null = null;
+    const say = (state: 'relaying' | 'standby'): void => {
+      if (said !== state) observer.state(state);
+      said = state;
+    };
     while (!signal.aborted && !(await outbox.claim())) {
-      if (!standby) observer.state('standby');
-      standby = true;
+      say('standby');
       await delay(pollMs, undefined, { signal }).catch(() => {});
     }
-    if (!signal.aborted) observer.state('relaying');
     while (!signal.aborted) {
-      await drain(outbox, publisher, options, signal);
+      await drain(outbox, publisher, options, () => say('relaying'), signal);
       retryMs = FIRST_RETRY_MS;
       await outbox.changed(pollMs, signal);
     }

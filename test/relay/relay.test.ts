@@ -224,6 +224,8 @@ describe('a stream that takes no more', () => {
     await until('it noticed, and tries again', () => relay.retries.length >= 2);
     expect(await waiting()).toBe(60 - 44);
     expect(relay.relayed()).toBe(44);
+    // Four batches got through, then none.
+    expect(relay.states).toEqual(['relaying']);
     await manager.streams.update(own.stream, { max_msgs: -1 });
     await drained();
     const arrived = (await published(nats, own.stream)).flatMap(({ userId }) => userId ?? []);
