@@ -1,26 +1,6 @@
 /** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operations.md. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-
-/** The names of google.rpc.Code, by number. */
-const CODE_NAMES: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
+import { codeName } from './code-name.ts';
 
 export interface Metrics {
   readonly call: (method: string, code: number, seconds: number) => void;
@@ -132,7 +112,7 @@ export const createMetrics = (): Metrics => {
 
   return {
     call: (method, code, seconds) => {
-      calls(method, CODE_NAMES[code] ?? String(code));
+      calls(method, codeName(code));
       latency.observe({ method }, seconds);
     },
     decision: decisions,

@@ -1,6 +1,7 @@
 /** Traces by OpenTelemetry: one server span for each call, below the caller's span where it sends a `traceparent`. */
 import type { Context, DiagLogger, Span } from '@opentelemetry/api';
 import { within } from '../within.ts';
+import { codeName } from './code-name.ts';
 import type { Logger } from './log.ts';
 
 /** A call being traced; ended with its google.rpc.Code. */
@@ -16,6 +17,15 @@ export interface Traces {
 }
 
 const SERVICE = 'assent.auth.v1.AuthService';
+
+/**
+ * What a server is to blame for by OpenTelemetry's conventions (semconv, rpc/grpc), and RESOURCE_EXHAUSTED: only the service
+ * that sheds load ends a traced call with it.
+ */
+const FAULTS: ReadonlySet<string> = new Set([
+  ...['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'],
+  'RESOURCE_EXHAUSTED',
+]);
 
 /** A collector that is away must not keep the process from ending: the SDK itself would wait for ten seconds. */
 const STOP_TIMEOUT_MS = 2_000;
@@ -49,12 +59,13 @@ export const startTraces = async (log: Logger): Promise<Traces> => {
         get: (carrier, key) => carrier(key),
         keys: () => [],
       });
-      const attributes = { 'rpc.system.name': 'grpc', 'rpc.service': SERVICE, 'rpc.method': method };
-      const span: Span = tracer.startSpan(`${SERVICE}/${method}`, { kind: SpanKind.SERVER, attributes }, parent);
+      const name = `${SERVICE}/${method}`;
+      const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': name };
+      const span: Span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
       return (code) => {
-        span.setAttribute('rpc.response.status_code', code);
-        // A caller's own mistake is no fault of the service: INTERNAL, UNAVAILABLE and what sheds load are.
-        if (code === 13 || code === 14 || code === 8) span.setStatus({ code: SpanStatusCode.ERROR });
+        const status = codeName(code);
+        span.setAttribute('rpc.response.status_code', status);
+        if (FAULTS.has(status)) span.setAttribute('error.type', status).setStatus({ code: SpanStatusCode.ERROR });
         span.end();
       };
     },
