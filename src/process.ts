@@ -78,9 +78,9 @@ const main = async (): Promise<void> => {
     process.exit(1);
   }
   const log = createLog(config.logLevel);
-  // A promise that nobody waited for is a defect; going on after it would be guessing.
-  process.on('unhandledRejection', (error) => {
-    log.fatal({ err: error }, 'a defect: unhandled rejection');
+  // Also of promises that nobody waited for. Going on after it would be guessing.
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a defect: the process ends');
     process.exit(1);
   });
   let exitCode = 1;

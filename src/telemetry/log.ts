@@ -1,5 +1,6 @@
 /** The log: JSON lines on stdout, by pino. */
 import { type Logger, pino } from 'pino';
+import { createLineWriter } from './line-writer.ts';
 
 export type { Logger };
 
@@ -8,11 +9,14 @@ export type { Logger };
  * errors of libraries that carry what they were given.
  */
 export const createLog = (level: string): Logger =>
-  pino({
-    level,
-    base: { service: 'assent', pid: process.pid },
-    redact: {
-      paths: ['*.token', '*.authorization', '*.password', '*.values', '*.connectionString'],
-      censor: '[removed]',
+  pino(
+    {
+      level,
+      base: { service: 'assent', pid: process.pid },
+      redact: {
+        paths: ['*.token', '*.authorization', '*.password', '*.values', '*.connectionString'],
+        censor: '[removed]',
+      },
     },
-  });
+    createLineWriter(process.stdout.fd),
+  );

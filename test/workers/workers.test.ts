@@ -79,6 +79,21 @@ it.concurrent('a worker that is stuck does not keep the service from ending', as
   expect(assent.logs().map(({ msg }) => msg)).toContain('a worker does not stop and is killed');
 });
 
+// Ctrl-C reaches the whole group, and so does systemd's SIGTERM.
+it.concurrent.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s is for the primary process: workers that hear it go on',
+  async (signal) => {
+    const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
+    const workers = childrenOf(assent.pid ?? 0);
+    for (const worker of workers) process.kill(worker, signal);
+    // One connection for each of them.
+    const ready = () => fetch(`${assent.httpUrl}/readyz`, { headers: { connection: 'close' } });
+    for (const { status } of await Promise.all([ready(), ready()])) expect(status).toBe(200);
+    expect(childrenOf(assent.pid ?? 0)).toEqual(workers);
+    expect(await assent.stop()).toEqual({ code: 0, signal: null });
+  },
+);
+
 it.concurrent('a worker that cannot be replaced as yet costs the others nothing; Ctrl-C, which reaches all, is heard once', async ({
   onTestFinished,
 }) => {

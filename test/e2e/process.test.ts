@@ -1,0 +1,52 @@
+/** What is no fault of a call: a defect outside of any, and a log that cannot be written. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, openSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it, onTestFinished } from 'vitest';
+import { startAssent } from '../support/assent-process.ts';
+import { testDatabase } from '../support/database.ts';
+import { freePort } from '../support/services/ports.ts';
+import { monolithTemplate } from '../support/template.ts';
+import { until } from '../support/until.ts';
+
+const ENVIRONMENT = {
+  DATABASE_URL: (await testDatabase(await monolithTemplate('plural'))).url,
+  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
+  BETTER_AUTH_URL: 'http://localhost:3000',
+};
+
+it.each([
+  ['a promise that nobody waited for', 'Promise.reject(new Error("forgotten"))'],
+  ['an error that nobody caught', 'throw new Error("forgotten")'],
+])('%s is a line of the log, and the end', async (_what, defect) => {
+  const preload = `process.once('SIGUSR2', () => { ${defect} })`;
+  const assent = await startAssent({
+    ...ENVIRONMENT,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,
+  });
+  assent.kill('SIGUSR2');
+  expect(await assent.exited).toEqual({ code: 1, signal: null });
+  const last = assent.logs().at(-1);
+  expect(last).toMatchObject({ level: 60, err: { message: 'forgotten' } });
+  expect(last?.msg).toMatch(/^a defect/);
+  expect(assent.stderr()).toBe('');
+});
+
+it.runIf(existsSync('/dev/full'))('a log on a full disk: it serves, and stops when it is told', async () => {
+  const address = `127.0.0.1:${await freePort()}`;
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+  const child = spawn(process.execPath, [main], {
+    env: { ...ENVIRONMENT, ASSENT_GRPC_ADDRESS: '127.0.0.1:0', ASSENT_HTTP_ADDRESS: address },
+    stdio: ['ignore', openSync('/dev/full', 'w'), 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ready = () =>
+    fetch(`http://${address}/readyz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  await until('it serves', ready);
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
