@@ -1,4 +1,5 @@
 /** Server reflection, v1 and v1alpha, so that grpcurl and `buf curl` need no proto file. */
+import { Duplex } from 'node:stream';
 import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { Server, UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
@@ -41,6 +42,17 @@ type StreamHandler = (call: {
   emit(event: 'error', error: unknown): boolean;
 }) => void;
 
+/**
+ * Hears a caller no faster than it reads. grpc-js keeps what it does not: 250 MB after four seconds of questions. The lean
+ * door looks after its own streams.
+ */
+const waitForReader = (call: unknown): void => {
+  if (!(call instanceof Duplex)) return;
+  call.on('data', () => {
+    if (call.writableNeedDrain) call.pause().once('drain', () => call.resume());
+  });
+};
+
 const gated = ({ gate, onDefect }: Dispatcher, handler: UntypedHandleCall): UntypedHandleCall => {
   const guarded: StreamHandler = (call) => {
     try {
@@ -50,6 +62,8 @@ const gated = ({ gate, onDefect }: Dispatcher, handler: UntypedHandleCall): Unty
       return;
     }
     (handler as unknown as StreamHandler)(call);
+    // Behind the handler's own listener, which writes the answer.
+    waitForReader(call);
   };
   return guarded as unknown as UntypedHandleCall;
 };
