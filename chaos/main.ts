@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { interrupted } from '../demo/stop.ts';
 import { parseOptions, USAGE } from './options.ts';
-import { lastLine, problems, type Results, summary, toJson } from './report.ts';
+import { defects, lastLine, problems, type Results, summary, toJson } from './report.ts';
 import { run } from './run.ts';
 import { createWorld } from './world.ts';
 
@@ -35,7 +35,8 @@ const main = async (): Promise<number> => {
   if (results === null) return interruption;
   if (options.json !== null) await writeFile(options.json, `${JSON.stringify(toJson(results), null, 2)}\n`);
   for (const line of [...summary(results), lastLine(results)]) say(line);
-  if (interruption !== 0) return interruption;
+  // What was found counts, however short the run was.
+  if (interruption !== 0 && defects(results).length === 0) return interruption;
   return problems(results).length === 0 ? 0 : 1;
 };
 

@@ -48,7 +48,7 @@ const revocationsNeeded = (seconds: number): number =>
   Math.ceil(FULL_REVOCATIONS * Math.min(1, seconds / FULL_SECONDS));
 
 /** What was wrong with the service. */
-const defects = ({ findings, counts }: Results): readonly string[] => [
+export const defects = ({ findings, counts }: Results): readonly string[] => [
   ...(findings['stale grant'] > 0 ? [`${findings['stale grant']} stale grants`] : []),
   ...(findings.stale > 0 ? [`${findings.stale} other answers from before a change that they had to show`] : []),
   ...(findings.wrong > 0 ? [`${findings.wrong} answers that never were true`] : []),

@@ -31,15 +31,22 @@ export interface ChaosRun {
   readonly report: z.infer<typeof reportSchema>;
 }
 
-/** Runs it to its end; ended with the test whatever happens. */
-export const runChaos = async (args: readonly string[]): Promise<ChaosRun> => {
+/**
+ * Runs it to its end; ended with the test whatever happens.
+ * @param until Interrupts it, as Ctrl-C does, once it has said this.
+ */
+export const runChaos = async (args: readonly string[], until?: string): Promise<ChaosRun> => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-chaos-test-'));
   const json = join(folder, 'chaos.json');
   const child = spawn(process.execPath, [MAIN, ...args, '--json', json], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
+  let interrupted = false;
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk;
+      if (until === undefined || interrupted || !output.includes(until)) return;
+      interrupted = true;
+      child.kill('SIGINT');
     });
   }
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
