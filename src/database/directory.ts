@@ -58,15 +58,18 @@ interface Tables {
 const LOOK_AGAIN_MS = 60_000;
 
 /**
- * Who was banned must not be let in because a column was renamed: reads fail until it is back, or the service is started
- * without it.
+ * Who was banned must not be let in because a column was renamed, nor have the default role who had a lesser one: reads fail
+ * until it is back, or the service is started without it.
  */
-const checkBans = (before: Schema, { user }: Schema): void => {
-  const { banned } = before.user.columns;
-  if (banned === undefined || user.columns.banned !== undefined) return;
-  throw new SchemaError(
-    `The column "${banned.name}" of "${before.user.table}" is gone, and nothing says who is banned.`,
-  );
+const checkUsers = (before: Schema, { user }: Schema): void => {
+  for (const [field, says] of [
+    ['banned', 'who is banned'],
+    ['role', 'which platform roles users have'],
+  ] as const) {
+    const column = before.user.columns[field];
+    if (column === undefined || user.columns[field] !== undefined) continue;
+    throw new SchemaError(`The column "${column.name}" of "${before.user.table}" is gone, and nothing says ${says}.`);
+  }
 };
 
 /** Creates the directory; no connection is made before the first read. */
@@ -80,7 +83,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   const take = (schema: Schema): Tables => {
     if (known !== null && JSON.stringify(known.schema) === JSON.stringify(schema)) return known;
     if (known !== null) {
-      checkBans(known.schema, schema);
+      checkUsers(known.schema, schema);
       onSchemaChange(schema);
     }
     known = { schema, readFacts: createFactsReader(db, schema, options.onBadRole) };

@@ -58,6 +58,15 @@ type Tables = ReadonlyMap<string, ReadonlyMap<string, Column>>;
 type Found = { readonly kind: 'found'; readonly table: ModelTable<string, string> };
 type Missing = { readonly kind: 'missing'; readonly problem: string; readonly tableExists: boolean };
 
+/**
+ * What the admin plugin's table lacks of what decisions are made from. A part of the plugin is a column of another name, and
+ * never a plugin that is absent: nobody would be banned, or everybody would have the default role.
+ */
+const absentOfAdmin = (model: ModelName, columns: Readonly<Record<string, FieldColumn>>): readonly string[] =>
+  model === 'user' && (columns['banReason'] ?? columns['banExpires']) !== undefined
+    ? ['role', 'banned', 'banExpires'].filter((field) => columns[field] === undefined)
+    : [];
+
 /** One table as a model: its columns, or what is wrong with it. */
 const readTable = (
   model: ModelName,
@@ -69,11 +78,17 @@ const readTable = (
   const columns: Record<string, FieldColumn> = {};
   const absent: string[] = [];
   const hidden: string[] = [];
+  const doubtful: string[] = [];
   for (const field of [...required, ...optional]) {
     const renamed = naming.renamed.get(`${model}.${field}`);
-    const names = renamed === undefined ? [field, snakeCase(field)] : [renamed];
-    const column = names.map((name) => available.get(name)).find((candidate) => candidate !== undefined);
-    if (column?.readable === true) columns[field] = { name: column.column, type: column.type };
+    const names = renamed === undefined ? [...new Set([field, snakeCase(field)])] : [renamed];
+    const [column, other] = names.flatMap((name) => available.get(name) ?? []);
+    // One of them was left behind by a change of names, and says what was true before it.
+    if (column !== undefined && other !== undefined) {
+      doubtful.push(
+        `has both "${column.column}" and "${other.column}": say which with ASSENT_NAMING=${model}.${field}=${column.column}`,
+      );
+    } else if (column?.readable === true) columns[field] = { name: column.column, type: column.type };
     // Also of an optional field: without the grant on `banned` nobody would be banned, and nothing would say so.
     else if (column !== undefined) hidden.push(column.column);
     else if (renamed !== undefined || (required as readonly string[]).includes(field)) absent.push(names.join(' or '));
@@ -81,7 +96,14 @@ const readTable = (
   const faults = [
     ...(absent.length > 0 ? [`lacks the columns ${absent.join(', ')}`] : []),
     ...(hidden.length > 0 ? [`does not grant this role SELECT on ${hidden.join(', ')}`] : []),
+    ...doubtful,
   ];
+  const lacking = faults.length === 0 ? absentOfAdmin(model, columns) : [];
+  if (lacking.length > 0) {
+    faults.push(
+      `has only some of the admin plugin's columns, and lacks ${lacking.join(', ')}: say what they are called with ASSENT_NAMING=${model}.${lacking[0]}=…`,
+    );
+  }
   return faults.length === 0 ? { table, columns } : `table "${table}" (${model}) ${faults.join(' and ')}`;
 };
 

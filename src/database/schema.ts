@@ -15,7 +15,8 @@ const columnRow = z.object({
 
 /**
  * Detects the schema. From the catalog and not from information_schema, which hides what the role may not read: a grant
- * that is missing has to be told from a column that is missing, and both at the start rather than within a request.
+ * that is missing has to be told from a column that is missing, and both at the start rather than within a request. Tables
+ * and views of them, but no materialized views: those say what was true once, and bring back what was revoked.
  * @param schemaName The database schema, or null for the first one of the connection's search path.
  * @throws {SchemaError} when what it takes is not there.
  */
@@ -27,7 +28,7 @@ export const detectSchema = async (db: Database, schemaName: string | null, nami
           AS readable
       FROM (SELECT coalesce(${schemaName}::text, current_schema()::text, 'public') AS schema) named
       LEFT JOIN pg_namespace n ON n.nspname::text = named.schema
-      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'f')
       LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       LEFT JOIN pg_type t ON t.oid = a.atttypid`,
     columnRow,

@@ -70,11 +70,21 @@ it('finds a table that was renamed', async () => {
   );
 });
 
+it('never takes a role for none because its column is gone: who had one does not get the default', async () => {
+  await start();
+  expect(await user()).toEqual({ roles: ['admin'], ban: null });
+  await change('ALTER TABLE users RENAME role TO rank');
+  await later();
+  await until('a fault', () => faults.length > 0);
+  expect(faults[0]).toMatch(/"role" of "users" is gone/);
+  await expect(user()).rejects.toThrow(/does not exist/);
+});
+
 it('never takes a ban for gone because its column is', async () => {
   await start();
   await change(BANS);
   expect((await user())?.ban).toEqual({ until: null });
-  await change('ALTER TABLE users RENAME banned TO is_banned');
+  await change('ALTER TABLE users RENAME banned TO is_banned; ALTER TABLE users RENAME "banExpires" TO banned_until');
   await later();
   await until('a fault', () => faults.length > 0);
   expect(faults[0]).toMatch(/"banned"/);

@@ -237,6 +237,47 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     await pool.query('DROP TABLE users');
   });
 
+  it.each(['role', 'banned', 'banExpires'])(
+    'a column of the admin plugin that has another name (%s) is asked for, and never taken for a plugin that is absent',
+    async (column) => {
+      const renamed = async (from: string, to: string) => {
+        await pool.query(`ALTER TABLE "user" RENAME ${pg.escapeIdentifier(from)} TO ${pg.escapeIdentifier(to)}`);
+      };
+      await renamed(column, 'other');
+      expect(await problemOf(look('auto', url))).toMatch(
+        `table "user" (user) has only some of the admin plugin's columns, and lacks ${column}`,
+      );
+      expect(await problemOf(look(`auto,user.${column}=other`, url))).toBe('found');
+      await renamed('other', column);
+    },
+  );
+
+  it('two columns that fit are asked about', async () => {
+    await pool.query('ALTER TABLE member ADD user_id text');
+    expect(await problemOf(look('auto', url))).toMatch(
+      /table "member" \(member\) has both "userId" and "user_id": say which with ASSENT_NAMING=member\.userId=userId/,
+    );
+    expect(await problemOf(look('auto,member.userId=userId', url))).toBe('found');
+    await pool.query('ALTER TABLE member DROP user_id');
+  });
+
+  it('a copy of what was true once is no table', async () => {
+    await pool.query('ALTER TABLE "user" RENAME TO everybody; CREATE MATERIALIZED VIEW "user" AS TABLE everybody');
+    expect(await problemOf(look('auto', url))).toMatch(/no table "users" or "user" \(user\)/);
+    await pool.query('DROP MATERIALIZED VIEW "user"; CREATE VIEW "user" AS TABLE everybody');
+    expect(await problemOf(look('auto', url))).toBe('found');
+    await pool.query('DROP VIEW "user"; ALTER TABLE everybody RENAME TO "user"');
+  });
+
+  it("a role without the rest of the admin plugin is an application's own, and nobody is banned", async () => {
+    await pool.query(
+      'CREATE SCHEMA own; CREATE TABLE own.users (LIKE "user"); ALTER TABLE own.users DROP banned, DROP "banReason", DROP "banExpires"',
+    );
+    const directory = directoryOf(url, { naming: 'auto', schema: 'own' });
+    open.push(directory);
+    expect(Object.keys((await directory.schema()).user.columns)).toContain('role');
+  });
+
   it('without the admin plugin nobody is banned, without the organization plugin organizations are off', async () => {
     await pool.query('ALTER TABLE "user" DROP role, DROP banned, DROP "banReason", DROP "banExpires"');
     await pool.query('DROP TABLE member, "organizationRole", invitation, jwks, organization');
