@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetStreamIsReady } from './jetstream.ts';
 import type { SessionOptions } from './session.ts';
-import { withTimeout } from './timeout.ts';
+import { within } from './within.ts';
 
 /** How often to look whether JetStream can be had by now. */
 const LOOK_AGAIN_MS = 30_000;
@@ -30,7 +30,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
     },
   });
   // The server has the subscription, or has refused it, once it answers this; events before it are not heard.
-  await withTimeout(connection.flush(), 2_000, signal);
+  await within(2_000, connection.flush(), signal);
   begun = true;
   sink.begin(`core:${randomUUID()}`, 0);
   observer.state(
@@ -41,7 +41,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
   for (;;) {
     const asked = clock.monotonic();
     // The pong follows every message that the server had sent before it.
-    await withTimeout(connection.flush(), 2_000, signal);
+    await within(2_000, connection.flush(), signal);
     sink.heard(asked);
     if (asked - lookedAt >= LOOK_AGAIN_MS) {
       lookedAt = asked;

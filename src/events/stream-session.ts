@@ -11,7 +11,7 @@ import type { SessionOptions } from './session.ts';
 import { checkStream, leaderDoubtMs, openStream } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
 import { identity, lastTakenAt, planSession, type StreamPosition } from './stream-position.ts';
-import { withTimeout } from './timeout.ts';
+import { within } from './within.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;
 /** A message that the stream has and that has not come by then is not going to: the consumer is listened to anew. */
@@ -25,8 +25,8 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const anySignal = AbortSignal.any([signal, failed.signal]);
 
   const asked = clock.monotonic();
-  const info = await withTimeout(openStream(manager, stream, prefix, 2 * windowMs), 2 * REQUEST_TIMEOUT_MS, anySignal);
-  const plan = await withTimeout(planSession(manager, position, info), REQUEST_TIMEOUT_MS, anySignal);
+  const info = await within(2 * REQUEST_TIMEOUT_MS, openStream(manager, stream, prefix, 2 * windowMs), anySignal);
+  const plan = await within(REQUEST_TIMEOUT_MS, planSession(manager, position, info), anySignal);
   /** What the stream had at a moment, waiting to have been applied. */
   let awaited: { readonly seq: number; readonly at: number } | null = {
     seq: info.state.last_seq,
@@ -104,7 +104,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   });
   const serverNow = info.ts === undefined ? Date.now() : Date.parse(info.ts);
   const from = begun ? { seq: position.applied + 1 } : { time: new Date(serverNow - windowMs) };
-  const consumer = await withTimeout(addConsumer(manager, stream, deliverTo, from), REQUEST_TIMEOUT_MS, anySignal);
+  const consumer = await within(REQUEST_TIMEOUT_MS, addConsumer(manager, stream, deliverTo, from), anySignal);
   // With nothing to come there is no message to take the floor from, or to show that those up to the last number are gone.
   // What was published since `info` is either counted as pending here or comes later, above this floor.
   if (consumer.num_pending === 0 && deliveries === 0) {
@@ -120,7 +120,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     const at = clock.monotonic();
     // A message that the stream took after it was asked may come before its answer.
     const appliedBefore = position.applied;
-    const now = await withTimeout(manager.streams.info(stream), REQUEST_TIMEOUT_MS, anySignal);
+    const now = await within(REQUEST_TIMEOUT_MS, manager.streams.info(stream), anySignal);
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
     checkStream(now, prefix);
     if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');

@@ -26,6 +26,7 @@ export interface Outbox {
 /** Of all relays of a database; a session holds it, and it is free once that has ended. */
 const LOCK = 'assent.outbox';
 const TIMEOUT_MS = 5_000;
+const FAREWELL_MS = 500;
 
 const rowSchema = z.object({
   place: z.string(),
@@ -99,10 +100,7 @@ export const openOutbox = async (url: string, silenceMs: number): Promise<Outbox
     gone: gone.promise,
     close: async () => {
       // end() waits for a farewell that a dead server never sends.
-      const farewell = Promise.withResolvers<void>();
-      const timer = setTimeout(farewell.resolve, 500);
-      await Promise.race([client.end().catch(() => {}), farewell.promise]);
-      clearTimeout(timer);
+      await within(FAREWELL_MS, client.end(), () => new Error('no farewell in time')).catch(() => {});
     },
   };
 };

@@ -35,8 +35,11 @@ const MAX_RETRY_MS = 5_000;
 
 /** Everything may have changed: says at once what a long queue says one by one. */
 const resync = (): OutgoingEvent => ({
-  ...{ id: randomUUID(), occurredAt: new Date().toISOString() },
-  ...{ name: 'resync', userId: null, organizationId: null },
+  id: randomUUID(),
+  occurredAt: new Date().toISOString(),
+  name: 'resync',
+  userId: null,
+  organizationId: null,
 });
 
 /** Publishes everything that is in the outbox; `getsThrough` is called after each step without a fault. */

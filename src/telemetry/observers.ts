@@ -1,5 +1,4 @@
 /** What happens in each part, told to the log and the metrics: the parts themselves know neither. */
-
 import type { Schema } from '../database/models.ts';
 import { AssentError, describeError } from '../errors.ts';
 import type { KeySetEvent } from '../token/key-set.ts';
