@@ -1,6 +1,6 @@
 /**
- * The map: every part of the service, in the order in which a request meets them (transport, rpc, token and permission,
- * cache, database), and the way of an event (NATS, events, cache).
+ * The map: every part of the service, each given the one that it asks. A request comes in at the end and goes up: transport,
+ * rpc, then token, permission and cache (memory, Redis), then the database. An event: NATS, events, cache.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -15,6 +15,8 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDirectory } from './database/directory.ts';
 import { createListener } from './events/listener.ts';
+import { type Lifecycle, lifecycle } from './lifecycle.ts';
+import { LIMITS } from './limits.ts';
 import { sharedView } from './permission/shared-view.ts';
 import { createPolicyStore } from './policy-store/policy-store.ts';
 import { createHandlers } from './rpc/handlers.ts';
@@ -31,35 +33,13 @@ import { createCallerGate } from './transport/callers.ts';
 import { createDispatcher } from './transport/dispatch.ts';
 import { createDoors, type NamedDoor } from './transport/doors.ts';
 
-/** What an entry outlives the TTL by at most: how far back events are heard and changes remembered. */
-const MARGIN_MS = 60_000;
-const POOL_SIZE = 10;
-const STATEMENT_TIMEOUT_MS = 2_000;
-/** Bound on a load of facts; a statement that is given up says so itself before it. */
-const LOAD_TIMEOUT_MS = 2_500;
-/** Beyond this many reads of the database at once, waiting would only make every caller late. */
-const MAX_PENDING_READS = 1_000;
-const MAX_REMEMBERED_CHANGES = 200_000;
-/** How long the start waits for events before it serves without them, from PostgreSQL only. */
-const FIRST_PROOF_MS = 3_000;
-
-export interface App {
+export interface App extends Lifecycle {
   /** The doors, in the order in which they open. */
   readonly doors: readonly NamedDoor[];
-  /**
-   * Reads the policy, finds Better Auth's tables and begins to listen to events.
-   * @returns Whether PostgreSQL could be reached.
-   * @throws when the policy or the database's schema cannot be used.
-   */
-  prepare(): Promise<boolean>;
-  /** Looks again for Better Auth's tables; rejects as long as they cannot be read. */
-  findTables(): Promise<void>;
-  /** Stops everything behind the doors. */
-  end(): Promise<void>;
 }
 
 /**
- * Builds the service. Nothing is connected and nothing listens before {@link App.prepare}.
+ * Builds the service. Nothing is connected and nothing listens before {@link Lifecycle.prepare}.
  * @param metrics Of this process.
  * @param scrape What `/metrics` shows: the metrics of all workers, where there are several.
  */
@@ -74,9 +54,9 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
   // database
   const directory = createDirectory({
     ...config.database,
-    size: POOL_SIZE,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    maxPending: MAX_PENDING_READS,
+    size: LIMITS.poolSize,
+    statementTimeoutMs: LIMITS.statementTimeoutMs,
+    maxPending: LIMITS.pendingReads,
     onFault: observe.databaseFault,
     onUnprepared: observe.databaseUnprepared,
     onBadRole: observe.badDynamicRoles,
@@ -86,17 +66,17 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
   });
 
   // cache: memory around Redis around PostgreSQL, every entry judged by the positions
-  const rememberMs = ttlMs + MARGIN_MS;
+  const rememberMs = ttlMs + LIMITS.marginMs;
   const positions =
     config.nats === null
       ? createTtlPositions(clock)
-      : createPositions({ clock, leaseMs, rememberMs, maxRemembered: MAX_REMEMBERED_CHANGES });
+      : createPositions({ clock, leaseMs, rememberMs, maxRemembered: LIMITS.rememberedChanges });
   const memory = createMemoryStore(config.memoryEntries);
   const redis =
     config.redisUrl === null
       ? null
       : createRedisStore({ url: config.redisUrl, clock, onError: observe.redisError, onReady: observe.redisReady });
-  const database = databaseFacts(directory.facts, clock, LOAD_TIMEOUT_MS);
+  const database = databaseFacts(directory.facts, clock, LIMITS.loadTimeoutMs);
   // The same in all replicas: signs what comes back from outside, page tokens and entries in Redis.
   const signingSecret = config.hs256.secrets[0] ?? config.database.url;
   const cached =
@@ -155,49 +135,18 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
   const doors = createDoors(config, dispatcher, scrape);
 
   // events
-  const startListening = () =>
-    config.nats &&
+  const { nats } = config;
+  const sink = redis === null ? positions : clearOnChange(positions, redis);
+  const listen = () =>
+    nats &&
     createListener({
-      ...config.nats,
+      ...nats,
       windowMs: rememberMs,
       proofIntervalMs: leaseMs / 4,
-      sink: redis === null ? positions : clearOnChange(positions, redis),
+      sink,
       observer: observe.events,
       clock,
     });
-  let listener: ReturnType<typeof startListening> = null;
 
-  const findTables = async (): Promise<void> => {
-    observe.schema(await directory.schema());
-    // A first fetch that fails is tried again by the key set itself.
-    await keys?.start();
-  };
-
-  return {
-    doors,
-    prepare: async () => {
-      await policy.start();
-      listener = startListening();
-      const [found] = await Promise.all([
-        findTables().then(
-          () => true,
-          (error: unknown) => {
-            if (observe.isAway(error)) return false;
-            throw error;
-          },
-        ),
-        listener?.readyWithin(FIRST_PROOF_MS),
-      ]);
-      return found;
-    },
-    findTables,
-    end: async () => {
-      policy.stop();
-      keys?.stop();
-      await listener?.stop();
-      redis?.end();
-      await traces?.stop();
-      await directory.end();
-    },
-  };
+  return { doors, ...lifecycle({ policy, directory, keys, redis, traces, listen, observe }) };
 };
