@@ -7,7 +7,7 @@ import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { RecoveryError } from './read-only-driver.ts';
 import { memberRoles, platformRoles } from './roles.ts';
-import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';
+import { canHold, columnOf, epochMillis, equalsExactly, millis, tableName, textOrNull } from './sql.ts';
 
 /** With every row of facts, not once for each connection: a pooler keeps those while the servers behind it change. */
 const standby = z.boolean().transform((is) => {
@@ -39,12 +39,12 @@ const ORGANIZATION_ID = 'organization id';
 const dynamicRolesOf = ({ name, organizationRole: role }: Schema): FragmentSqlToken => {
   if (role === null) return sql.fragment`NULL::json`;
   // strpos keeps the rows of roles that nobody asked about at home; which of the rest are held is decided after the
-  // member's text is split, by the same code for every role.
+  // member's text is split, by the same code for every role. The two columns may have different collations.
   return sql.fragment`(SELECT json_agg(json_build_array(r.role, r.permission)) FROM (
       SELECT ${columnOf('x', role.columns.role)}::text AS role, ${columnOf('x', role.columns.permission)}::text AS permission
       FROM ${tableName(name, role.table)} x
-      WHERE ${equals('x', role.columns.organizationId, ORGANIZATION_ID)}
-    ) r WHERE EXISTS (SELECT FROM held WHERE strpos(held.role, r.role) > 0))`;
+      WHERE ${equalsExactly('x', role.columns.organizationId, ORGANIZATION_ID)}
+    ) r WHERE EXISTS (SELECT FROM held WHERE strpos(held.role COLLATE "C", r.role) > 0))`;
 };
 
 const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
@@ -56,14 +56,14 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
       ? sql.fragment`SELECT NULL::text AS role WHERE false`
       : sql.fragment`SELECT ${columnOf('m', organizations.member.columns.role)}::text AS role
         FROM ${tableName(schema.name, organizations.member.table)} m
-        WHERE ${equals('m', organizations.member.columns.userId, USER_ID)}
-          AND ${equals('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
+        WHERE ${equalsExactly('m', organizations.member.columns.userId, USER_ID)}
+          AND ${equalsExactly('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
   const organization =
     organizations === null
       ? sql.fragment`NULL::text`
       : sql.fragment`(SELECT ${columnOf('o', organizations.organization.columns.id)}::text
         FROM ${tableName(schema.name, organizations.organization.table)} o
-        WHERE ${equals('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
+        WHERE ${equalsExactly('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
   return sql.unsafe`WITH held AS MATERIALIZED (${held})
     SELECT pg_is_in_recovery() AS "standby",
       ${columnOf('u', user.columns.id)}::text AS "userId",
@@ -74,7 +74,7 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
       ARRAY(SELECT held.role FROM held) AS "memberRoles",
       ${parts.dynamicRoles ? dynamicRolesOf(schema) : sql.fragment`NULL::json`} AS "dynamicRoles"
     FROM (SELECT) AS always
-    LEFT JOIN ${tableName(schema.name, user.table)} u ON ${equals('u', user.columns.id, USER_ID)}`;
+    LEFT JOIN ${tableName(schema.name, user.table)} u ON ${equalsExactly('u', user.columns.id, USER_ID)}`;
 };
 
 /**
@@ -130,11 +130,12 @@ export const createFactsReader = (
     if (!canHold(schema.user.columns.id, userId)) {
       return { user: null, organization: organizationId === null ? null : none };
     }
-    const [row] = await db.rows(statementFor(userId, organizationId), factsRow);
-    // The stored id must be spelled as the one that was asked about (see canHold): a collation may equate more.
-    const user = row?.userId === userId ? toUser(row) : null;
+    const [row, another] = await db.rows(statementFor(userId, organizationId), factsRow);
+    if (another !== undefined)
+      throw new Error('Two users have one id: whichever is read first would say who is banned.');
+    const user = row === undefined || row.userId === null ? null : toUser(row);
     if (row === undefined || organizationId === null) return { user, organization: null };
-    if (schema.organizations === null || row.organizationId !== organizationId) return { user, organization: none };
+    if (row.organizationId === null) return { user, organization: none };
     const roles = row.memberRoles.length === 0 ? null : memberRoles(row.memberRoles);
     const dynamic = heldDynamicRoles(
       (row.dynamicRoles ?? []).map(([role, permission]) => ({ role, permission })),

@@ -25,7 +25,20 @@ beforeAll(async () => {
     CREATE SCHEMA mixed; SET search_path = mixed; CREATE DOMAIN person AS uuid;
     ${tables('text', 'integer', 'text', 'person')}
     INSERT INTO "user" (id, name, email) VALUES ('ada', 'Ada', 'ada@example.com');
-    INSERT INTO organization (id, name, slug) VALUES (7, 'Acme', 'acme')`);
+    INSERT INTO organization (id, name, slug) VALUES (7, 'Acme', 'acme');
+
+    CREATE SCHEMA members; SET search_path = members, public; ${tables('text', 'text', text, text)}
+    CREATE TABLE "organizationRole" ("organizationId" ${text}, role text COLLATE "C", permission text);
+    ALTER TABLE member ALTER role TYPE text COLLATE "POSIX";
+    INSERT INTO "user" (id) VALUES ('Ada'), ('ADA');
+    INSERT INTO organization (id) VALUES ('Acme'), ('ACME');
+    INSERT INTO member ("organizationId", "userId", role) VALUES ('Acme', 'ADA', 'owner'), ('ACME', 'Ada', 'admin'),
+      ('Acme', 'Ada', 'night');
+    INSERT INTO "organizationRole" VALUES ('Acme', 'night', '{"door":["open"]}'), ('ACME', 'night', '{"vault":["open"]}');
+
+    CREATE SCHEMA twice; SET search_path = twice; ${tables('text', 'text', 'text', 'text')}
+    ALTER TABLE "user" ADD role text, ADD banned boolean, ADD "banExpires" timestamptz;
+    INSERT INTO "user" (id, banned) VALUES ('ada', false), ('ada', true), ('bob', false)`);
   await client.end();
 });
 
@@ -56,6 +69,32 @@ describe('a collation that ignores case', () => {
     expect(await directory.organizationById('ACME')).toBeNull();
     expect(await directory.organizationBySlug('Acme-slug')).toMatchObject({ id: 'Acme' });
     expect(await directory.organizationBySlug('acme-SLUG')).toBeNull();
+  });
+});
+
+describe('members by a collation that ignores case, of users and organizations that do not', () => {
+  const directory = directoryOf('members');
+  afterAll(() => directory.end());
+
+  it('are of those whose id they have, and of nobody else; and so are dynamic roles', async () => {
+    const held = async (userId: string, organizationId: string) => {
+      const { organization } = await directory.facts({ userId, organizationId });
+      return [organization?.memberRoles, organization?.dynamicRoles.flatMap(({ grants }) => grants)];
+    };
+    expect(await held('Ada', 'Acme')).toEqual([['night'], [['door', 'open']]]);
+    expect(await held('ADA', 'Acme')).toEqual([['owner'], []]);
+    expect(await held('Ada', 'ACME')).toEqual([['admin'], []]);
+    expect(await held('ADA', 'ACME')).toEqual([null, []]);
+  });
+});
+
+describe('two users of one id, as a table without its key or a view can have them', () => {
+  const directory = directoryOf('twice');
+  afterAll(() => directory.end());
+
+  it('are not told apart: the first one would decide who is banned', async () => {
+    await expect(directory.facts({ userId: 'ada', organizationId: null })).rejects.toThrow(/two users have one id/i);
+    expect((await directory.facts({ userId: 'bob', organizationId: null })).user).toEqual({ roles: [], ban: null });
   });
 });
 
