@@ -125,6 +125,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     checkStream(now, prefix);
     if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');
     skipWhatIsGone(now);
+    prove();
     observer.lag(begun ? Math.max(0, now.state.last_seq - position.applied) : now.state.messages);
     if (awaited === null) {
       awaited = { seq: now.state.last_seq, at: at - leaderDoubtMs(now) };

@@ -235,6 +235,30 @@ it('a stream that does not take the events: said, and published once it does', a
   expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
 });
 
+it('another stream that takes the events instead: not taken for it, and published once they go where they should', async () => {
+  const { application, ear, prefix, stream } = await setUp();
+  const organizationId = await newOrganization(application);
+  await idle(application);
+  const connection = await connect({ servers: url });
+  const manager = await connection.jetstreamManager();
+  const before = await messagesOf(stream);
+  await manager.streams.update(stream, { subjects: [`${prefix}.none`] });
+  await manager.streams.add({ name: `${stream}_OTHER`, subjects: [`${prefix}.member.*`] });
+  onTestFinished(async () => {
+    await manager.streams.delete(`${stream}_OTHER`).catch(() => {});
+    await connection.close();
+  });
+  await add(application, organizationId, people[0]?.id ?? '');
+  await until('it is said', () => ours(application).length === 1);
+  expect(application.plugin?.pending()).toBe(1);
+  await manager.streams.delete(`${stream}_OTHER`);
+  await manager.streams.update(stream, { subjects: [`${prefix}.>`] });
+  await idle(application);
+  await ear.catchUp();
+  expect(ear.events).toContainEqual(added(organizationId)[0]);
+  expect(await messagesOf(stream)).toBe(before + 1);
+});
+
 describe('a server without JetStream', async () => {
   const server = await startNats({ jetstream: false });
   afterAll(() => server.stop());

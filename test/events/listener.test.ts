@@ -231,6 +231,40 @@ describe('without JetStream', () => {
     }
   });
 
+  it('stays where it is while JetStream says that it is not ready', async () => {
+    const core = await startNats({ jetstream: false });
+    try {
+      let ahead = 0;
+      const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead };
+      const ear = await listen(core.url, WINDOW_MS, clock);
+      // Somewhere in a cluster: in the place of servers that have it.
+      const client = await connect({ servers: core.url });
+      let answer: object = {
+        error: { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' },
+      };
+      let asked = 0;
+      client.subscribe('$JS.API.INFO', {
+        callback: (_, message) => {
+          asked += 1;
+          message.respond(encode(answer));
+        },
+      });
+      await client.flush();
+      for (let time = 1; time <= 2; time += 1) {
+        ahead += 30_000;
+        await until('it asks', () => asked === time);
+      }
+      expect(ear.states).toEqual([expect.stringContaining('listening: core NATS')]);
+      answer = { memory: 0 };
+      ahead += 30_000;
+      await until('it goes over', () => ear.states.some((state) => state.includes('JetStream can be had now')));
+      await client.close();
+    } finally {
+      await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
+      await core.stop();
+    }
+  });
+
   it('trusts nothing from before once JetStream is back: what it heard meanwhile is not in the stream', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
     const file = join(folder, 'nats.conf');

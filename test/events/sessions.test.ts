@@ -1,5 +1,13 @@
 /** Moments that two processes, or two sessions of one, would have to meet in: made to, on a real server. */
-import { connect, type JetStreamManager, type NatsConnection, nanos, StorageType } from 'nats';
+import {
+  connect,
+  type JetStreamManager,
+  type Msg,
+  type NatsConnection,
+  type NatsError,
+  nanos,
+  StorageType,
+} from 'nats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { listenToCore } from '../../src/events/core-session.ts';
@@ -43,20 +51,34 @@ const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   const ending = new AbortController();
   const heard: number[] = [];
   const proved: number[] = [];
+  const skipped: number[] = [];
+  const lags: (number | null)[] = [];
   const listening = Promise.withResolvers<void>();
   const sink: EventSink = {
     begin: () => {},
-    skipTo: () => {},
+    skipTo: (seq) => void skipped.push(seq),
     apply: (seq) => void heard.push(seq),
     heard: (at) => void proved.push(at),
   };
-  const observer = { event: () => {}, lag: () => {}, state: () => listening.resolve() };
+  const observer = {
+    event: () => {},
+    lag: (messages: number | null) => void lags.push(messages),
+    state: () => listening.resolve(),
+  };
   const options: SessionOptions = {
     ...{ url, stream, prefix, windowMs: 60_000, proofIntervalMs: 10, clock, sink, observer, connection },
     applier: createEventApplier(prefix, sink, observer, clock),
     signal: ending.signal,
   };
-  return { options, heard, proved, listening: listening.promise, end: () => ending.abort(new Error('ended')) };
+  return {
+    options,
+    heard,
+    proved,
+    skipped,
+    lags,
+    listening: listening.promise,
+    end: () => ending.abort(new Error('ended')),
+  };
 };
 const publish = async (): Promise<void> => {
   nats.publish(`${prefix}.user.updated`, JSON.stringify({ userId: 'u' }));
@@ -102,4 +124,43 @@ it('a proof on core NATS is of the moment at which it was asked for, not of its 
   await expect(session).rejects.toThrow('ended');
   // The first question comes at once; its answer took half a second.
   expect(proved[0]).toBe(asked - 500);
+});
+
+it('messages that come after they were given up as gone are left out, so that numbers only grow', async () => {
+  const held: (() => void)[] = [];
+  let holding = false;
+  const slow: NatsConnection = Object.create(nats, {
+    subscribe: {
+      value: (subject: string, { callback }: { callback: (error: NatsError | null, message: Msg) => void }) =>
+        nats.subscribe(subject, {
+          callback: (error, message) => {
+            if (holding) held.push(() => callback(error, message));
+            else callback(error, message);
+          },
+        }),
+    },
+  });
+  const { options, heard, proved, skipped, lags, listening, end } = open(slow, createTestClock());
+  const session = listenToStream(options, createStreamPosition());
+  session.catch(() => {});
+  await listening;
+  await until('a proof', () => proved.length > 0);
+  heard.length = 0;
+  holding = true;
+  await publish();
+  await until('it has been sent', () => held.length > 0);
+  const { last_seq: gone } = (await manager.streams.info(stream)).state;
+  await until('it is waited for', () => lags.at(-1) === 1);
+  const proofs = proved.length;
+  await manager.streams.purge(stream);
+  await until('it is given up', () => skipped.includes(gone));
+  await until('a proof again', () => proved.length > proofs);
+  holding = false;
+  for (const late of held.splice(0)) late();
+  expect(heard).toEqual([]);
+  await publish();
+  await until('the next one', () => heard.length > 0);
+  expect(heard).toEqual([gone + 1]);
+  end();
+  await expect(session).rejects.toThrow('ended');
 });

@@ -236,6 +236,30 @@ describe('a stream that takes no more', () => {
   });
 });
 
+describe('a stream beside it that takes the events instead', () => {
+  it('is not taken for the one that is listened to: what went there comes again', async () => {
+    const own = testStreamName();
+    const manager = await nats.jetstreamManager();
+    const other = `${own.stream}_OTHER`;
+    onTestFinished(async () => {
+      await manager.streams.delete(own.stream);
+      await manager.streams.delete(other).catch(() => {});
+    });
+    const relay = start(own);
+    await relaying(relay);
+    await manager.streams.update(own.stream, { subjects: [`${own.prefix}.none`] });
+    await manager.streams.add({ name: other, subjects: [`${own.prefix}.user.*`] });
+    const users = await change(2);
+    await until('it noticed', () => relay.faults.length > 0);
+    expect(await waiting()).toBe(2);
+    await manager.streams.delete(other);
+    await manager.streams.update(own.stream, { subjects: [`${own.prefix}.>`] });
+    await drained();
+    expect((await published(nats, own.stream)).map(({ userId }) => userId)).toEqual(users);
+    await relay.stop();
+  });
+});
+
 describe('what breaks', () => {
   let proxy: TcpProxy;
   afterEach(() => proxy.close());
@@ -267,6 +291,19 @@ describe('what breaks', () => {
     const users = await change(3);
     await drained();
     expect(second.relayed()).toBe(3);
+    expect(await usersIn()).toEqual(users);
+  });
+
+  it('the way to PostgreSQL, without a word: it notices', async () => {
+    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    const relay = start({ databaseUrl: through(relayUrl, proxy) });
+    await relaying(relay);
+    proxy.setMode('stall');
+    // It asks ten times a second, and waits five for an answer.
+    await until('it noticed', () => relay.faults.length > 0, 15_000);
+    const users = await change(3);
+    proxy.setMode('pass');
+    await drained();
     expect(await usersIn()).toEqual(users);
   });
 
