@@ -27,23 +27,27 @@ export interface PolicyStore {
    * @throws {PolicyError} with all problems, or the error of reading the file.
    */
   start(): Promise<void>;
+  /** Looks at the file once more, as it does by itself; whoever looks meanwhile has the same look. */
+  look(): Promise<void>;
   stop(): void;
 }
 
 /** After so many looks in a row a file that cannot be read is no editor's doing any more. */
-const LOOKS_WITHOUT_FILE = 5;
+const LOOKS_WITHOUT_FILE = 10;
 
 const unreadable = (path: string, error: unknown): string =>
   `${path}: cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'error'})`;
 
 /** Creates the store; until {@link PolicyStore.start} the default policy is in force. */
-export const createPolicyStore = ({ path, onReload, intervalMs = 1_000 }: PolicyStoreOptions): PolicyStore => {
+export const createPolicyStore = ({ path, onReload, intervalMs = 500 }: PolicyStoreOptions): PolicyStore => {
   let policy = parsePolicy(DEFAULT_POLICY, 'the default policy');
   let text = '';
+  let seen = '';
+  let looking: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let looksWithoutFile = 0;
 
-  const reload = async (file: string): Promise<void> => {
+  const read = async (file: string): Promise<void> => {
     let found: string;
     try {
       found = await readFile(file, 'utf8');
@@ -54,7 +58,10 @@ export const createPolicyStore = ({ path, onReload, intervalMs = 1_000 }: Policy
       return;
     }
     looksWithoutFile = 0;
-    if (found === text) return;
+    // What another look finds as well has been written to its end: half of a name can be the name of something else.
+    const isWhole = found === seen;
+    seen = found;
+    if (!isWhole || found === text) return;
     text = found;
     try {
       policy = parsePolicy(found, file);
@@ -64,20 +71,31 @@ export const createPolicyStore = ({ path, onReload, intervalMs = 1_000 }: Policy
     }
   };
 
+  // One at a time: a file system that hangs must not hold all of the few threads that read files and resolve names.
+  const look = async (): Promise<void> => {
+    if (path === null) return;
+    looking ??= read(path).finally(() => {
+      looking = null;
+    });
+    await looking;
+  };
+
   return {
     current: () => policy,
     start: async () => {
       if (path === null) return;
       try {
         text = await readFile(path, 'utf8');
+        seen = text;
       } catch (cause) {
         throw new Error(`ASSENT_POLICY: ${unreadable(path, cause)}`, { cause });
       }
       policy = parsePolicy(text, path);
-      // Looking at the content once a second is the one way that works alike for editors that replace files, for the
+      // Looking at the content twice a second is the one way that works alike for editors that replace files, for the
       // symbolic links of a ConfigMap and for network file systems, none of which a watcher hears of reliably.
-      timer = setInterval(() => void reload(path), intervalMs).unref();
+      timer = setInterval(() => void look(), intervalMs).unref();
     },
+    look,
     stop: () => {
       if (timer !== null) clearInterval(timer);
     },

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -95,6 +96,47 @@ describe('the policy store', () => {
     for (let count = 0; count < 3; count += 1) await look();
     expect(reloads).toEqual([]);
     expect(inForce()).toBe('one');
+  });
+
+  describe('looking when it is told to', () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+      onTestFinished(() => void vi.useRealTimers());
+      writeFileSync(path, policy('one'));
+    });
+
+    it('takes no file that is still being written: half of a name can be another name', async () => {
+      await store.start();
+      const written = policy('administrator-readonly');
+      for (const length of [0, 30, written.indexOf('-readonly'), written.length]) {
+        writeFileSync(path, written.slice(0, length));
+        await store.look();
+        expect(inForce()).toBe('one');
+      }
+      await store.look();
+      expect(inForce()).toBe('administrator-readonly');
+      expect(reloads).toEqual([{ ok: true, problems: [] }]);
+    });
+
+    it('takes a file that is as it was for no new one', async () => {
+      await store.start();
+      writeFileSync(path, 'version: 2');
+      await store.look();
+      writeFileSync(path, policy('one'));
+      for (let count = 0; count < 3; count += 1) await store.look();
+      expect(reloads).toEqual([]);
+    });
+
+    it('waits for a file system that hangs in one place: others need the threads that read files', async () => {
+      await store.start();
+      unlinkSync(path);
+      // Reading it hangs until somebody writes to it.
+      execFileSync('mkfifo', [path]);
+      vi.advanceTimersByTime(100);
+      expect(await readFile(import.meta.filename, 'utf8')).toContain('hangs');
+      writeFileSync(path, policy('two'));
+      await store.look();
+    });
   });
 
   it('says once that the file has gone for good', async () => {
