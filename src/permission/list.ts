@@ -3,6 +3,7 @@ import { isBanned } from './ban.ts';
 import { type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
 import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
 import { ANY, covers, type Grants, grantsOf, pairsOf } from './grants.ts';
+import { parsePermission } from './permission-name.ts';
 import { organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
 
 const EVERYTHING: Grants = grantsOf([[ANY, ANY]]);
@@ -15,11 +16,14 @@ const platformGrants = (policy: Policy, user: UserFacts, userId: string | null):
 const staticGrants = (policy: Policy, organization: OrganizationFacts): readonly Grants[] =>
   (organization.memberRoles ?? []).map((role) => organizationRoleGrants(policy, role));
 
-/** Pairs of dynamic roles, literal; a name with `*` is left out, since nobody can ask for it and it means nothing here. */
+/**
+ * Pairs of dynamic roles, literal. One that nobody can ask for is left out: `*` means nothing here, and a name with a colon of
+ * its own could be taken for another permission.
+ */
 const dynamicPairs = ({ memberRoles, dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] =>
   dynamicRoles
     .filter(({ role }) => memberRoles?.includes(role) === true)
-    .flatMap(({ grants }) => grants.filter(([resource, action]) => resource !== ANY && action !== ANY));
+    .flatMap(({ grants }) => grants.filter(([resource, action]) => parsePermission(`${resource}:${action}`) !== null));
 
 /** Names of pairs and patterns, and every pair of the vocabulary that a pattern covers; sorted. */
 const names = (
@@ -29,8 +33,7 @@ const names = (
 ): readonly string[] => {
   const listed = new Set<string>();
   const add = ([resource, action]: readonly [string, string]): void => {
-    // A name with a colon of its own cannot be asked for; listed, it could be taken for another permission.
-    if (!resource.includes(':') && !action.includes(':')) listed.add(`${resource}:${action}`);
+    listed.add(`${resource}:${action}`);
   };
   for (const one of grants) for (const pair of pairsOf(one)) add(pair);
   for (const pair of literal) add(pair);

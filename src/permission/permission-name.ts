@@ -15,7 +15,7 @@ export const parsePermission = (text: string): PermissionName | null => {
   if (colon <= 0 || colon === text.length - 1 || text.includes(':', colon + 1)) return null;
   const resource = text.slice(0, colon);
   const action = text.slice(colon + 1);
-  if (resource === '*' || action === '*' || CONTROL.test(text)) return null;
+  if (resource === '*' || action === '*' || CONTROL.test(text) || !text.isWellFormed()) return null;
   return { resource, action };
 };
 

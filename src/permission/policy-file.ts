@@ -35,13 +35,15 @@ const checkName = (read: YamlReader, node: YamlNode, name: string, what: string,
       ? 'must not be empty'
       : name.length > MAX_NAME_LENGTH
         ? `must be at most ${MAX_NAME_LENGTH} characters long`
-        : name.trim() !== name || /\p{Cc}/u.test(name)
-          ? 'must not begin or end with a space or have control characters'
-          : name.includes(':')
-            ? 'must not have a colon, which parts resource and action'
-            : name === ANY && !wildcard
-              ? 'must not be a wildcard'
-              : null;
+        : !name.isWellFormed()
+          ? 'must be valid Unicode'
+          : name.trim() !== name || /\p{Cc}/u.test(name)
+            ? 'must not begin or end with a space or have control characters'
+            : name.includes(':')
+              ? 'must not have a colon, which parts resource and action'
+              : name === ANY && !wildcard
+                ? 'must not be a wildcard'
+                : null;
   if (wrong !== null) read.problem(node, `${what} ${wrong}`);
   return wrong === null;
 };

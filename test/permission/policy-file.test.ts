@@ -44,6 +44,16 @@ describe('parsePolicy', () => {
     ],
     ['a key twice', 'version: 1\nversion: 1', ['policy.yaml:2:1: Map keys must be unique']],
     [
+      'a key twice, once by an alias, of which the last would count',
+      'version: 1\norganizationRoles:\n  &a admin: {}\n  *a : { grants: { "*": ["*"] } }',
+      ['policy.yaml:4:3: Map keys must be unique, and "admin" is in organizationRoles twice'],
+    ],
+    [
+      'half a character in a name, which no request can have',
+      'version: 1\nstatements: { data: ["\\ud800"] }',
+      ['policy.yaml:2:22: an action of statements.data must be valid Unicode'],
+    ],
+    [
       'a colon in a name',
       'version: 1\nstatements: { "a:b": [c] }',
       ['policy.yaml:2:15: a resource of statements must not have a colon'],
