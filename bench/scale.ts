@@ -3,7 +3,8 @@
  * service's own directory and without a door, whose share would hide a difference.
  */
 import { createMonolith } from '../demo/monolith/server.ts';
-import { createDirectory, type Directory } from '../src/database/directory.ts';
+import type { Directory } from '../src/database/directory.ts';
+import { directoryOf } from '../test/support/directory.ts';
 import { grantLeastPrivilege } from '../test/support/least-privilege.ts';
 import { createDatabase, startPostgres, withClient } from '../test/support/services/index.ts';
 import { cpuMicros } from './cpu.ts';
@@ -35,16 +36,7 @@ const fill = async (serverUrl: string, population: Population, stack: AsyncDispo
   await monolith.migrate();
   await monolith.stop();
   await generate(ownerUrl, population);
-  const directory = createDirectory({
-    url: await grantLeastPrivilege(ownerUrl, 'plural'),
-    size: 1,
-    statementTimeoutMs: 10_000,
-    maxPending: 10,
-    schema: null,
-    naming: { tables: 'auto', renamed: new Map() },
-    onFault: () => {},
-    onBadRole: () => {},
-  });
+  const directory = directoryOf(await grantLeastPrivilege(ownerUrl, 'plural'), { statementTimeoutMs: 10_000 });
   stack.defer(() => directory.end());
   await directory.schema();
   const pids = await withClient(ownerUrl, (client) =>

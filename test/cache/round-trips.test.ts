@@ -10,9 +10,10 @@ import { createTtlPositions } from '../../src/cache/positions.ts';
 import { redisFacts } from '../../src/cache/redis-facts.ts';
 import { createRedisStore, type RedisStore } from '../../src/cache/redis-store.ts';
 import { systemClock as clock } from '../../src/clock.ts';
-import { createDirectory, type Directory } from '../../src/database/directory.ts';
+import type { Directory } from '../../src/database/directory.ts';
 import { schemaTemplate } from '../support/better-auth-schema.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 import { type Server, startRedis } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
@@ -31,16 +32,7 @@ beforeAll(async () => {
   store = createRedisStore({ url: server.url, clock, onError: () => {}, onReady: () => {} });
   client = new Redis(server.url);
   await until('Redis', () => store.available());
-  directory = createDirectory({
-    url: database.url,
-    size: 1,
-    statementTimeoutMs: 5_000,
-    maxPending: 10,
-    schema: null,
-    naming: { tables: 'auto', renamed: new Map() },
-    onFault: () => {},
-    onBadRole: () => {},
-  });
+  directory = directoryOf(database.url);
   // The connection is made and set up, and the tables are found.
   for (let count = 0; count < 3; count += 1) await directory.facts(KEY);
 });

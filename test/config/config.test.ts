@@ -1,10 +1,9 @@
 import { createHash, createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config.ts';
 import { createAuthority } from '../support/certificates.ts';
+import { testFolder } from '../support/folder.ts';
 
 const SECRET = 'a-secret-that-is-long-enough-for-hs256';
 const MINIMAL = {
@@ -13,13 +12,7 @@ const MINIMAL = {
   BETTER_AUTH_URL: 'https://app.example.com/api/auth',
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'assent-config-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const file = (name: string, text: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
+const { path: folder, file } = testFolder();
 
 const authority = createAuthority('authority');
 const server = authority.issue('server');

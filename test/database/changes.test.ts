@@ -1,9 +1,10 @@
 /** Tables that change while they are read: plugins come, columns and tables are renamed. */
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { createDirectory, type Directory } from '../../src/database/directory.ts';
+import type { Directory } from '../../src/database/directory.ts';
 import type { Schema } from '../../src/database/models.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 import { withClient } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
@@ -18,12 +19,10 @@ const start = async (): Promise<void> => {
   await change(`DROP TABLE IF EXISTS users, "user"; CREATE TABLE users (id text, name text, email text,
     "emailVerified" bool, image text, "createdAt" timestamp, "updatedAt" timestamp, role text);
     INSERT INTO users (id, role) VALUES ('u', 'admin')`);
-  directory = createDirectory({
-    ...{ url, size: 2, statementTimeoutMs: 2_000, maxPending: 10, schema: null },
-    naming: { tables: 'auto', renamed: new Map() },
+  directory = directoryOf(url, {
+    size: 2,
+    statementTimeoutMs: 2_000,
     clock: { ...systemClock, monotonic: () => systemClock.monotonic() + ahead },
-    onFault: () => {},
-    onBadRole: () => {},
     onSchemaChange: (schema) => changed.push(schema),
     onSchemaFault: (error) => faults.push(String(error)),
   });

@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDirectory, type Directory } from '../../src/database/directory.ts';
+import type { Directory } from '../../src/database/directory.ts';
 import { schemaTemplate } from '../support/better-auth-schema.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 import { createSeed, PLURAL, type Seed, SINGULAR } from '../support/seed.ts';
 
 const naming = { tables: 'auto', renamed: new Map() } as const;
@@ -33,12 +34,8 @@ describe.each([
   const bad: [string, number][] = [];
   let directory: Directory;
   beforeAll(() => {
-    directory = createDirectory({
-      url: database.url,
+    directory = directoryOf(database.url, {
       size: 4,
-      statementTimeoutMs: 5_000,
-      maxPending: 100,
-      schema: null,
       naming,
       onFault: (error) => faults.push(error),
       onBadRole: (organizationId, count) => bad.push([organizationId, count]),

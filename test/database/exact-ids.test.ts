@@ -1,8 +1,8 @@
 /** Columns that say yes to more than was asked, or that cannot hold what was asked: tables that Better Auth never made. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDirectory } from '../../src/database/directory.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 
 const { url } = await testDatabase();
 const TIMES = '"createdAt" timestamptz DEFAULT now()';
@@ -42,14 +42,11 @@ beforeAll(async () => {
   await client.end();
 });
 
-const directoryOf = (schema: string) =>
-  createDirectory({
-    ...{ url, schema, naming: { tables: 'singular', renamed: new Map() } },
-    ...{ size: 1, statementTimeoutMs: 5_000, maxPending: 100, onFault: () => {}, onBadRole: () => {} },
-  });
+const directoryIn = (schema: string) =>
+  directoryOf(url, { schema, naming: { tables: 'singular', renamed: new Map() } });
 
 describe('a collation that ignores case', () => {
-  const directory = directoryOf('folded');
+  const directory = directoryIn('folded');
   afterAll(() => directory.end());
 
   it('makes nobody somebody else: each row has one spelling, which an event can clear', async () => {
@@ -73,7 +70,7 @@ describe('a collation that ignores case', () => {
 });
 
 describe('members by a collation that ignores case, of users and organizations that do not', () => {
-  const directory = directoryOf('members');
+  const directory = directoryIn('members');
   afterAll(() => directory.end());
 
   it('are of those whose id they have, and of nobody else; and so are dynamic roles', async () => {
@@ -89,7 +86,7 @@ describe('members by a collation that ignores case, of users and organizations t
 });
 
 describe('two users of one id, as a table without its key or a view can have them', () => {
-  const directory = directoryOf('twice');
+  const directory = directoryIn('twice');
   afterAll(() => directory.end());
 
   it('are not told apart: the first one would decide who is banned', async () => {
@@ -99,7 +96,7 @@ describe('two users of one id, as a table without its key or a view can have the
 });
 
 describe('columns of several types', () => {
-  const directory = directoryOf('mixed');
+  const directory = directoryIn('mixed');
   afterAll(() => directory.end());
   const absent = { status: 'absent', memberRoles: null, dynamicRoles: [] };
 

@@ -4,8 +4,9 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDirectory, type Directory } from '../../src/database/directory.ts';
+import type { Directory } from '../../src/database/directory.ts';
 import { AssentError } from '../../src/errors.ts';
+import { directoryOf } from '../support/directory.ts';
 import { type PostgresServer, startPostgres, withClient } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
@@ -67,12 +68,7 @@ beforeAll(async () => {
       INSERT INTO users (id, role) VALUES ('u', 'admin')`),
   );
   pooler = await startPooler();
-  directory = createDirectory({
-    ...{ url: pooler.url, size: 1, statementTimeoutMs: 2_000, maxPending: 10, schema: null },
-    naming: { tables: 'auto', renamed: new Map() },
-    onFault: () => {},
-    onBadRole: () => {},
-  });
+  directory = directoryOf(pooler.url, { statementTimeoutMs: 2_000 });
 });
 afterAll(async () => {
   await directory.end();

@@ -1,9 +1,9 @@
 /** No statement reads a whole table: PostgreSQL's own counters say how each was read, by the plans that really ran. */
 import { expect, it } from 'vitest';
 import { generate, joinMany, membershipOrganization, organizationId, userId } from '../../bench/generate.ts';
-import { createDirectory } from '../../src/database/directory.ts';
 import { schemaTemplate } from '../support/better-auth-schema.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 import { withClient } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
@@ -45,16 +45,7 @@ it('every statement about users, members, organizations and roles goes by an ind
       );
       return rowCount === 0;
     });
-  const directory = createDirectory({
-    url,
-    size: 2,
-    statementTimeoutMs: 5_000,
-    maxPending: 100,
-    schema: null,
-    naming: { tables: 'auto', renamed: new Map() },
-    onFault: () => {},
-    onBadRole: () => {},
-  });
+  const directory = directoryOf(url, { size: 2 });
   const before = await reads();
 
   const member = { userId: userId(5), organizationId: organizationId(membershipOrganization(POPULATION, 5, 1)) };

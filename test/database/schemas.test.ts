@@ -3,9 +3,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseNaming } from '../../src/config/naming.ts';
-import { createDirectory, type Directory } from '../../src/database/directory.ts';
+import type { Directory } from '../../src/database/directory.ts';
 import { grantsSql } from '../../src/setup/grants.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 import { asLeastPrivilege, leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { type Model, VARIANTS, type Variant } from './support/variants.ts';
 
@@ -25,14 +26,11 @@ const createInsert =
     return String(rows[0]?.id);
   };
 
-const directoryOf = (url: string, { naming, schema }: Pick<Variant, 'naming' | 'schema'>, bad: unknown[] = []) => {
+const directoryBy = (url: string, { naming, schema }: Pick<Variant, 'naming' | 'schema'>, bad: unknown[] = []) => {
   const parsed = parseNaming(naming);
   expect(parsed.problems).toEqual([]);
-  return createDirectory({
-    url,
+  return directoryOf(url, {
     size: 2,
-    statementTimeoutMs: 5_000,
-    maxPending: 100,
     schema,
     naming: parsed.value,
     onFault: (error) => bad.push(error),
@@ -55,10 +53,10 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
     // Nothing may depend on the time zone of a session.
     await pool.query(`ALTER DATABASE ${name} SET TimeZone = 'Pacific/Chatham'`);
     await variant.migrate(url);
-    const owner = directoryOf(url, variant);
+    const owner = directoryBy(url, variant);
     await asLeastPrivilege(url, grantsSql(await owner.schema()));
     await owner.end();
-    directory = directoryOf(leastPrivilegeUrl(url), variant, bad);
+    directory = directoryBy(leastPrivilegeUrl(url), variant, bad);
     user = await insert('user', {
       ...{ name: 'Ada', email: 'ada@example.com', emailVerified: true, createdAt: created, updatedAt: created },
       ...{ role: 'user,support', banned: true, banReason: 'spam', banExpires: '2030-05-06T07:08:09.123Z' },
@@ -161,7 +159,7 @@ describe('plugins that are absent, and what is not as it must be', async () => {
   if (singular === undefined) throw new Error('there is no variant');
   const open: Directory[] = [];
   const look = (naming = 'auto', by = leastPrivilegeUrl(url)) => {
-    const directory = directoryOf(by, { naming, schema: null });
+    const directory = directoryBy(by, { naming, schema: null });
     open.push(directory);
     return directory;
   };
@@ -273,7 +271,7 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     await pool.query(
       'CREATE SCHEMA own; CREATE TABLE own.users (LIKE "user"); ALTER TABLE own.users DROP banned, DROP "banReason", DROP "banExpires"',
     );
-    const directory = directoryOf(url, { naming: 'auto', schema: 'own' });
+    const directory = directoryBy(url, { naming: 'auto', schema: 'own' });
     open.push(directory);
     expect(Object.keys((await directory.schema()).user.columns)).toContain('role');
   });

@@ -1,21 +1,16 @@
 /** What `sslmode` and `sslrootcert` in DATABASE_URL do, on a PostgreSQL that speaks TLS. */
-import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'slonik';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createDatabase } from '../../src/database/pool.ts';
 import { createAuthority } from '../support/certificates.ts';
+import { testFolder } from '../support/folder.ts';
 import { type PostgresServer, startPostgres, withClient } from '../support/services/index.ts';
 
 const authority = createAuthority('authority');
-const folder = mkdtempSync(join(tmpdir(), 'assent-tls-'));
-const file = (name: string, text: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
+const { file } = testFolder();
 const own = `sslrootcert=${file('own', authority.cert)}`;
 const others = `sslrootcert=${file('others', createAuthority('others').cert)}`;
 
@@ -36,10 +31,7 @@ beforeAll(async () => {
   await withClient(server.url, (client) => client.query('ALTER SYSTEM SET ssl = on'));
   await server.restart();
 });
-afterAll(async () => {
-  await server?.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => server?.stop());
 
 const ask = async (parameters: string) => {
   const faults: unknown[] = [];

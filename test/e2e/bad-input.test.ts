@@ -8,10 +8,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { testDatabase } from '../support/database.ts';
 import { type Answer, DOORS, type DoorClient, type MethodName, openDoors } from '../support/doors.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { TEST_SECRET } from '../support/monolith.ts';
 import { createSeed } from '../support/seed.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 
-const SECRET = 'a-secret-that-is-long-enough-for-tests';
 const PERMISSION = 'organization:delete';
 const database = await testDatabase(await monolithTemplate('plural'));
 const pool = new pg.Pool({ connectionString: database.url });
@@ -26,9 +27,7 @@ for (let count = 0; count < 51; count += 1) await seed.member(joiner, await seed
 await pool.end();
 
 const doors = openDoors({
-  DATABASE_URL: leastPrivilegeUrl(database.url),
-  BETTER_AUTH_SECRET: SECRET,
-  BETTER_AUTH_URL: 'http://localhost:3000',
+  ...settingsFor(leastPrivilegeUrl(database.url)),
   LOG_LEVEL: 'debug',
 });
 
@@ -44,7 +43,8 @@ const CLAIMS = {
 };
 const part = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
-const hmac = (signed: string, hash = 'sha256'): string => createHmac(hash, SECRET).update(signed).digest('base64url');
+const hmac = (signed: string, hash = 'sha256'): string =>
+  createHmac(hash, TEST_SECRET).update(signed).digest('base64url');
 const sign = (payload: unknown, header: object = { alg: 'HS256' }, hash?: string): string => {
   const signed = `${part(header)}.${part(payload)}`;
   return `${signed}.${hmac(signed, hash)}`;
@@ -376,7 +376,7 @@ it('nothing of it was a defect, and no token is in the log', async () => {
     expect(lines.filter(({ level }) => level >= 50)).toEqual([]);
     const text = lines.map((line) => JSON.stringify(line)).join('\n');
     expect(text).not.toContain(signature);
-    expect(text).not.toContain(SECRET);
+    expect(text).not.toContain(TEST_SECRET);
     expect(assent.stderr()).toBe('');
   }
 });

@@ -1,9 +1,7 @@
 /** Who may call, and where the service listens: caller tokens, client certificates, and what it refuses to start with. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { JsonObject } from '@bufbuild/protobuf';
@@ -13,22 +11,14 @@ import { type ServingAssent, spawnAssent, startAssent } from '../support/assent-
 import { type Certificate, createAuthority } from '../support/certificates.ts';
 import { testDatabase } from '../support/database.ts';
 import { DOORS, type DoorClient, grpcClient, type MethodName, openDoors } from '../support/doors.ts';
+import { testFolder } from '../support/folder.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 
 const database = await testDatabase(await monolithTemplate('plural'));
-const ENVIRONMENT = {
-  DATABASE_URL: leastPrivilegeUrl(database.url),
-  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-  BETTER_AUTH_URL: 'http://localhost:3000',
-};
-const folder = mkdtempSync(join(tmpdir(), 'assent-callers-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const file = (name: string, content: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-};
+const ENVIRONMENT = settingsFor(leastPrivilegeUrl(database.url));
+const { path: folder, file } = testFolder();
 const ASK = { userId: 'nobody', platform: {}, permission: 'a:b' };
 const ANSWER = { allowed: false, reason: 'REASON_USER_NOT_FOUND' };
 

@@ -5,6 +5,7 @@ import { testDatabase } from '../support/database.ts';
 import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createSeed } from '../support/seed.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 
 const database = await testDatabase(await monolithTemplate('plural'));
@@ -16,11 +17,7 @@ await seed.member(userId, odd, 'owner');
 await pool.query('ALTER TABLE organizations ALTER COLUMN name DROP NOT NULL');
 await pool.query('UPDATE organizations SET name = NULL WHERE id = $1', [odd]);
 
-const doors = openDoors({
-  DATABASE_URL: leastPrivilegeUrl(database.url),
-  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-  BETTER_AUTH_URL: 'http://localhost:3000',
-});
+const doors = openDoors(settingsFor(leastPrivilegeUrl(database.url)));
 
 describe.each(DOORS)('$name', (door) => {
   let client: DoorClient;

@@ -5,16 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServingAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 
 const database = await testDatabase(await monolithTemplate('plural'));
 let assent: ServingAssent;
 beforeAll(async () => {
-  assent = await startAssent({
-    DATABASE_URL: leastPrivilegeUrl(database.url),
-    BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-    BETTER_AUTH_URL: 'http://localhost:3000',
-  });
+  assent = await startAssent(settingsFor(leastPrivilegeUrl(database.url)));
 });
 afterAll(async () => {
   expect(assent.stderr()).toBe('');

@@ -12,10 +12,10 @@ import { testNats } from '../support/nats.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { testRedis } from '../support/redis.ts';
 import { createSeed } from '../support/seed.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
-const SECRET = 'a-secret-that-is-long-enough-for-tests';
 const database = await testDatabase(await monolithTemplate('plural'));
 const stream = await testNats();
 const pool = new pg.Pool({ connectionString: database.url });
@@ -60,13 +60,11 @@ describe('outages', () => {
     for (const proxy of [postgres, redis, nats]) proxy.setMode('refuse');
     redisUrl = (await testRedis()).url;
     const environment = {
-      DATABASE_URL: through(leastPrivilegeUrl(database.url), postgres),
+      ...settingsFor(through(leastPrivilegeUrl(database.url), postgres)),
       REDIS_URL: through(redisUrl, redis),
       NATS_URL: through(stream.url, nats),
       NATS_STREAM: stream.stream,
       ASSENT_EVENTS_PREFIX: stream.prefix,
-      BETTER_AUTH_SECRET: SECRET,
-      BETTER_AUTH_URL: 'http://localhost:3000',
     };
     assents = await Promise.all(
       processes.map((doors) =>

@@ -7,14 +7,11 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { freePort } from '../support/services/ports.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
-const ENVIRONMENT = {
-  DATABASE_URL: (await testDatabase(await monolithTemplate('plural'))).url,
-  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-  BETTER_AUTH_URL: 'http://localhost:3000',
-};
+const ENVIRONMENT = settingsFor((await testDatabase(await monolithTemplate('plural'))).url);
 
 it.each([
   ['a promise that nobody waited for', 'Promise.reject(new Error("forgotten"))'],

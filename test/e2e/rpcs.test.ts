@@ -2,24 +2,19 @@
  * Every rpc through every door, on a database that the real Better Auth has migrated and filled, with tokens that it
  * signed; for both of its ways to name tables.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createEmailVerificationToken } from 'better-auth/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testDatabase } from '../support/database.ts';
 import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
+import { testFolder } from '../support/folder.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createMonolith, TEST_SECRET } from '../support/monolith.ts';
 import { createSeed, PLURAL, SINGULAR, type TableNames } from '../support/seed.ts';
 import { withClient } from '../support/services/index.ts';
 import { monolithTemplate } from '../support/template.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'assent-rpcs-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const POLICY = join(folder, 'policy.yaml');
-writeFileSync(
-  POLICY,
+const POLICY = testFolder().file(
+  'policy.yaml',
   `version: 1
 statements: { data: [read, write], leave: [request, approve] }
 organizationRoles:

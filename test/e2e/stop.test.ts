@@ -13,6 +13,7 @@ import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { createSeed } from '../support/seed.ts';
 import { freePort } from '../support/services/ports.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
@@ -92,9 +93,7 @@ describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), d
   (_name, doors) => {
     it('SIGTERM under load, and a start on the same ports', async () => {
       const environment = {
-        DATABASE_URL: leastPrivilegeUrl(database.url),
-        BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-        BETTER_AUTH_URL: 'http://localhost:3000',
+        ...settingsFor(leastPrivilegeUrl(database.url)),
         ASSENT_GRPC_ADDRESS: `127.0.0.1:${await freePort()}`,
         ASSENT_HTTP_ADDRESS: `127.0.0.1:${await freePort()}`,
         ...doors[0]?.settings,
@@ -136,9 +135,7 @@ describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), d
 
     it('a second signal does not wait', async () => {
       const assent = await startAssent({
-        DATABASE_URL: leastPrivilegeUrl(database.url),
-        BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-        BETTER_AUTH_URL: 'http://localhost:3000',
+        ...settingsFor(leastPrivilegeUrl(database.url)),
         ...doors[0]?.settings,
       });
       assent.kill('SIGINT');
@@ -154,9 +151,7 @@ it('told while it starts, it opens no door', async () => {
   onTestFinished(() => proxy.close());
   proxy.setMode('stall');
   const assent = spawnAssent({
-    DATABASE_URL: through(database.url, proxy),
-    BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-    BETTER_AUTH_URL: 'http://localhost:3000',
+    ...settingsFor(through(database.url, proxy)),
     ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
     ASSENT_HTTP_ADDRESS: 'off',
   });

@@ -11,6 +11,7 @@ import { testDatabase } from '../support/database.ts';
 import type { MethodName } from '../support/doors.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createSeed } from '../support/seed.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 
 const database = await testDatabase(await monolithTemplate('plural'));
@@ -22,11 +23,7 @@ await pool.end();
 
 let assent: ServingAssent;
 beforeAll(async () => {
-  assent = await startAssent({
-    DATABASE_URL: leastPrivilegeUrl(database.url),
-    BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-    BETTER_AUTH_URL: 'http://localhost:3000',
-  });
+  assent = await startAssent(settingsFor(leastPrivilegeUrl(database.url)));
 });
 afterAll(() => assent.stop());
 

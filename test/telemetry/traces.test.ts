@@ -3,6 +3,7 @@ import { type AddressInfo, createServer as createSilentServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServingAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
@@ -30,11 +31,7 @@ const ask = ({ httpUrl }: ServingAssent) =>
     body: JSON.stringify({ userId: 'nobody', platform: {}, permission: 'a:b' }),
   });
 
-const ENVIRONMENT = {
-  DATABASE_URL: database.url,
-  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-  BETTER_AUTH_URL: 'http://localhost:3000',
-};
+const ENVIRONMENT = settingsFor(database.url);
 
 it('a call is a span below its caller’s, sent where OpenTelemetry’s variables say', async () => {
   const { port } = collector.address() as AddressInfo;

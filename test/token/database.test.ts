@@ -5,22 +5,17 @@ import { admin, type JwtOptions, jwt } from 'better-auth/plugins';
 import { decodeProtectedHeader } from 'jose';
 import pg from 'pg';
 import { afterAll, expect, it } from 'vitest';
-import { createDirectory } from '../../src/database/directory.ts';
 import { databaseKeySource } from '../../src/token/database-keys.ts';
 import { createKeySet } from '../../src/token/key-set.ts';
 import { createTokenVerifier } from '../../src/token/verifier.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
 import { refusalOf } from './support.ts';
 
 const ORIGIN = 'http://localhost:3000';
 const { url } = await testDatabase();
 const pool = new pg.Pool({ connectionString: url });
-const directory = createDirectory({
-  ...{ url, size: 1, statementTimeoutMs: 5_000, maxPending: 10, schema: null },
-  naming: { tables: 'auto', renamed: new Map() },
-  onFault: () => {},
-  onBadRole: () => {},
-});
+const directory = directoryOf(url);
 const keys = createKeySet(databaseKeySource(directory.keys));
 afterAll(async () => {
   keys.stop();

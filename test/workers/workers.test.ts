@@ -8,17 +8,14 @@ import { startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { createSeed } from '../support/seed.ts';
 import { isAlive } from '../support/services/processes.ts';
+import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
 const database = await testDatabase(await monolithTemplate('plural'));
 const pool = new pg.Pool({ connectionString: database.url });
 afterAll(() => pool.end());
-const ENVIRONMENT = {
-  DATABASE_URL: database.url,
-  BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-tests',
-  BETTER_AUTH_URL: 'http://localhost:3000',
-};
+const ENVIRONMENT = settingsFor(database.url);
 
 /** The processes whose parent this is. */
 const childrenOf = (pid: number): readonly number[] =>

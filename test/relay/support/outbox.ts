@@ -2,12 +2,12 @@
 import pg from 'pg';
 import { afterAll } from 'vitest';
 import { parseNaming } from '../../../src/config/naming.ts';
-import { createDirectory } from '../../../src/database/directory.ts';
 import type { Schema } from '../../../src/database/models.ts';
 import { grantsSql } from '../../../src/setup/grants.ts';
 import { outboxSql } from '../../../src/setup/outbox.ts';
 import { VARIANTS, type Variant } from '../../database/support/variants.ts';
 import { testDatabase } from '../../support/database.ts';
+import { directoryOf } from '../../support/directory.ts';
 import { asLeastPrivilege } from '../../support/least-privilege.ts';
 
 export const variantOf = (title: string): Variant => {
@@ -18,11 +18,7 @@ export const variantOf = (title: string): Variant => {
 
 /** The schema as `npm run sql` finds it. */
 export const detect = async (url: string, { naming, schema }: Variant): Promise<Schema> => {
-  const directory = createDirectory({
-    ...{ url, size: 1, statementTimeoutMs: 5_000, maxPending: 1, schema, naming: parseNaming(naming).value },
-    onFault: () => {},
-    onBadRole: () => {},
-  });
+  const directory = directoryOf(url, { schema, naming: parseNaming(naming).value });
   return directory.schema().finally(() => directory.end());
 };
 

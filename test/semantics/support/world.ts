@@ -15,12 +15,12 @@ import { databaseFacts } from '../../../src/cache/facts-loader.ts';
 import { createMemoryStore } from '../../../src/cache/memory.ts';
 import { createTtlPositions } from '../../../src/cache/positions.ts';
 import { systemClock } from '../../../src/clock.ts';
-import { createDirectory } from '../../../src/database/directory.ts';
 import type { Policy } from '../../../src/permission/policy.ts';
 import { parsePolicy } from '../../../src/permission/policy-file.ts';
 import { createHandlers } from '../../../src/rpc/handlers.ts';
 import { createPageTokens } from '../../../src/rpc/page-token.ts';
 import { createTokenVerifier } from '../../../src/token/verifier.ts';
+import { directoryOf } from '../../support/directory.ts';
 import { ACTIONS, type Model, type Pairs, RESOURCES } from './model.ts';
 
 /** An own property of any name: `__proto__` by assignment would be none. */
@@ -121,9 +121,9 @@ export const createWorld = async (databaseUrl: string, size: number) => {
   let policy: Policy | null = null;
   const faults: unknown[] = [];
   const badRoles: number[] = [];
-  const directory = createDirectory({
-    ...{ url: databaseUrl, size: 4, statementTimeoutMs: 5_000, maxPending: 1_000, schema: null },
-    naming: { tables: 'auto', renamed: new Map() },
+  const directory = directoryOf(databaseUrl, {
+    size: 4,
+    maxPending: 1_000,
     onFault: (error) => faults.push(error),
     onBadRole: (_, count) => badRoles.push(count),
   });

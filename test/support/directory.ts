@@ -1,0 +1,15 @@
+import { createDirectory, type Directory, type DirectoryOptions } from '../../src/database/directory.ts';
+
+/** Reads of a test's own database, with one connection unless told otherwise; what nobody looks at is told to nobody. */
+export const directoryOf = (url: string, options: Partial<DirectoryOptions> = {}): Directory =>
+  createDirectory({
+    url,
+    size: 1,
+    statementTimeoutMs: 5_000,
+    maxPending: 100,
+    schema: null,
+    naming: { tables: 'auto', renamed: new Map() },
+    onFault: () => {},
+    onBadRole: () => {},
+    ...options,
+  });
