@@ -7,14 +7,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createListener, type Listener } from '../../src/events/listener.ts';
+import { LIMITS } from '../../src/limits.ts';
 import { testNats } from '../support/nats.ts';
 import { until } from '../support/until.ts';
 
 const SECONDS = Number(process.env['ASSENT_EVENTS_SECONDS'] ?? 2);
 const RATE = 10_000;
-/** As src/app.ts has them. */
-const REMEMBER_MS = 360_000;
-const MAX_REMEMBERED = 200_000;
+/** As src/app.ts has it by default. */
+const REMEMBER_MS = 300_000 + LIMITS.marginMs;
+const MAX_REMEMBERED: number = LIMITS.rememberedChanges;
 const KINDS = 3;
 const BURST = 1_000;
 
