@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { describeError } from './errors.ts';
 import type { Logger } from './telemetry/log.ts';
 import type { Metrics, Scrape } from './telemetry/metrics.ts';
+import { createReasons } from './telemetry/reasons.ts';
 
 /** How long calls are still taken after NOT_SERVING, so that balancers hear of it before the doors close. */
 const LAME_DUCK_MS = 1_000;
@@ -23,6 +24,7 @@ export interface ServiceControl {
 
 /** Waits until PostgreSQL can be read; the doors are open meanwhile and say NOT_SERVING. */
 const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promise<void> => {
+  const reasons = createReasons();
   while (!signal.aborted) {
     await delay(RETRY_MS, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
@@ -30,7 +32,8 @@ const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promis
       await app.findTables();
       return;
     } catch (error) {
-      log.warn({ error: describeError(error) }, 'still not serving');
+      const reason = describeError(error);
+      if (!signal.aborted && reasons.isNew(reason)) log.warn({ error: reason }, 'still not serving');
     }
   }
 };

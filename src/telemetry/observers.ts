@@ -4,6 +4,7 @@ import { AssentError, describeError } from '../errors.ts';
 import type { KeySetEvent } from '../token/key-set.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { createReasons } from './reasons.ts';
 
 /** Logs at most one line per `intervalMs` for a fault that may repeat with every call; the metrics count them all. */
 const rarely = (intervalMs: number, write: (error: unknown, suppressed: number) => void) => {
@@ -40,14 +41,17 @@ export const observers = (log: Logger, metrics: Metrics) => {
   const malformedEvent = rarely(INTERVAL_MS, (detail, suppressed) =>
     log.warn({ event: detail, suppressed }, 'an event without its ids counts as betterauth.resync'),
   );
-  let ear = '';
+  const defect = rarely(INTERVAL_MS, (error, suppressed) =>
+    log.error({ err: error, suppressed }, 'a defect: a call was answered with INTERNAL'),
+  );
+  const deaf = createReasons();
   /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
   const isAway = (error: unknown): boolean =>
     error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED');
   return {
     call: metrics.call,
     decision: metrics.decision,
-    defect: (error: unknown): void => log.error({ err: error }, 'a defect: a call was answered with INTERNAL'),
+    defect,
     databaseFault: (error: unknown): void => {
       metrics.databaseFault();
       databaseFault(error);
@@ -105,11 +109,13 @@ export const observers = (log: Logger, metrics: Metrics) => {
       },
       lag: metrics.eventLag,
       state: (state: 'listening' | 'deaf', detail: string): void => {
-        // A NATS that stays away is tried four times a second: one line says it.
-        if (state === 'deaf' && ear === detail) return;
-        ear = state === 'deaf' ? detail : '';
-        if (state === 'listening') log.info({ detail }, 'listening to events');
-        else log.warn({ detail }, 'not listening to events: every answer is read from PostgreSQL until it is');
+        if (state === 'listening') {
+          deaf.forget();
+          log.info({ detail }, 'listening to events');
+          // A NATS that stays away is tried four times a second.
+        } else if (deaf.isNew(detail)) {
+          log.warn({ detail }, 'not listening to events: every answer is read from PostgreSQL until it is');
+        }
       },
     },
     policyReload: ({ ok, problems }: { readonly ok: boolean; readonly problems: readonly unknown[] }): void => {

@@ -37,9 +37,11 @@ it('tells of the database by the texts of errors alone: they carry statements an
   expect(said).toEqual(['error PostgreSQL could not answer {"error":"timeout","suppressed":0}']);
 });
 
-it('says once why no events are heard, and again after they were', () => {
-  for (let tries = 0; tries < 3; tries += 1) observe.events.state('deaf', 'CONNECTION_REFUSED');
-  observe.events.state('deaf', 'AUTHORIZATION_VIOLATION');
+it('says once for each reason why no events are heard, also when they take turns, and again after they were', () => {
+  for (let tries = 0; tries < 3; tries += 1) {
+    observe.events.state('deaf', 'CONNECTION_REFUSED');
+    observe.events.state('deaf', 'AUTHORIZATION_VIOLATION');
+  }
   observe.events.state('listening', 'JetStream');
   observe.events.state('deaf', 'AUTHORIZATION_VIOLATION');
   expect(said.map((line) => line.slice(0, 24))).toEqual([
@@ -48,4 +50,18 @@ it('says once why no events are heard, and again after they were', () => {
     'info listening to events',
     'warn not listening to ev',
   ]);
+});
+
+it('does not go on for ever about reasons that are never the same', () => {
+  for (let tries = 0; tries < 1_000; tries += 1) observe.events.state('deaf', `no answer to request ${tries}`);
+  expect(said).toHaveLength(20);
+});
+
+it('says of a defect that comes with every call what is said of other faults', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  for (let count = 0; count < 3; count += 1) observe.defect(new Error('null in column "name"'));
+  vi.advanceTimersByTime(5_000);
+  observe.defect(new Error('another'));
+  expect(said.map((line) => /^error a defect.*"suppressed":(\d+)/.exec(line)?.[1])).toEqual(['0', '2']);
 });
