@@ -1,4 +1,7 @@
 /** How events reach NATS when it is away, slow, or gone for good: requests do not notice, and no loss is silent. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect } from 'nats';
 import { afterAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { type AssentOptions, assent } from '../../packages/better-auth/src/index.ts';
@@ -272,6 +275,82 @@ describe('a server without JetStream', async () => {
     expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
     expect(ours(application)).toEqual([expect.stringContaining('has no JetStream')]);
   });
+
+  it.each(['before it is said that the event came', 'without a word'])(
+    'breaks off %s: published again',
+    async (how) => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const application = start({ nats: through(server.url, proxy) });
+      const ear = await hear(server.url, 'betterauth');
+      const organizationId = await newOrganization(application);
+      await idle(application);
+      proxy.setMode('stall');
+      await add(application, organizationId, people[0]?.id ?? '');
+      await until('it is on its way', () => application.plugin?.pending() === 1);
+      if (how !== 'without a word') proxy.cut();
+      await until('it is said', () => ours(application).length === 2);
+      proxy.setMode('pass');
+      await idle(application);
+      await ear.catchUp();
+      expect(ear.events).toContainEqual(added(organizationId)[0]);
+    },
+  );
+});
+
+it('a server that has JetStream later, or again: a resync for what nobody kept, and acknowledged from then on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
+  const file = join(folder, 'nats.conf');
+  const configure = (jetstream: boolean) =>
+    writeFile(file, jetstream ? `jetstream { store_dir: ${JSON.stringify(folder)} }\n` : 'debug: false\n');
+  await configure(false);
+  const server = await startNats({ jetstream: false, args: ['-c', file] });
+  onTestFinished(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const application = start({ nats: server.url });
+  const organizationId = await newOrganization(application);
+  await idle(application);
+  const kept = async (): Promise<readonly string[]> => {
+    const connection = await connect({ servers: server.url });
+    try {
+      const manager = await connection.jetstreamManager();
+      const { state } = await manager.streams.info('BETTERAUTH');
+      const subjects: string[] = [];
+      for (let seq = 1; seq <= state.last_seq; seq += 1) {
+        subjects.push((await manager.streams.getMessage('BETTERAUTH', { seq })).subject);
+      }
+      return subjects;
+    } catch {
+      return [];
+    } finally {
+      await connection.close();
+    }
+  };
+
+  await configure(true);
+  await server.kill('SIGHUP');
+  // Half a minute passes, as often as it takes the server.
+  await until('a resync', async () => {
+    vi.advanceTimersByTime(30_000);
+    return (await kept()).join() === 'betterauth.resync';
+  });
+  await add(application, organizationId, people[0]?.id ?? '');
+  await idle(application);
+  expect(await kept()).toEqual(['betterauth.resync', 'betterauth.member.added']);
+
+  await configure(false);
+  await server.restart();
+  await add(application, organizationId, people[1]?.id ?? '');
+  await idle(application);
+  await configure(true);
+  await server.restart();
+  await until('another resync', async () => (await kept()).length === 3);
+  expect((await kept()).at(-1)).toBe('betterauth.resync');
+  expect(ours(application).filter((line) => line.includes('has no JetStream'))).toHaveLength(2);
 });
 
 it('close waits for what is not acknowledged yet', async () => {

@@ -46,6 +46,8 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   let session: Session | null = null;
   let running: Promise<void> | null = null;
   let everConnected = false;
+  /** Whether events went out that nobody kept, since there was no JetStream. */
+  let unkept = false;
   /** In a row; the first is said, and the end of them. */
   let faults = 0;
   /** The later of the last change and the first fault. */
@@ -99,12 +101,13 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         if (session === opened) session = null;
         wake();
       });
-      if (!everConnected && !opened.stored) {
+      if (!unkept && !opened.stored) {
         warn('this NATS server has no JetStream: an event that nobody listens to at the moment is lost');
       }
       // A process before this one may have ended with events that it could not publish.
-      if (!everConnected && faults > 0) enqueue(RESYNC);
+      if ((!everConnected && faults > 0) || (unkept && opened.stored)) enqueue(RESYNC);
       everConnected = true;
+      unkept = !opened.stored;
       return opened;
     } catch (error) {
       fault(error);
@@ -135,7 +138,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
     while (!closed) {
       if (session === null) {
         // Nothing to say: the next change connects again.
-        if (waiting.size === 0 && everConnected) return;
+        if (waiting.size === 0 && everConnected && !unkept) return;
         if (faults > 0) {
           const until = now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(faults - 1, 10), MAX_RETRY_MS);
           // Changes wake this too: they must not make it try more often, and are worth staying for.

@@ -1,7 +1,6 @@
 /** One connection to NATS, for as long as it lasts. */
 import {
   connect,
-  ErrorCode,
   headers,
   type JetStreamManager,
   type NatsConnection,
@@ -11,6 +10,7 @@ import {
   StorageType,
 } from 'nats';
 import { keepInBackground } from './background.ts';
+import { endWithJetStream, hasJetStream } from './jetstream.ts';
 
 export interface SessionOptions {
   /** One or several URLs, separated by commas, with credentials if need be. */
@@ -107,17 +107,15 @@ const openStream = async (manager: JetStreamManager, name: string, prefix: strin
   }
 };
 
-const hasJetStream = async (connection: NatsConnection): Promise<boolean> => {
-  if (connection.info?.jetstream === true) return true;
-  // A server without it may reach one in its cluster that has it.
-  return connection.request('$JS.API.INFO', '', { timeout: TIMEOUT_MS }).then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof NatsError && error.code === ErrorCode.NoResponders) return false;
-      throw error;
-    },
-  );
-};
+/** As `connection.flush()`, which never settles when the connection breaks off. */
+const flush = (connection: NatsConnection): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('NATS did not answer in time')), TIMEOUT_MS);
+    connection
+      .flush()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
 
 /**
  * Connects, and creates the stream when there is none.
@@ -134,6 +132,7 @@ export const openSession = async ({ url, stream, prefix }: SessionOptions): Prom
   try {
     const stored = await hasJetStream(connection);
     if (stored) await openStream(await connection.jetstreamManager({ timeout: TIMEOUT_MS }), stream, prefix);
+    else endWithJetStream(connection);
     keepInBackground(connection);
     const jetStream = connection.jetstream({ timeout: TIMEOUT_MS });
     return {
@@ -147,7 +146,7 @@ export const openSession = async ({ url, stream, prefix }: SessionOptions): Prom
         const header = headers();
         header.set('Nats-Msg-Id', id);
         connection.publish(subject, payload, { headers: header });
-        await connection.flush();
+        await flush(connection);
       },
       close: () => connection.close(),
     };
