@@ -30,10 +30,11 @@ export const heldDynamicRoles = (
   rows: readonly { readonly role: string; readonly permission: string | null }[],
   held: readonly string[],
 ): { readonly roles: readonly DynamicRole[]; readonly bad: number } => {
+  const names = new Set(held);
   const roles: DynamicRole[] = [];
   let bad = 0;
   for (const { role, permission } of rows) {
-    if (!held.includes(role)) continue;
+    if (!names.has(role)) continue;
     const grants = permission === null ? null : parseGrants(permission);
     if (grants === null) bad += 1;
     else roles.push({ role, grants });

@@ -1,6 +1,6 @@
 /** The decision: policy, facts and a question in, an answer with its reason out. Pure: no I/O and no clock. */
 import { isBanned } from './ban.ts';
-import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
+import type { DynamicRole, Facts, OrganizationFacts, UserFacts } from './facts.ts';
 import { covers } from './grants.ts';
 import { isKnown, organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
 
@@ -57,17 +57,28 @@ const platformGrant = (policy: Policy, user: UserFacts, { userId, resource, acti
   return policy.adminUserIds.has(userId) ? ADMIN_USER_IDS : null;
 };
 
+const NO_ROLES: ReadonlySet<string> = new Set();
+
+/** The names of the dynamic roles that grant it. Looked at once: an organization's people make as many as they like. */
+const grantingDynamicRoles = (dynamicRoles: readonly DynamicRole[], { resource, action }: Question) => {
+  if (dynamicRoles.length === 0) return NO_ROLES;
+  const granting = new Set<string>();
+  for (const { role, grants } of dynamicRoles) {
+    // Better Auth knows no wildcards, so that a `*` in a dynamic role is a name, and one that nobody can ask for.
+    if (grants.some(([on, what]) => on === resource && what === action)) granting.add(role);
+  }
+  return granting;
+};
+
 const memberGrant = (
   policy: Policy,
   { memberRoles, dynamicRoles }: OrganizationFacts,
-  { resource, action }: Question,
+  question: Question,
 ): string | null => {
+  const dynamic = grantingDynamicRoles(dynamicRoles, question);
   for (const role of memberRoles ?? []) {
-    if (covers(organizationRoleGrants(policy, role), resource, action)) return role;
-    // Better Auth knows no wildcards, so that a `*` in a dynamic role is a name, and one that nobody can ask for.
-    for (const dynamic of dynamicRoles) {
-      if (dynamic.role === role && dynamic.grants.some(([on, what]) => on === resource && what === action)) return role;
-    }
+    if (covers(organizationRoleGrants(policy, role), question.resource, question.action) || dynamic.has(role))
+      return role;
   }
   return null;
 };

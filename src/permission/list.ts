@@ -20,10 +20,12 @@ const staticGrants = (policy: Policy, organization: OrganizationFacts): readonly
  * Pairs of dynamic roles, literal. One that nobody can ask for is left out: `*` means nothing here, and a name with a colon of
  * its own could be taken for another permission.
  */
-const dynamicPairs = ({ memberRoles, dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] =>
-  dynamicRoles
-    .filter(({ role }) => memberRoles?.includes(role) === true)
+const dynamicPairs = ({ memberRoles, dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] => {
+  const held = new Set(memberRoles);
+  return dynamicRoles
+    .filter(({ role }) => held.has(role))
     .flatMap(({ grants }) => grants.filter(([resource, action]) => parsePermission(`${resource}:${action}`) !== null));
+};
 
 /** Names of pairs and patterns, and every pair of the vocabulary that a pattern covers; sorted. */
 const names = (
