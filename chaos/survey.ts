@@ -41,9 +41,7 @@ const SETTLE_MS = 5_000;
 
 const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
   ...Object.entries(Code).map(([name, code]) => [code, name] as const),
-  [1, 'CANCELLED'],
   [2, 'UNKNOWN'],
-  [4, 'DEADLINE_EXCEEDED'],
 ]);
 
 /** Creates a survey that has taken nothing. */
