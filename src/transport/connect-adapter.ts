@@ -4,6 +4,7 @@
  * that connect cannot decode to connect, which answers INTERNAL to bad protobuf and gives no details for anything.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { constants } from 'node:http2';
 import {
   Code,
   ConnectError,
@@ -44,6 +45,11 @@ export const reached = (context: HandlerContext): void => {
   context.values.get(progress).reached = true;
 };
 
+/** Whether a caller left while it was sending: of such a message connect says that it is none. */
+const hasLeft = (request: Parameters<NodeHandler>[0]): boolean =>
+  // Node says that a stream of HTTP/2 was aborted only when it has been closed.
+  request.aborted || ('stream' in request && request.stream.rstCode !== constants.NGHTTP2_NO_ERROR);
+
 /** Too long a deadline for this door, in milliseconds and as long as `grpc-timeout` can say it: 27 hours. */
 const TOO_LONG = '99999999';
 
@@ -74,7 +80,8 @@ export const createConnectAdapter = (options: ConnectAdapterOptions): NodeHandle
     let answer = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
     if (!state.reached) {
       const refusal = await explainRefusal(request.headers['content-type'] ?? '', answer);
-      if (refusal.code !== null) onRefused(handler.method.name, refusal.code, (performance.now() - began) / 1_000);
+      const code = hasLeft(request) ? Code.Canceled : refusal.code;
+      if (code !== null) onRefused(handler.method.name, code, (performance.now() - began) / 1_000);
       answer = refusal.answer;
     }
     await universalResponseToNodeResponse(answer, response);

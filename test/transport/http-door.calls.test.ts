@@ -1,4 +1,8 @@
 /** What the HTTP door makes of a call, in each of the protocols that it speaks. */
+import { once } from 'node:events';
+import { constants } from 'node:http2';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { create, type Message } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
@@ -13,7 +17,8 @@ import type { Handlers } from '../../src/rpc/handlers.ts';
 import { createDispatcher } from '../../src/transport/dispatch.ts';
 import { type Door, KEEPALIVE } from '../../src/transport/door.ts';
 import { createHttpDoor } from '../../src/transport/http-door.ts';
-import { check, frame, rawCall } from './support/raw-call.ts';
+import { until } from '../support/until.ts';
+import { CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
 import { warningsOf } from './support/warnings.ts';
 
 let door: Door;
@@ -26,7 +31,8 @@ beforeEach(async () => {
   [asked, counted, defects] = [[], [], []];
   const checkPermission = (request: Message & { permission: string }) => {
     asked.push(request);
-    const response = create(CheckPermissionResponseSchema, { grantedBy: request.permission });
+    const grantedBy = request.permission.startsWith('big') ? 'x'.repeat(3_000_000) : request.permission;
+    const response = create(CheckPermissionResponseSchema, { grantedBy });
     if (!request.permission.startsWith('unencodable')) return response;
     // Binary has no half a second, and JSON no nanosecond before one.
     Object.assign(response, { computedAt: { $typeName: 'google.protobuf.Timestamp', seconds: 0.5, nanos: -1 } });
@@ -100,4 +106,54 @@ it.each([
   expect(warnings).toEqual([]);
   expect(asked).toEqual([]);
   expect(counted).toEqual([3]);
+});
+
+describe('a caller that leaves', () => {
+  const answers = async (): Promise<void> => {
+    const { status } = await rawCall(url, { pieces: [frame(check('still:here'))] });
+    expect(status).toBe('0');
+  };
+
+  it.each([
+    ['in the middle of its message', '{"permis', true],
+    ['in the middle of its answer', '{"permission":"big:1"}', false],
+  ])('%s is no defect', async (_, body, open) => {
+    await withSession(url, async (session) => {
+      const stream = send(session, {
+        headers: { 'content-type': 'application/json' },
+        pieces: [Buffer.from(body)],
+        open,
+      });
+      // Either way the door has taken it up.
+      await (open ? new Promise<void>((resolve) => session.ping(() => resolve())) : once(stream, 'response'));
+      stream.close(constants.NGHTTP2_CANCEL);
+      await once(stream, 'close');
+    });
+    await until('the call to be counted', () => counted.length > 0);
+    await answers();
+    expect(counted).toEqual([open ? 1 : 0, 0]);
+    expect(defects).toEqual([]);
+  });
+
+  it('in the middle of its message over HTTP/1.1 is counted as such, too', async () => {
+    const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n`;
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+    socket.end(`${head}{"permis`).resume();
+    await once(socket, 'close');
+    await until('the call to be counted', () => counted.length > 0);
+    expect(counted).toEqual([1]);
+    expect(defects).toEqual([]);
+    await answers();
+  });
+});
+
+describe('what a caller calls us', () => {
+  it.each(['[', 'evil.example', 'x:y:z'])('is not looked at: "%s"', async (name) => {
+    const { status } = await rawCall(url, { headers: { ':authority': name }, pieces: [frame(check('a:b'))] });
+    expect(status).toBe('0');
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const head = `POST ${CHECK} HTTP/1.1\r\nhost: ${name}\r\nconnection: close\r\ncontent-type: application/json`;
+    socket.write(`${head}\r\ncontent-length: 2\r\n\r\n{}`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
+  });
 });
