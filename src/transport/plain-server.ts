@@ -1,6 +1,6 @@
 /** One port in the clear for HTTP/1.1 and HTTP/2: without TLS no ALPN tells them apart, but the first bytes do. */
 import type { EventEmitter } from 'node:events';
-import { createServer as createHttp1Server } from 'node:http';
+import { createServer as createHttp1Server, type ServerOptions } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { NodeHandler } from './connect-adapter.ts';
@@ -8,11 +8,9 @@ import { HTTP2_OPTIONS } from './door.ts';
 
 /** How HTTP/2's connection preface begins (RFC 9113, section 3.4); no method of HTTP/1.1 does. */
 const PREFACE = 'PRI';
-/** A connection that says nothing at all is not kept. */
-const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
 /** Calls `then` with the first bytes of a connection, put back to be read again. */
-const onFirstBytes = (socket: Socket, then: (text: string) => void): void => {
+const onFirstBytes = (socket: Socket, timeoutMs: number, then: (text: string) => void): void => {
   const timeout = (): void => {
     socket.destroy();
   };
@@ -31,7 +29,7 @@ const onFirstBytes = (socket: Socket, then: (text: string) => void): void => {
     socket.off('readable', look).off('timeout', timeout).off('error', fail).setTimeout(0);
     then(text);
   };
-  socket.on('readable', look).on('timeout', timeout).on('error', fail).setTimeout(FIRST_BYTES_TIMEOUT_MS);
+  socket.on('readable', look).on('timeout', timeout).on('error', fail).setTimeout(timeoutMs);
 };
 
 /**
@@ -56,20 +54,31 @@ export interface PlainServer {
   closeIdleConnections(): void;
 }
 
+/** How slow a caller may be. */
+export interface PlainServerBounds {
+  /** To say anything at all, in milliseconds. */
+  readonly firstBytesMs: number;
+  /** To send a request of HTTP/1.1; what is left out is as Node has it. */
+  readonly http1: Pick<ServerOptions, 'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval'>;
+}
+
+const BOUNDS: PlainServerBounds = { firstBytesMs: 10_000, http1: {} };
+
 /** Creates the server; nothing listens yet. `handler` serves both versions. */
 export const createPlainServer = (
   handler: NodeHandler,
   onSession: (session: ServerHttp2Session) => void,
+  { firstBytesMs, http1: slowness }: PlainServerBounds = BOUNDS,
 ): PlainServer => {
-  const http1 = createHttp1Server();
-  // Node sets up its list of connections, by which it ends idle and slow ones, when a server begins to listen; this one is
-  // given its connections by another and never does.
+  const http1 = createHttp1Server(slowness);
+  // Node begins to look for slow connections when a server begins to listen; this one is given its connections by another
+  // and never does.
   http1.emit('listening');
   const http2 = createHttp2Server(HTTP2_OPTIONS).on('session', onSession);
   answerAll(http1, handler);
   answerAll(http2, handler);
   const server = createServer((socket) => {
-    onFirstBytes(socket, (text) => {
+    onFirstBytes(socket, firstBytesMs, (text) => {
       (text === PREFACE ? http2 : http1).emit('connection', socket);
     });
   });

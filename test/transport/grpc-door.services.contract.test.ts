@@ -153,6 +153,14 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
   const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
 
   describe('reflection', () => {
+    // grpc-js has one bound for all services.
+    onlyIf(lean, it)('is asked a name or two, and not 4 MiB of them', async () => {
+      await withSession(door.url, async (session) => {
+        const pieces = [Buffer.of(0, 0, 0, 0x10, 1)];
+        expect((await answerOf(send(session, { headers: { ':path': path }, pieces, open: true }))).status).toBe('8');
+      });
+    });
+
     const buf = async (...args: readonly string[]): Promise<string> =>
       (await run('buf', ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args])).stdout;
 
