@@ -14,6 +14,7 @@ import { createRedisStore } from './cache/redis-store.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDirectory } from './database/directory.ts';
+import { originOf } from './database/origin.ts';
 import { createListener } from './events/listener.ts';
 import { type Lifecycle, lifecycle } from './lifecycle.ts';
 import { LIMITS } from './limits.ts';
@@ -51,6 +52,12 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
   const traces = config.traces ? await startTraces(log) : null;
   const policy = createPolicyStore({ path: config.policyPath, onReload: observe.policyReload });
 
+  const rememberMs = ttlMs + LIMITS.marginMs;
+  const positions =
+    config.nats === null
+      ? createTtlPositions(clock)
+      : createPositions({ clock, leaseMs, rememberMs, maxRemembered: LIMITS.rememberedChanges });
+
   // database
   const directory = createDirectory({
     ...config.database,
@@ -61,16 +68,14 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
     onUnprepared: observe.databaseUnprepared,
     onBadRole: observe.badDynamicRoles,
     clock,
-    onSchemaChange: observe.schema,
+    onSchema: (schema) => {
+      positions.readFrom(originOf(config.database.url, schema));
+      observe.schema(schema);
+    },
     onSchemaFault: observe.schemaFault,
   });
 
   // cache: memory around Redis around PostgreSQL, every entry judged by the positions
-  const rememberMs = ttlMs + LIMITS.marginMs;
-  const positions =
-    config.nats === null
-      ? createTtlPositions(clock)
-      : createPositions({ clock, leaseMs, rememberMs, maxRemembered: LIMITS.rememberedChanges });
   const memory = createMemoryStore(config.memoryEntries);
   const redis =
     config.redisUrl === null
@@ -124,10 +129,7 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
     handlers: createHandlers(services, observe.defect),
     gate: createCallerGate(config.callers),
     replica: `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
-    position: () => {
-      const { epoch, seq } = positions.stamp();
-      return `${epoch}:${seq}`;
-    },
+    position: positions.applied,
     onCall: observe.call,
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,

@@ -1,16 +1,15 @@
 /** In which order the parts behind the doors start, and end. */
-import type { Schema } from './database/models.ts';
 import { LIMITS } from './limits.ts';
 
 /** What is started and ended, of each part; null where the configuration has it not. */
 export interface Parts {
   readonly policy: { start(): Promise<void>; stop(): void };
-  readonly directory: { schema(): Promise<Schema>; end(): Promise<void> };
+  readonly directory: { schema(): Promise<unknown>; end(): Promise<void> };
   readonly keys: { start(): Promise<void>; stop(): void } | null;
   readonly redis: { end(): void } | null;
   readonly traces: { stop(): Promise<void> } | null;
   readonly listen: () => { readyWithin(timeoutMs: number): Promise<unknown>; stop(): Promise<void> } | null;
-  readonly observe: { schema(found: Schema): void; isAway(error: unknown): boolean };
+  readonly observe: { isAway(error: unknown): boolean };
 }
 
 export interface Lifecycle {
@@ -31,7 +30,7 @@ export const lifecycle = ({ policy, directory, keys, redis, traces, listen, obse
   let listener: ReturnType<Parts['listen']> = null;
 
   const findTables = async (): Promise<void> => {
-    observe.schema(await directory.schema());
+    await directory.schema();
     // A first fetch that fails is tried again by the key set itself.
     await keys?.start();
   };

@@ -9,7 +9,7 @@ import { createRecentChanges } from './recent-changes.ts';
 
 /** The position in the stream of events at which a read of the database began. */
 export interface Stamp {
-  /** Which stream the sequence belongs to; sequences of different epochs cannot be compared. */
+  /** Which stream the sequence belongs to, and what is read; neither can be compared over different epochs. */
   readonly epoch: string;
   /** The last event applied when the read began. */
   readonly seq: number;
@@ -38,8 +38,12 @@ export interface Positions {
   hearing(): boolean;
   /** How long ago, in milliseconds, the moment is up to which everything published is known to be applied. */
   lagMs(): number;
-  /** Starts an epoch: nothing stamped before it, or below `floor` in it, is current any more. */
-  begin(epoch: string, floor: number): void;
+  /** `stream:sequence` of the last event applied. */
+  applied(): string;
+  /** Begins to listen to a stream: nothing stamped before it, or below `floor` in it, is current any more. */
+  begin(stream: string, floor: number): void;
+  /** What is read from now on is read from `origin`: nothing that was read from elsewhere is current any more. */
+  readFrom(origin: string): void;
   /** Events up to `seq` may have been missed: nothing stamped below it is current any more. */
   skipTo(seq: number): void;
   /** Records an event, in stream order. From this instant on, nothing older answers. */
@@ -51,6 +55,9 @@ export interface Positions {
 /** Creates positions that trust nothing until {@link Positions.begin} and a proof of hearing. */
 export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: PositionsOptions): Positions => {
   const createdAt = clock.monotonic();
+  let stream = '';
+  let origin = '';
+  /** Of what is read now, from `origin` while listening to `stream`. */
   let epoch = '';
   let applied = 0;
   // One object for all reads that begin between two events: entries keep it.
@@ -65,6 +72,9 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
   let users = recent();
   let organizations = recent();
   let pairs = recent();
+  const beginEpoch = (): void => {
+    epoch = origin === '' ? stream : `${stream}@${origin}`;
+  };
 
   return {
     stamp: () => {
@@ -79,8 +89,14 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
         (seq >= organizations.latest(organizationId) && seq >= pairs.latest(memoryKey(userId, organizationId)))),
     hearing: () => clock.monotonic() - heardAt < leaseMs,
     lagMs: () => clock.monotonic() - Math.max(heardAt, createdAt),
-    begin: (newEpoch, newFloor) => {
-      epoch = newEpoch;
+    applied: () => `${stream}:${applied}`,
+    readFrom: (newOrigin) => {
+      origin = newOrigin;
+      beginEpoch();
+    },
+    begin: (newStream, newFloor) => {
+      stream = newStream;
+      beginEpoch();
       applied = newFloor;
       floor = newFloor;
       heardAt = Number.NEGATIVE_INFINITY;
@@ -104,8 +120,8 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
       if (seq > applied) applied = seq;
     },
     heard: (monotonicMs) => {
-      // Without an epoch nothing was heard that entries could be judged by.
-      if (epoch !== '' && monotonicMs > heardAt) heardAt = monotonicMs;
+      // Without a stream nothing was heard that entries could be judged by.
+      if (stream !== '' && monotonicMs > heardAt) heardAt = monotonicMs;
     },
   };
 };

@@ -18,8 +18,8 @@ export interface DirectoryOptions extends PoolOptions {
   readonly schema: string | null;
   readonly naming: Naming;
   readonly clock?: Clock;
-  /** Called when the tables are other ones than before. */
-  readonly onSchemaChange?: (schema: Schema) => void;
+  /** Called when the tables are found, and when they are other ones than before: no read of these has begun. */
+  readonly onSchema?: (schema: Schema) => void;
   /** Called when a later look at the tables failed; those found before stay. The text is for the log only. */
   readonly onSchemaFault?: (error: unknown) => void;
   /** Called with how many dynamic roles of an organization could not be read. */
@@ -74,7 +74,7 @@ const checkUsers = (before: Schema, { user }: Schema): void => {
 
 /** Creates the directory; no connection is made before the first read. */
 export const createDirectory = (options: DirectoryOptions): Directory => {
-  const { clock = systemClock, onSchemaChange = () => {}, onSchemaFault = () => {} } = options;
+  const { clock = systemClock, onSchema = () => {}, onSchemaFault = () => {} } = options;
   const db = createDatabase(options);
   let known: Tables | null = null;
   let detecting: Promise<Tables> | null = null;
@@ -82,10 +82,8 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
 
   const take = (schema: Schema): Tables => {
     if (known !== null && JSON.stringify(known.schema) === JSON.stringify(schema)) return known;
-    if (known !== null) {
-      checkUsers(known.schema, schema);
-      onSchemaChange(schema);
-    }
+    if (known !== null) checkUsers(known.schema, schema);
+    onSchema(schema);
     known = { schema, readFacts: createFactsReader(db, schema, options.onBadRole) };
     return known;
   };

@@ -21,7 +21,7 @@ const SETUP = `SELECT pg_is_in_recovery() AS standby,
   set_config('idle_in_transaction_session_timeout', $1, false)`;
 
 /** pg verifies the server with either and warns that `require` will mean less in its next version. */
-const verifying = (url: string): string => url.replace(/([?&]sslmode=)require(?=&|$)/, '$1verify-full');
+export const verifying = (url: string): string => url.replace(/([?&]sslmode=)require(?=&|$)/, '$1verify-full');
 
 export interface ReadOnlyDriverOptions {
   /** A PostgreSQL connection URI. */

@@ -18,6 +18,7 @@ describe('the cache under every interleaving', () => {
     expect(Math.min(...Object.values(tally.answers))).toBeGreaterThan(0);
     expect(tally.deaf).toBeGreaterThan(0);
     expect([...tally.faults.keys()].toSorted()).toEqual([
+      'clock',
       'cut',
       'delete stream',
       'evict',
@@ -26,6 +27,7 @@ describe('the cache under every interleaving', () => {
       'flush redis',
       'lose consumer',
       'lose message',
+      'mix redis',
       'purge',
       'redis away',
       'remove',

@@ -30,14 +30,28 @@ export interface DatabaseModel {
   /** Changes a user: banned until then. */
   ban(userId: string, until: number): number;
   versions(): Versions;
-  /** What one statement reads: facts that say their versions. */
-  read(key: FactsKey): Facts;
+  /** The tables change: who reads them as they were sees nothing of what happens to users from now on. */
+  migrate(): void;
+  /** How often the tables changed. */
+  tables(): number;
+  /** What one statement reads, made for the tables as they are or were: facts that say their versions. */
+  read(key: FactsKey, tables?: number): Facts;
+  /** These versions, as far as that statement can see them. */
+  seenIn(versions: Versions, tables: number): Versions;
 }
 
-export const createDatabaseModel = (): DatabaseModel => {
+interface Users {
+  readonly versions: ReadonlyMap<Subject, number>;
+  readonly bans: ReadonlyMap<string, number>;
+}
+
+/** @param first The version of what never changed. */
+export const createDatabaseModel = (first = 0): DatabaseModel => {
   const versions = new Map<Subject, number>();
   const bans = new Map<string, number>();
-  const versionOf = (subject: Subject): number => versions.get(subject) ?? 0;
+  /** What is seen of users in the tables as they were before each change of them. */
+  const past: Users[] = [];
+  const versionOf = (subject: Subject, of: ReadonlyMap<Subject, number> = versions): number => of.get(subject) ?? first;
   const raise = (subject: Subject): number => {
     versions.set(subject, versionOf(subject) + 1);
     return versionOf(subject);
@@ -52,10 +66,13 @@ export const createDatabaseModel = (): DatabaseModel => {
       return raise(`u:${userId}`);
     },
     versions: () => new Map(versions),
-    read: ({ userId, organizationId }) => {
-      const until = bans.get(userId);
+    migrate: () => void past.push({ versions: new Map(versions), bans: new Map(bans) }),
+    tables: () => past.length,
+    read: ({ userId, organizationId }, tables = past.length) => {
+      const seen: Users = past[tables] ?? { versions, bans };
+      const until = seen.bans.get(userId);
       return {
-        user: { roles: [`v${versionOf(`u:${userId}`)}`], ban: until === undefined ? null : { until } },
+        user: { roles: [`v${versionOf(`u:${userId}`, seen.versions)}`], ban: until === undefined ? null : { until } },
         organization:
           organizationId === null
             ? null
@@ -65,6 +82,16 @@ export const createDatabaseModel = (): DatabaseModel => {
                 dynamicRoles: [{ role: `v${versionOf(`o:${organizationId}`)}`, grants: [] }],
               },
       };
+    },
+    seenIn: (all, tables) => {
+      const seen = past[tables]?.versions;
+      if (seen === undefined) return all;
+      return new Map(
+        [...all].map(([subject, version]) => [
+          subject,
+          subject.startsWith('u:') ? Math.min(version, versionOf(subject, seen)) : version,
+        ]),
+      );
     },
   };
 };
@@ -111,14 +138,20 @@ export const lacking = (key: FactsKey, facts: Facts, requirements: readonly Requ
   return null;
 };
 
-/** How long facts may answer from a cache, of which nothing was heard. */
-export interface AgeLimits {
+/** When facts were read and are answered with. */
+export interface Answered {
+  /** How long ago they were read. */
+  readonly ageMs: number;
+  /** How long they may answer from a cache when nothing was heard. */
   readonly ttlMs: number;
+  /** What the cache says when they were read, and what its process takes for now. */
+  readonly readAt: number;
+  readonly now: number;
 }
 
-/** What is wrong with the age of facts that a cache answers with at `now`, in words; null when nothing is. */
-export const overAge = (facts: Facts, readAt: number, now: number, { ttlMs }: AgeLimits): string | null => {
-  if (now - readAt >= ttlMs) return `too old: read ${now - readAt} ms ago`;
+/** What is wrong with the age of facts that a cache answers with, in words; null when nothing is. */
+export const overAge = (facts: Facts, { ageMs, ttlMs, readAt, now }: Answered): string | null => {
+  if (ageMs >= ttlMs) return `too old: read ${ageMs} ms ago`;
   const until = facts.user?.ban?.until ?? null;
   if (until !== null && readAt < until && now >= until) return `past the end of a ban by ${now - until} ms`;
   return null;

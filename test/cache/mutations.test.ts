@@ -36,7 +36,7 @@ describe('without', () => {
   it.each(optimisations)(
     '$name every answer is as it must be',
     async (guard) => {
-      const details = await searchWithout(guard, Math.ceil(RUNS / 12));
+      const details = await searchWithout(guard, Math.ceil(RUNS / 24));
       expect(String(details.errorInstance ?? 'none')).toBe('none');
     },
     600_000,

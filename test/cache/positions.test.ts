@@ -54,6 +54,33 @@ describe('the predicate', () => {
     }
   });
 
+  it('trusts nothing that was read from elsewhere, and goes on hearing', () => {
+    for (const positions of [create(), createTtlPositions(clock)]) {
+      if (positions.stamp().epoch === '') positions.begin('e', 10);
+      positions.heard(time);
+      positions.readFrom('here');
+      const here = positions.stamp();
+      positions.readFrom('there');
+      expect(positions.current(here, 'u', 'o')).toBe(false);
+      expect(positions.current(positions.stamp(), 'u', 'o')).toBe(true);
+      expect(positions.hearing()).toBe(true);
+      positions.readFrom('here');
+      expect(positions.current(here, 'u', 'o')).toBe(true);
+    }
+  });
+
+  it('is told of the stream and of what is read in any order, and says the stream only', () => {
+    const [one, other] = [create(), create()];
+    one.begin('e', 10);
+    one.readFrom('here');
+    other.readFrom('here');
+    other.heard(time);
+    expect(other.hearing()).toBe(false);
+    other.begin('e', 10);
+    expect(one.current(other.stamp(), 'u', 'o')).toBe(true);
+    expect(one.applied()).toBe('e:10');
+  });
+
   it('raises the floor where events may have been missed', () => {
     const positions = create();
     positions.begin('e', 10);

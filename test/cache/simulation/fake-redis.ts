@@ -12,6 +12,8 @@ export interface FakeRedis {
   /** Redis is gone for good. */
   lose(): void;
   flush(): void;
+  /** Under each key stands what stood under another one. */
+  mix(): void;
   evict(index: number): void;
   /** The values of an older moment come back: `age` values back for each key. */
   restore(age: number): void;
@@ -58,6 +60,10 @@ export const createFakeRedis = (step: Step): FakeRedis => {
       away = true;
     },
     flush: () => values.clear(),
+    mix: () => {
+      const all = [...values];
+      for (const [index, [key]] of all.entries()) values.set(key, all[(index + 1) % all.length]?.[1] ?? '');
+    },
     evict: (index) => {
       const keys = [...values.keys()];
       const key = keys[index % Math.max(1, keys.length)];

@@ -13,6 +13,7 @@ const cache = edit('cache/facts-cache.ts');
 const redis = edit('cache/redis-facts.ts');
 const flights = edit('cache/flights.ts');
 const positions = edit('cache/positions.ts');
+const entry = edit('cache/entry.ts');
 const session = edit('events/stream-session.ts');
 const plan = edit('events/stream-position.ts');
 const listener = edit('events/listener.ts');
@@ -111,6 +112,22 @@ export const loadBearing: readonly Guard[] = [
     without: [positions('onForget: raiseFloor', 'onForget: () => {}')],
   },
   { name: 'the epoch', without: [positions('of === epoch &&\n', '')] },
+  {
+    name: 'the tables in the epoch',
+    without: [positions("epoch = origin === '' ? stream :", "epoch = origin !== 'none' ? stream :")],
+  },
+  {
+    name: 'the tables that a process finds later',
+    without: [positions('origin = newOrigin;', "if (origin === '') origin = newOrigin;")],
+  },
+  {
+    name: 'the code over the key of an entry in Redis',
+    without: [entry('if (found.length !== expected.length || !timingSafeEqual(found, expected)) return null;', '')],
+  },
+  {
+    name: 'the doubt about an entry from the future',
+    without: [entry('if (readAt > now + MAX_CLOCK_SKEW_MS) return 0;', '')],
+  },
   { name: 'the identity of the stream when a session begins', without: [otherStream, sameNumber, laterNumber] },
   {
     name: 'the identity of the stream while connected',

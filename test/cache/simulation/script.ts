@@ -5,6 +5,8 @@ import type { Subject } from '../model.ts';
 
 export const REPLICAS = ['A', 'B'] as const;
 export type ReplicaName = (typeof REPLICAS)[number];
+/** Another deployment, with tables of its own, beside the same Redis and stream and with the same secret. */
+export const NEIGHBOUR = 'N';
 /** Few pairs, so that the actors meet: two users in one organization, and one of them on the whole platform. */
 export const KEYS: readonly FactsKey[] = [
   { userId: 'u', organizationId: 'o' },
@@ -14,7 +16,7 @@ export const KEYS: readonly FactsKey[] = [
 
 export interface Read {
   readonly kind: 'read';
-  readonly replica: ReplicaName;
+  readonly replica: ReplicaName | typeof NEIGHBOUR;
   readonly key: FactsKey;
   readonly full: boolean;
 }
@@ -25,13 +27,18 @@ export type Change =
   | { readonly kind: 'ban'; readonly userId: string; readonly ms: number }
   /** A commit whose event is never published. */
   | { readonly kind: 'silent change'; readonly subject: Subject }
-  | { readonly kind: 'resync' };
+  | { readonly kind: 'resync' }
+  /** The tables change, and a process finds it out, in its own time. */
+  | { readonly kind: 'migrate' }
+  | { readonly kind: 'look'; readonly replica: ReplicaName };
 
 export type Fault =
   | { readonly kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer'; readonly replica: ReplicaName }
-  | { readonly kind: 'purge' | 'expire' | 'delete stream' | 'flush redis' }
+  | { readonly kind: 'purge' | 'expire' | 'delete stream' | 'flush redis' | 'mix redis' }
   | { readonly kind: 'remove' | 'roll back stream' | 'restore redis' | 'evict' | 'fail loads'; readonly count: number }
-  | { readonly kind: 'redis away'; readonly away: boolean };
+  | { readonly kind: 'redis away'; readonly away: boolean }
+  /** The wall clock of a process is set, so far ahead of the others'. */
+  | { readonly kind: 'clock'; readonly replica: ReplicaName; readonly ahead: number };
 
 export interface Time {
   readonly kind: 'time';
@@ -55,7 +62,14 @@ export interface Script {
   readonly slowness: readonly number[];
   /** How many changes of a kind a process remembers. */
   readonly remembered: number;
+  /** The TTL of B; that of A is longer. */
+  readonly ttlOfB: number;
 }
+
+/** As much as the clocks of two machines may differ, and one that is plainly wrong. */
+export const SKEW_MS = 4_000;
+export const DAY_MS = 86_400_000;
+export const TTLS_OF_B = fc.constantFrom(150_000, 300_000);
 
 const replica = fc.constantFrom(...REPLICAS);
 const subject = fc.constantFrom<Subject[]>('u:u', 'u:v', 'o:o', 'p:u:o', 'p:v:o');
@@ -66,7 +80,7 @@ export const weighted = <Value>(...options: readonly (readonly [number, fc.Arbit
 
 const read: fc.Arbitrary<Action> = fc.record({
   kind: fc.constant('read'),
-  replica,
+  replica: weighted<Read['replica']>([30, replica], [1, fc.constant(NEIGHBOUR)]),
   key: fc.constantFrom(...KEYS),
   full: weighted([15, fc.constant(false)], [1, fc.constant(true)]),
 });
@@ -82,7 +96,8 @@ const change = weighted<Action>(
     }),
   ],
   [1, fc.record({ kind: fc.constant('silent change'), subject })],
-  [1, fc.record({ kind: fc.constant('resync') })],
+  [1, fc.record({ kind: fc.constantFrom('resync', 'migrate') })],
+  [1, fc.record({ kind: fc.constant('look'), replica })],
 );
 const fault = weighted<Action>(
   [2, fc.record({ kind: fc.constant('restart'), replica })],
@@ -90,10 +105,11 @@ const fault = weighted<Action>(
   [2, fc.record({ kind: fc.constant('stall'), replica })],
   [1, fc.record({ kind: fc.constantFrom('lose message', 'lose consumer'), replica })],
   [2, fc.record({ kind: fc.constant('purge') })],
-  [1, fc.record({ kind: fc.constantFrom('expire', 'delete stream', 'flush redis') })],
+  [1, fc.record({ kind: fc.constantFrom('expire', 'delete stream', 'flush redis', 'mix redis') })],
   [2, fc.record({ kind: fc.constant('restore redis'), count })],
   [1, fc.record({ kind: fc.constantFrom('remove', 'roll back stream', 'evict', 'fail loads'), count })],
   [1, fc.record({ kind: fc.constant('redis away'), away: fc.boolean() })],
+  [1, fc.record({ kind: fc.constant('clock'), replica, ahead: fc.constantFrom(0, SKEW_MS, DAY_MS) })],
 );
 const time: fc.Arbitrary<Action> = fc.record({
   kind: fc.constant('time'),
@@ -114,6 +130,7 @@ export const anything: fc.Arbitrary<Script> = fc.record({
     size: 'max',
   }),
   remembered: fc.constantFrom(1, 1_000),
+  ttlOfB: TTLS_OF_B,
 });
 
 export const describeAction = (action: Action): string =>

@@ -25,15 +25,16 @@ import {
   type Change,
   describeAction,
   type Fault,
+  NEIGHBOUR,
   REPLICAS,
   type Read,
-  type ReplicaName,
   type Script,
+  SKEW_MS,
 } from './script.ts';
 
 export const TTL_MS = 300_000;
 const LEASE_MS = 2_000;
-const REMEMBER_MS = TTL_MS + 60_000;
+const MARGIN_MS = 60_000;
 /** After this a load is given up. */
 const LOAD_TIMEOUT_MS = 2_000;
 const START = 1_800_000_000_000;
@@ -58,9 +59,16 @@ export const createTally = (): Tally => ({
   faults: new Map(),
 });
 
+type Name = Read['replica'];
+
 interface Process {
-  readonly name: ReplicaName;
+  readonly name: Name;
+  readonly ttlMs: number;
   alive: boolean;
+  /** How far its wall clock is ahead. */
+  ahead: number;
+  /** The tables as it knows them. */
+  tables: number;
   readonly positions: Positions;
   readonly read: (read: Read) => FactsReading | Promise<FactsReading>;
   /** What the events say that it recorded. */
@@ -79,6 +87,15 @@ const payloadOf = (subject: Subject): { name: string; payload: Record<string, st
   if (kind === 'o') return { name: 'organization_role.changed', payload: { organizationId: first } };
   return { name: 'member.role_changed', payload: { userId: first, organizationId: second } };
 };
+
+/** Facts that also say when they were read, and of whom they are. */
+const marked = (key: Read['key'], facts: Facts, at: number): Facts => ({
+  ...facts,
+  user: facts.user && { ...facts.user, roles: [...facts.user.roles, String(at), JSON.stringify(key)] },
+});
+const takenAt = ({ user }: Facts): number => Number(user?.roles[1]);
+const isOf = (key: Read['key'], { user }: Facts): boolean => user?.roles[2] === JSON.stringify(key);
+const originOf = ({ name, tables }: Process): string => (name === NEIGHBOUR ? 'elsewhere' : `tables ${tables}`);
 
 /** Memories are made once and used again empty: making one takes longer than a whole run. */
 const memoriesOf = new WeakMap<Modules, MemoryStore[]>();
@@ -101,7 +118,7 @@ export const simulate = async (
   vi.clearAllTimers();
   vi.setSystemTime(START);
   const now = (): number => Date.now();
-  const clock = { now, monotonic: () => now() - START };
+  const monotonic = (): number => now() - START;
   const trace: string[] = [];
   let taken = 0;
   const step: Step = async (label) => {
@@ -114,6 +131,8 @@ export const simulate = async (
   };
 
   const database = createDatabaseModel();
+  /** The neighbour's: whatever it says is older than anything here. */
+  const elsewhere = createDatabaseModel(-1);
   const events: { -readonly [Field in keyof ModelEvent]: ModelEvent[Field] }[] = [];
   const nats = createFakeNats<ModelEvent>(step, now);
   const redis = createFakeRedis(step);
@@ -121,15 +140,18 @@ export const simulate = async (
   const broken: string[] = [];
   const memories = idleMemories(modules);
   const used: MemoryStore[] = [];
+  /** How much longer facts may answer by clocks that differ, or are set while a read is under way. */
+  const allowance = script.actions.some(({ kind }) => kind === 'clock') ? SKEW_MS + LOAD_TIMEOUT_MS : 0;
   let failing = 0;
   let waiting = 0;
 
   const load = (process: () => Process, key: Read['key']): Promise<Facts> => {
     const { promise, resolve, reject } = Promise.withResolvers<Facts>();
-    const name = `${process().name} ${key.userId}/${key.organizationId ?? '-'}`;
+    const { name: of, tables } = process();
+    const name = `${of} ${key.userId}/${key.organizationId ?? '-'}`;
     const run = async (): Promise<void> => {
       await step(`${name} reads the database`);
-      const facts = database.read(key);
+      const facts = marked(key, of === NEIGHBOUR ? elsewhere.read(key) : database.read(key, tables), now());
       const fails = failing > 0;
       if (fails) failing -= 1;
       await step(`${name} is told by the database`);
@@ -140,11 +162,13 @@ export const simulate = async (
     return promise;
   };
 
-  const start = (name: ReplicaName): Process => {
+  const start = (name: Name): Process => {
+    const ttlMs = name === 'B' ? script.ttlOfB : TTL_MS;
+    const clock = { now: () => now() + process.ahead, monotonic };
     const positions = modules.createPositions({
       clock,
       leaseMs: LEASE_MS,
-      rememberMs: REMEMBER_MS,
+      rememberMs: ttlMs + MARGIN_MS,
       maxRemembered: script.remembered,
     });
     const store = redis.store(name, () => process.alive);
@@ -154,15 +178,16 @@ export const simulate = async (
       store,
       positions,
       clock,
-      ttlMs: TTL_MS,
-      seal: () => 'sealed',
+      ttlMs,
+      // The code itself has tests of its own (test/cache/entry.test.ts); this much tells keys apart.
+      seal: encodeURIComponent,
       onRefused: () => {},
       view,
       next: direct,
     });
     const memory = memories.pop() ?? modules.createMemoryStore(100);
     used.push(memory);
-    const cache = modules.createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, cached, database: direct });
+    const cache = modules.createFactsCache({ memory, positions, clock, ttlMs, cached, database: direct });
     let unreadable: ModelEvent[] = [];
     const sink: EventSink = {
       ...modules.clearOnChange(positions, store),
@@ -190,7 +215,10 @@ export const simulate = async (
     const clearing = modules.clearOnChange(positions, store);
     const process: Process = {
       name,
+      ttlMs,
       alive: true,
+      ahead: 0,
+      tables: database.tables(),
       positions,
       read: ({ key, full }) => cache.read(key, full),
       recorded: new Map(),
@@ -205,19 +233,32 @@ export const simulate = async (
       url: `nats://${name}.test:4222`,
       stream: 'EVENTS',
       prefix: 'events',
-      windowMs: REMEMBER_MS,
+      windowMs: ttlMs + MARGIN_MS,
       proofIntervalMs: LEASE_MS / 4,
       sink,
       observer: { event: () => {}, lag: () => {}, state: () => {} },
       clock,
     });
+    positions.readFrom(originOf(process));
     return process;
   };
+  /** As the directory of the service: what it found takes the place of what it knew at once. */
+  const lookAtTables = async (process: Process): Promise<void> => {
+    await step(`${process.name} asks for its tables`);
+    const tables = database.tables();
+    await step(`${process.name} is told its tables`);
+    if (tables <= process.tables) return;
+    process.tables = tables;
+    process.positions.readFrom(originOf(process));
+  };
 
-  const processes = new Map<ReplicaName, Process>();
+  const processes = new Map<Name, Process>();
   for (const name of REPLICAS) processes.set(name, start(name));
+  if (script.actions.some((action) => action.kind === 'read' && action.replica === NEIGHBOUR)) {
+    processes.set(NEIGHBOUR, start(NEIGHBOUR));
+  }
 
-  const hears = ({ heardAt }: Process): boolean => clock.monotonic() - heardAt < LEASE_MS;
+  const hears = ({ heardAt }: Process): boolean => monotonic() - heardAt < LEASE_MS;
   const requirements = (process: Process, full: boolean, deaf: boolean): Requirement[] => {
     const { seq } = process.positions.stamp();
     const positioned = [...process.log].filter(([at, { graceMs }]) => at <= seq && graceMs === 0);
@@ -231,7 +272,8 @@ export const simulate = async (
       { because: `at or before its position ${seq}`, versions: newest(positioned.map(([, { versions }]) => versions)) },
       { because: `published by ${since - START}`, versions: newest(published.map(({ versions }) => versions)) },
     ];
-    return full ? [...all, { because: 'read for this call', versions: database.versions() }] : all;
+    if (full) all.push({ because: 'read for this call', versions: database.versions() });
+    return all.map(({ because, versions }) => ({ because, versions: database.seenIn(versions, process.tables) }));
   };
 
   const read = async (wanted: Read): Promise<void> => {
@@ -245,7 +287,7 @@ export const simulate = async (
     try {
       const answer = process.read(wanted);
       const reading = answer instanceof Promise ? await answer : answer;
-      if (!process.alive) return;
+      if (!process.alive || process.name === NEIGHBOUR) return;
       tally.answers[reading.tier] += 1;
       if (deaf) tally.deaf += 1;
       const { facts, tier, readAt } = reading;
@@ -254,8 +296,16 @@ export const simulate = async (
       );
       const wrong = [
         lacking(key, facts, needed),
+        isOf(key, facts) ? null : 'cached: answered with the facts of somebody else',
         (deaf || full) && tier !== 'database' ? `cached: answered from ${tier} while ${full ? 'full' : 'deaf'}` : null,
-        tier === 'database' ? null : overAge(facts, readAt, now(), { ttlMs: TTL_MS }),
+        tier === 'database'
+          ? null
+          : overAge(facts, {
+              ageMs: now() - takenAt(facts),
+              ttlMs: process.ttlMs + allowance,
+              readAt,
+              now: now() + process.ahead,
+            }),
         tier === 'redis' && !hears(process) ? 'cached: answered from redis after falling deaf' : null,
       ].filter((one) => one !== null);
       for (const one of wrong) {
@@ -285,6 +335,14 @@ export const simulate = async (
   };
   const commit = (change: Change): void => {
     switch (change.kind) {
+      case 'migrate':
+        database.migrate();
+        return;
+      case 'look': {
+        const process = processes.get(change.replica);
+        if (process !== undefined) void lookAtTables(process);
+        return;
+      }
       case 'silent change':
         database.commit(change.subject);
         return;
@@ -357,6 +415,14 @@ export const simulate = async (
       case 'fail loads':
         failing += fault.count;
         return;
+      case 'mix redis':
+        redis.mix();
+        return;
+      case 'clock': {
+        const process = processes.get(fault.replica);
+        if (process !== undefined) process.ahead = fault.ahead;
+        return;
+      }
       case 'redis away':
         redis.setAway(fault.away);
     }
@@ -377,6 +443,8 @@ export const simulate = async (
       case 'ban':
       case 'silent change':
       case 'resync':
+      case 'migrate':
+      case 'look':
         commit(action);
         return;
       default:

@@ -4,16 +4,16 @@
  */
 import fc from 'fast-check';
 import type { Subject } from '../model.ts';
-import { type Action, anything, KEYS, type ReplicaName, type Script, weighted } from './script.ts';
+import { type Action, anything, DAY_MS, KEYS, type ReplicaName, type Script, TTLS_OF_B, weighted } from './script.ts';
 
 type Part = fc.Arbitrary<readonly Action[]>;
 
-const [key = { userId: 'u', organizationId: 'o' }] = KEYS;
+const [key = { userId: 'u', organizationId: 'o' }, otherKey = key] = KEYS;
 const one = (action: Action): Part => fc.constant([action]);
 const read = (replica: ReplicaName): Part => one({ kind: 'read', replica, key, full: false });
 const at = (kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer', replica: ReplicaName = 'A'): Part =>
   one({ kind, replica });
-const all = (kind: 'purge' | 'expire' | 'delete stream'): Part => one({ kind });
+const all = (kind: 'purge' | 'expire' | 'delete stream' | 'mix redis'): Part => one({ kind });
 const some = (kind: 'remove' | 'roll back stream' | 'restore redis'): Part =>
   fc.integer({ min: 1, max: 2 }).map((count) => [{ kind, count }]);
 const time = (...choices: readonly number[]): Part => fc.constantFrom(...choices).map((ms) => [{ kind: 'time', ms }]);
@@ -76,6 +76,18 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
   ],
   // Something happens to the stream while a process is away.
   [6, inOrder(before, away, maybe(stream), breath, changes(3), breath, maybe(stream), meanwhile(2, 4, 9))],
+  [
+    2,
+    inOrder(
+      changes(2),
+      before,
+      either(at('cut'), at('stall')),
+      some('roll back stream'),
+      meanwhile(2, 4),
+      changes(2),
+      breath,
+    ),
+  ],
   // Messages are gone before they came.
   [
     3,
@@ -128,7 +140,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
     ),
   ],
   // A read is under way when something changes.
-  [5, inOrder(rest, read('A'), instant, changes(1), moment, read('A'), instant, read('A'), moment)],
+  [7, inOrder(rest, read('A'), instant, changes(1), moment, read('A'), instant, read('A'), moment)],
   // A ban ends, and time goes by.
   [
     2,
@@ -143,6 +155,47 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(1, 3),
       time(250, 500, 150_000),
       breath,
+    ),
+  ],
+  // Redis says of somebody what is true of somebody else.
+  [
+    1,
+    inOrder(
+      before,
+      one({ kind: 'read', replica: 'A', key: otherKey, full: false }),
+      rest,
+      all('mix redis'),
+      at('restart', 'B'),
+      meanwhile(2, 3),
+    ),
+  ],
+  // The tables change, and somebody else's clock is a day ahead.
+  [
+    1,
+    inOrder(
+      before,
+      one({ kind: 'migrate' }),
+      changes(2),
+      breath,
+      asked,
+      moment,
+      one({ kind: 'look', replica: 'A' }),
+      maybe(one({ kind: 'look', replica: 'B' })),
+      rest,
+    ),
+  ],
+  [
+    1,
+    inOrder(
+      one({ kind: 'clock', replica: 'B', ahead: DAY_MS }),
+      rest,
+      read('B'),
+      rest,
+      time(150_000),
+      meanwhile(2),
+      time(150_000),
+      time(10_000),
+      meanwhile(3),
     ),
   ],
   // An answer of the server comes late.
@@ -170,6 +223,7 @@ const told: fc.Arbitrary<Script> = fc.record({
     [1, fc.array(fc.constantFrom(0, 0, 1, 4), { minLength: 1, maxLength: 11 })],
   ),
   remembered: fc.constant(1_000),
+  ttlOfB: TTLS_OF_B,
 });
 
 export const script: fc.Arbitrary<Script> = weighted([1, anything], [3, told]);

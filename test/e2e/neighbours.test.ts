@@ -1,0 +1,59 @@
+/** Deployments that share Redis and a stream, as copies of one `.env` do: what one read of its tables is not the other's. */
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { expect, it, onTestFinished } from 'vitest';
+import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { testDatabase } from '../support/database.ts';
+import { testNats } from '../support/nats.ts';
+import { testRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const [one, other] = [await testDatabase(), await testDatabase()];
+const redis = await testRedis();
+const names = await testNats();
+
+const TIMES = '"createdAt" timestamptz DEFAULT now(), "updatedAt" timestamptz DEFAULT now()';
+/** User 7 of organization 8, with this role. */
+const tables = (schema: string, role: string): string => `
+  CREATE SCHEMA IF NOT EXISTS ${schema}; SET search_path = ${schema};
+  CREATE TABLE users (id serial, name text, email text, "emailVerified" boolean, image text, ${TIMES});
+  CREATE TABLE organizations (id serial, name text, slug text, logo text, metadata text, ${TIMES});
+  CREATE TABLE members (id serial, "organizationId" int, "userId" int, role text, ${TIMES});
+  INSERT INTO users (id) VALUES (7); INSERT INTO organizations (id) VALUES (8);
+  INSERT INTO members ("organizationId", "userId", role) VALUES (8, 7, '${role}');`;
+const query = async (url: string, text: string): Promise<void> => {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(text);
+  await client.end();
+};
+await query(one.url, tables('acme', 'owner') + tables('umbrella', 'member'));
+await query(other.url, tables('acme', 'member'));
+
+const start = async (url: string, schema: string): Promise<ServingAssent> => {
+  const assent = await startAssent({
+    ...{ DATABASE_URL: url, ASSENT_DB_SCHEMA: schema, REDIS_URL: redis.url },
+    ...{ NATS_URL: names.url, NATS_STREAM: names.stream, ASSENT_EVENTS_PREFIX: names.prefix },
+    ...{ BETTER_AUTH_SECRET: 'the same secret in all of the copies', ASSENT_JWKS: 'off' },
+  });
+  onTestFinished(async () => void (await assent.stop()));
+  return assent;
+};
+const check = async ({ httpUrl }: ServingAssent): Promise<Readonly<Record<string, unknown>>> => {
+  const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ userId: '7', organizationId: '8', permission: 'organization:delete' }),
+  });
+  return (await response.json()) as Readonly<Record<string, unknown>>;
+};
+
+it('answers from its own tables only', async () => {
+  expect(await check(await start(one.url, 'acme'))).toMatchObject({ allowed: true, source: 'SOURCE_DATABASE' });
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  await until('its entry', async () => (await client.exists('perm:7:8')) === 1);
+  for (const neighbour of await Promise.all([start(one.url, 'umbrella'), start(other.url, 'acme')])) {
+    expect(await check(neighbour)).toMatchObject({ reason: 'REASON_ROLE_LACKS_PERMISSION' });
+  }
+}, 60_000);
