@@ -12,9 +12,10 @@ import { createWorkerMetrics } from '../src/telemetry/worker-metrics.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');
-const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
-  name.endsWith('.md'),
-);
+const documents = [
+  ...['README.md', 'packages/better-auth/README.md'],
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
 
 /** The first cells of a document's tables, and of each the names in backticks. */
 const namesInTables = (name: string): readonly string[] =>
@@ -121,12 +122,27 @@ it('docs/policy.md: its policy and its cases hold', () => {
   }
 });
 
+/** The headings of a document as GitHub names them in links. */
+const headingsOf = (name: string): ReadonlySet<string> =>
+  new Set(
+    [...read(name).matchAll(/^#+ (.*)$/gm)].map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+
 describe.each(documents)('%s', (name) => {
-  it('links to files that are there', () => {
-    const links = [...read(name).matchAll(/\]\((?<target>[^)#:]+)(?:#[^)]*)?\)/g)].map(
-      (link) => link.groups?.['target'] ?? '',
+  it('links to files, and to headings in them, that are there', () => {
+    const links = [...read(name).matchAll(/\]\((?<file>[^)#:]*)(?:#(?<heading>[^)]+))?\)/g)].map(
+      ({ groups }) => groups,
     );
-    const missing = links.filter((link) => !existsSync(join(root, normalize(join(dirname(name), link)))));
+    const missing = links.filter((link) => {
+      const [file, heading] = [link?.['file'] ?? '', link?.['heading']];
+      const path = file === '' ? name : normalize(join(dirname(name), file));
+      return !existsSync(join(root, path)) || (heading !== undefined && !headingsOf(path).has(heading));
+    });
     expect(missing).toEqual([]);
   });
 
