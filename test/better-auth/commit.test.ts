@@ -162,6 +162,25 @@ describe('writes of many rows', () => {
     );
   });
 
+  it('by an update that returns the first of them: all', async () => {
+    const other = await newOrganization();
+    await adapter.create(memberOf(organizationId, 'odd'));
+    await adapter.create(memberOf(other, 'odd'));
+    await settle();
+    ear.events.length = 0;
+    await adapter.update({ model: 'member', where: [{ field: 'role', value: 'odd' }], update: { role: 'even' } });
+    await settle();
+    const left = await application.sql(`SELECT 1 FROM member WHERE role = 'even'`);
+    expect(left).toHaveLength(2);
+    expect(ear.events).toHaveLength(2);
+    expect(ear.events).toEqual(
+      expect.arrayContaining([
+        { name: 'member.role_changed', userId, organizationId },
+        { name: 'member.role_changed', userId, organizationId: other },
+      ]),
+    );
+  });
+
   it('more rows than can be looked at one by one: everything', async () => {
     await application.sql(
       `INSERT INTO member SELECT 'bulk' || n, $1, $2, 'bulk', now() FROM generate_series(1, 101) n`,
@@ -181,6 +200,13 @@ describe('writes of many rows', () => {
       { name: 'member.role_changed', userId, organizationId },
       { name: 'member.role_changed', userId, organizationId: other },
     ]);
+  });
+
+  it('by an id that is longer than NATS takes: those found, and what comes after is heard', async () => {
+    await adapter.deleteMany({ model: 'member', where: [{ field: 'organizationId', value: 'x'.repeat(2_000_000) }] });
+    await adapter.create(memberOf(organizationId));
+    await settle();
+    expect(ear.events).toEqual([{ name: 'member.added', userId, organizationId }]);
   });
 
   it('none: nothing', async () => {

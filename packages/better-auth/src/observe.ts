@@ -115,8 +115,15 @@ export const observeAdapter = (adapter: Adapter, models: Models, sink: Sink): vo
     const data = rowOf(input.data);
     return tell(sink, work, (result) => [changeOf(model, 'create', { ...data, ...rowOf(result) }) ?? RESYNC]);
   };
-  adapter.update = (input) =>
-    single('update', input, Object.keys(input.update), () => update.call(adapter, input) as Promise<never>);
+  adapter.update = async (input) => {
+    const model = models.find(input.model);
+    const fields = Object.keys(input.update);
+    const work = (): Promise<never> => update.call(adapter, input) as Promise<never>;
+    if (model === null || !isRelevant(models, model, fields)) return work();
+    // Adapters update every row that the conditions find, and return the first.
+    if ('id' in pinnedBy(models, model, input.where)) return single('update', input, fields, work);
+    return bulk('update', input, movesRow(models, model, fields), work);
+  };
   adapter.delete = (input) => bulk('delete', input, false, () => deleteOne.call(adapter, input));
   adapter.deleteMany = (input) => bulk('delete', input, false, () => deleteMany.call(adapter, input));
   adapter.updateMany = async (input) => {

@@ -39,9 +39,14 @@ export const isRelevant = (models: Models, model: Model, fields: readonly string
 export const movesRow = (models: Models, model: Model, fields: readonly string[]): boolean =>
   fields.some((field) => SUBJECT[model].includes(models.field(model, field)));
 
+/** Assent takes no longer id for one. And with one longer than NATS takes, no event would get through, nor any after it. */
+const MAX_ID_LENGTH = 512;
+
 // Serial ids are numbers in some places of Better Auth and text in others.
 const idOf = (value: unknown): string | null =>
-  (typeof value === 'string' && value !== '') || typeof value === 'number' || typeof value === 'bigint'
+  (typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH) ||
+  typeof value === 'number' ||
+  typeof value === 'bigint'
     ? String(value)
     : null;
 
