@@ -91,21 +91,22 @@ const hs256Principal = (payload: JsonObject): Principal => {
 
 /**
  * `userId` is what the monolith's `definePayload` says, and wins over `sub`, which `getSubject` may turn into something
- * else than the id. But without `definePayload` the claims are the whole user, and a column of the application that
- * happens to be named `userId` would decide who somebody is, maybe one that users fill in themselves. There `id` and
- * `sub` agree on another user, and the token is refused.
+ * else than the id. But without `definePayload` the claims are the whole user, whose `id` is there as well: then a column of
+ * the application that happens to be named `userId`, or a subject made of a name, would decide who somebody is, maybe one
+ * that users choose themselves. Where `id` says another user, the token is refused.
  */
 const asymmetricUserId = (payload: JsonObject): string => {
+  const { userId: given, id = null } = payload;
   const userId = optionalText(payload, 'userId');
   const subject = optionalText(payload, 'sub');
-  const { userId: given, id } = payload;
-  if (given === undefined || given === null) {
-    if (subject === '') throw invalid('claims userId and sub are both missing');
-    return subject;
+  const isGiven = given !== undefined && given !== null;
+  if (isGiven && userId === '') throw invalid('claim userId must not be empty');
+  if (!isGiven && subject === '') throw invalid('claims userId and sub are both missing');
+  const named = isGiven ? userId : subject;
+  if (id !== null && String(id) !== named) {
+    throw invalid(`claims ${isGiven ? 'userId' : 'sub'} and id name different users`);
   }
-  if (userId === '') throw invalid('claim userId must not be empty');
-  if (userId !== subject && id === subject) throw invalid('claims userId and sub name different users');
-  return userId;
+  return named;
 };
 
 const asymmetricIsActive = ({ isActive, banned }: JsonObject): boolean => {

@@ -76,6 +76,23 @@ describe('a token of the jwt plugin', () => {
     expect(await (await createVerifier({ tables })).verify(token)).toMatchObject({ principal: { userId } });
   });
 
+  it('with another subject than the user is refused, since users may choose what it is: their name, for one', async () => {
+    const { getToken, tables } = await createMonolith({ jwt: { getSubject: ({ user }) => user.name } });
+    const verifier = await createVerifier({ tables });
+    expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
+  });
+
+  it('with another subject is that of the user whom definePayload names', async () => {
+    const { getToken, tables, userId } = await createMonolith({
+      jwt: {
+        getSubject: ({ user }) => user.name,
+        definePayload: ({ user }) => ({ userId: user.id, email: user.email }),
+      },
+    });
+    const verifier = await createVerifier({ tables });
+    expect(await verifier.verify(await getToken())).toMatchObject({ principal: { userId } });
+  });
+
   it('says that a banned user is not active', async () => {
     const { auth, getToken, userId } = await createMonolith();
     const { internalAdapter } = await auth.$context;
