@@ -3,6 +3,7 @@ import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { runService, type ServiceControl } from './service.ts';
+import { stopOnSignals } from './stop-signals.ts';
 import { createLog, type Logger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { clearStaleSocket } from './transport/address.ts';
@@ -30,28 +31,15 @@ const sayWhatIsMissing = (config: Config, log: Logger): void => {
   }
 };
 
-/** Aborts with the first SIGTERM or SIGINT; the second ends the process at once. */
-const stopOnSignals = (log: Logger): AbortSignal => {
-  const stopping = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping.signal.aborted) process.exit(1);
-    log.info({ signal }, 'stopping; a second signal stops at once');
-    stopping.abort();
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  return stopping.signal;
-};
-
 const run = async (config: Config, log: Logger): Promise<number> => {
   if (cluster.isWorker) {
     const metrics = createMetrics();
     await runService(config, log, metrics, createWorkerControl(metrics));
     return 0;
   }
+  const stopping = stopOnSignals(log);
   sayWhatIsMissing(config, log);
   for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
-  const stopping = stopOnSignals(log);
   const workers = config.workers === 0 ? availableParallelism() : config.workers;
   if (workers > 1) return runPrimary(workers, stopping, log);
   const metrics = createMetrics();

@@ -7,6 +7,7 @@ import { loadRelayConfig } from './config/programs.ts';
 import { ConfigError } from './config/reader.ts';
 import { describeError } from './errors.ts';
 import { runRelay } from './relay/relay.ts';
+import { stopOnSignals } from './stop-signals.ts';
 import { createLog } from './telemetry/log.ts';
 
 const BATCH_SIZE = 500;
@@ -24,13 +25,7 @@ const hintFor = (error: unknown): { readonly hint?: string } =>
 const main = async (): Promise<number> => {
   const { logLevel, ...config } = loadRelayConfig(process.env);
   const log = createLog(logLevel);
-  const stopping = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      log.info({ signal }, 'stopping; a second signal stops at once');
-      stopping.abort();
-    });
-  }
+  const stopping = stopOnSignals(log);
   let faulty = false;
   await runRelay(
     {
@@ -52,7 +47,7 @@ const main = async (): Promise<number> => {
         },
       },
     },
-    stopping.signal,
+    stopping,
   );
   log.info('stopped');
   return 0;
