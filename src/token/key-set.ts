@@ -8,9 +8,9 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import { AssentError } from '../errors.ts';
-import { withTimeout } from './deadline.ts';
 import { type ImportedKey, importKey } from './imported-key.ts';
 import type { KeySource, PublishedKey } from './key-source.ts';
+import { within } from './within.ts';
 
 /** What happened to the keys, for the log and the metrics. */
 export type KeySetEvent =
@@ -111,7 +111,7 @@ export const createKeySet = (source: KeySource, options: KeySetOptions = {}): Ke
     const began = clock.monotonic();
     try {
       // Only what arrives in time is taken: an answer that comes later could be older than the next one.
-      await take(await withTimeout(timeoutMs, stopping.signal, (signal) => source.fetchKeys(signal)));
+      await take(await within(timeoutMs, (signal) => source.fetchKeys(signal), stopping.signal));
       fetchedAt = began;
       failures = 0;
       if (stopping.signal.aborted) return;
