@@ -14,7 +14,8 @@ const parseGrants = (text: string): [string, string][] | null => {
   const grants: [string, string][] = [];
   for (const [resource, actions] of Object.entries(value)) {
     if (!Array.isArray(actions)) return null;
-    for (const action of actions) {
+    // Each once: an organization's people can repeat one as often as they like, and facts are kept.
+    for (const action of new Set<unknown>(actions)) {
       if (typeof action !== 'string') return null;
       grants.push([resource, action]);
     }

@@ -41,3 +41,17 @@ it('neither takes nor counts the roles of others', () => {
   ];
   expect(heldDynamicRoles(rows, ['night'])).toEqual({ roles: [], bad: 0 });
 });
+
+it('takes an action that a row says a hundred thousand times, as Better Auth stores it, once', () => {
+  const permission = JSON.stringify({ data: [...Array(100_000).fill('read'), 'write'], door: ['read'] });
+  expect(heldDynamicRoles([{ role: 'r', permission }], ['r']).roles).toEqual([
+    {
+      role: 'r',
+      grants: [
+        ['data', 'read'],
+        ['data', 'write'],
+        ['door', 'read'],
+      ],
+    },
+  ]);
+});
