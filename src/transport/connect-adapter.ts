@@ -97,6 +97,8 @@ export const createConnectAdapter = (options: ConnectAdapterOptions): NodeHandle
     request.headers.host = 'assent';
     request.headers[':authority'] = 'assent';
     shortenDeadlines(request.headers);
+    // All methods can be asked by GET, and what a cache keeps may be revoked.
+    response.setHeader('cache-control', 'no-store');
     run(handler, request, response).catch((error: unknown) => {
       // Whoever left before the answer was written is no defect.
       if (ConnectError.from(error).code === Code.Internal && !request.socket.destroyed) onDefect(error);

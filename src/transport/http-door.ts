@@ -79,8 +79,10 @@ const encodable =
   };
 
 const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown, context: HandlerContext) => {
-  reached(context);
   const { signal } = context;
+  // The deadline may have passed while the message came: connect does not look, and nothing would end the call.
+  signal.throwIfAborted();
+  reached(context);
   const admitted = context.values.get(admittedCall);
   if (admitted === null) throw new Error('connect asked the handler without the gate');
   const json = context.responseHeader.get('content-type')?.includes('json') === true;

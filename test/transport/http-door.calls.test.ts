@@ -31,6 +31,7 @@ beforeEach(async () => {
   [asked, counted, defects] = [[], [], []];
   const checkPermission = (request: Message & { permission: string }) => {
     asked.push(request);
+    if (request.permission.startsWith('never')) return new Promise<never>(() => {});
     const grantedBy = request.permission.startsWith('big') ? 'x'.repeat(3_000_000) : request.permission;
     const response = create(CheckPermissionResponseSchema, { grantedBy });
     if (!request.permission.startsWith('unencodable')) return response;
@@ -106,6 +107,30 @@ it.each([
   expect(warnings).toEqual([]);
   expect(asked).toEqual([]);
   expect(counted).toEqual([3]);
+});
+
+it.each([
+  ['JSON', 'application/json', '{"permission":"never:1"}', { 'connect-timeout-ms': '0' }],
+  ['gRPC-Web', 'application/grpc-web+proto', frame(check('never:1')), { 'grpc-timeout': '0S' }],
+  ['gRPC', 'application/grpc', frame(check('never:1')), { 'grpc-timeout': '0S' }],
+])('a deadline by %s that has passed before the message has come ends the call', async (_, type, body, deadline) => {
+  const pieces = [Buffer.from(body)];
+  const answer = await rawCall(url, { headers: { 'content-type': type, ...deadline }, pieces });
+  const all = JSON.stringify({ ...answer.headers, ...answer.trailers }) + answer.body.toString();
+  expect(all).toMatch(/deadline_exceeded|grpc-status"?: ?"?4/);
+  expect(asked).toEqual([]);
+  expect(counted).toEqual([4]);
+});
+
+it.each([
+  ['a question', 'POST', '', '{"permission":"a:b"}'],
+  ['a question in the URL', 'GET', '?connect=v1&encoding=json&message=%7B%22permission%22%3A%22a%3Ab%22%7D', null],
+  ['a question that is none', 'GET', '?connect=v1&encoding=json&message=x', null],
+])('no cache is to keep the answer to %s', async (_, method, query, body) => {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${url}${CHECK}${query}`, { method, headers, body });
+  expect(counted).toHaveLength(1);
+  expect(response.headers.get('cache-control')).toBe('no-store');
 });
 
 describe('a caller that leaves', () => {
