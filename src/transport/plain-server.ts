@@ -48,7 +48,7 @@ export const answerAll = (server: EventEmitter, handler: NodeHandler): void => {
   });
 };
 
-/** A server, and how to end its connections that wait for a next request of HTTP/1.1. */
+/** A server, and how to end its connections that wait for a request of HTTP/1.1, the first or the next. */
 export interface PlainServer {
   readonly server: Server;
   closeIdleConnections(): void;
@@ -77,10 +77,18 @@ export const createPlainServer = (
   const http2 = createHttp2Server(HTTP2_OPTIONS).on('session', onSession);
   answerAll(http1, handler);
   answerAll(http2, handler);
+  const silent = new Set<Socket>();
   const server = createServer((socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
     onFirstBytes(socket, firstBytesMs, (text) => {
+      silent.delete(socket);
       (text === PREFACE ? http2 : http1).emit('connection', socket);
     });
   });
-  return { server, closeIdleConnections: () => http1.closeIdleConnections() };
+  const closeIdleConnections = (): void => {
+    http1.closeIdleConnections();
+    for (const socket of silent) socket.destroy();
+  };
+  return { server, closeIdleConnections };
 };

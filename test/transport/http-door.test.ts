@@ -320,6 +320,16 @@ describe('goes on when callers leave', () => {
   });
 });
 
+it('stops at once though a client has connected and said nothing', async () => {
+  const silent = connect(Number(new URL(url).port), '127.0.0.1').resume();
+  const closed = once(silent, 'close');
+  await once(silent, 'connect');
+  // Who is answered connected later: so the door has the silent one, too.
+  expect((await fetch(`${url}/livez`)).status).toBe(200);
+  await door.stop(120_000);
+  await closed;
+});
+
 it('stops at once though a client keeps an idle connection', async () => {
   const idle = connect(Number(new URL(url).port), '127.0.0.1');
   const answered = new Promise((resolve) => idle.once('data', resolve));
