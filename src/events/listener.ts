@@ -9,6 +9,7 @@ import { createEventApplier, type EventSink } from './event-applier.ts';
 import { hasJetStream } from './jetstream.ts';
 import { serversOf } from './servers.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
+import { textOf } from './stream-consumer.ts';
 import { createStreamPosition } from './stream-position.ts';
 import { listenToStream } from './stream-session.ts';
 
@@ -78,7 +79,7 @@ export const createListener = (options: ListenerOptions): Listener => {
         await session();
       } catch (error) {
         if (stopping.signal.aborted) return;
-        options.observer.state('deaf', error instanceof Error ? error.message : String(error));
+        options.observer.state('deaf', textOf(error));
       }
       await delay(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }

@@ -5,6 +5,13 @@ import { AckPolicy, type ConsumerInfo, DeliverPolicy, type JetStreamManager, nan
 /** Where to deliver from: the message of a number, or the first one taken at a moment or later. */
 export type DeliverFrom = { readonly seq: number } | { readonly time: Date };
 
+/** What is wrong, in the same words each time: the name of a consumer is another one with each session. */
+export const textOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(
+    /assent-[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/,
+    '>',
+  );
+
 /** Adds an ephemeral consumer, which the server removes once nobody listens. */
 export const addConsumer = (
   manager: JetStreamManager,

@@ -1,12 +1,15 @@
 /** Servers and streams that let a process connect and yet do not tell it everything. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, type StreamInfo } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
+import { createPublisher } from '../../packages/better-auth/src/publisher.ts';
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createListener } from '../../src/events/listener.ts';
+import { openPublisher } from '../../src/events/publisher.ts';
 import { checkStream } from '../../src/events/stream.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { type Server, startNats } from '../support/services/index.ts';
@@ -34,14 +37,17 @@ const connectTo = async ({ url }: Server): Promise<NatsConnection> => {
   onTestFinished(() => client.close());
   return client;
 };
-const listen = (url: string): { readonly positions: Positions; readonly states: string[] } => {
-  const positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
-  const states: string[] = [];
+const asListener = (url: string): string => {
   const authorized = new URL(url);
   authorized.username = 'listener';
   authorized.password = 'p';
+  return authorized.href;
+};
+const listen = (url: string): { readonly positions: Positions; readonly states: string[] } => {
+  const positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+  const states: string[] = [];
   const listener = createListener({
-    ...{ url: authorized.href, stream: STREAM, prefix: 'betterauth', windowMs: 360_000, proofIntervalMs: 100 },
+    ...{ url: asListener(url), stream: STREAM, prefix: 'betterauth', windowMs: 360_000, proofIntervalMs: 100 },
     sink: positions,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },
@@ -102,6 +108,36 @@ it('needs the permissions that the documentation names, and no others: at the st
   }
   await heard(last);
   expect(states.filter((state) => /Permissions|stopped delivering/.test(state))).toEqual([]);
+});
+
+it('names the permission that it misses in the same words each time, so that the log can say it once', async () => {
+  const { server } = await startServer(true, `{ publish: "$JS.API.STREAM.INFO.${STREAM}", subscribe: "_INBOX.>" }`);
+  await (await (await connectTo(server)).jetstreamManager()).streams.add({ name: STREAM, subjects: ['betterauth.>'] });
+  const { states } = listen(server.url);
+  await until('it tries again', () => states.length > 1);
+  expect(new Set(states)).toEqual(
+    new Set([`deaf: 'Permissions Violation for Publish to "$JS.API.CONSUMER.CREATE.${STREAM}.>"'`]),
+  );
+});
+
+it('publishers need the permissions that the documentation names, and no others', async () => {
+  const { server } = await startServer(
+    true,
+    `{ publish: ["betterauth.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.${STREAM}"], subscribe: "_INBOX.>" }`,
+  );
+  const manager = await (await connectTo(server)).jetstreamManager();
+  await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
+  const where = { url: asListener(server.url), stream: STREAM, prefix: 'betterauth' };
+  const relay = await openPublisher({ ...where, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
+  onTestFinished(() => relay.close());
+  const event = { id: randomUUID(), name: 'user.updated', occurredAt: '', userId: 'u', organizationId: null };
+  expect(await relay.publish([event])).toEqual({ acknowledged: [true], fault: undefined });
+  const warnings: string[] = [];
+  const plugin = createPublisher({ ...where, bufferSize: 10, warn: (line) => void warnings.push(line) });
+  plugin.publish([{ name: 'user.updated', userId: 'u' }]);
+  await plugin.close(5_000);
+  expect(warnings).toEqual([]);
+  expect((await manager.streams.info(STREAM)).state.messages).toBe(2);
 });
 
 it('says what is wrong with the stream', async () => {
