@@ -14,6 +14,7 @@ export interface Metrics {
   readonly badDynamicRoles: (count: number) => void;
   readonly policyReload: (ok: boolean) => void;
   readonly keyRefresh: (outcome: string) => void;
+  readonly defect: () => void;
   /** Reads values that are asked for at each scrape. */
   readonly observe: (read: {
     readonly memoryEntries: () => number;
@@ -40,8 +41,13 @@ export const createMetrics = (): Metrics => {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> =>
-    new Counter({ name, help, labelNames: [...labelNames], registers });
+  const total = (name: string, help: string): Counter => new Counter({ name, help, registers });
+  const totals = (name: string, help: string, label: string, values: readonly string[]) => {
+    const counter = new Counter({ name, help, labelNames: [label], registers });
+    // For Prometheus a series that begins with 1 has not increased: the first failure would raise no alert.
+    for (const value of values) counter.inc({ [label]: value }, 0);
+    return (value: string): void => counter.inc({ [label]: value });
+  };
 
   /**
    * For what is counted with every call: in plain numbers, told to prom-client at each scrape. prom-client hashes the labels
@@ -84,7 +90,7 @@ export const createMetrics = (): Metrics => {
     'reason',
     'source',
   ]);
-  const events = counter('assent_events_total', 'Events by outcome: applied, malformed, unknown.', ['outcome']);
+  const events = totals('assent_events_total', 'Events by outcome.', 'outcome', ['applied', 'malformed', 'unknown']);
   const lag = new Gauge({
     name: 'assent_events_lag_messages',
     help: 'Messages of the stream not yet applied; without a value while no stream is heard.',
@@ -93,22 +99,33 @@ export const createMetrics = (): Metrics => {
   });
   // It would begin as 0.
   lag.remove();
-  const redisErrors = counter('assent_redis_errors_total', 'Redis commands that failed, by operation.', ['operation']);
-  const redisRefused = counter(
-    'assent_redis_refused_total',
-    'Values in Redis that did not answer, by reason: unreadable, overtaken, expired.',
-    ['reason'],
-  );
-  const databaseFaults = counter('assent_database_faults_total', 'Statements that PostgreSQL could not answer.', []);
-  const badRoles = counter(
-    'assent_bad_dynamic_roles_total',
-    'Dynamic roles that could not be read and grant nothing.',
-    [],
-  );
-  const reloads = counter('assent_policy_reloads_total', 'Reloads of the policy file by outcome: ok, failed.', [
-    'outcome',
+  const redisErrors = totals('assent_redis_errors_total', 'Redis commands that failed, by operation.', 'operation', [
+    'connect',
+    'get',
+    'set',
+    'delete',
   ]);
-  const refreshes = counter('assent_key_refreshes_total', 'Fetches of token keys by outcome.', ['outcome']);
+  const redisRefused = totals(
+    'assent_redis_refused_total',
+    'Values in Redis that did not answer, by reason.',
+    'reason',
+    ['unreadable', 'overtaken', 'expired'],
+  );
+  const databaseFaults = total('assent_database_faults_total', 'Statements that PostgreSQL could not answer.');
+  const badRoles = total('assent_bad_dynamic_roles_total', 'Dynamic roles that could not be read and grant nothing.');
+  const reloads = totals('assent_policy_reloads_total', 'Reloads of the policy file by outcome.', 'outcome', [
+    'ok',
+    'failed',
+  ]);
+  const refreshes = totals('assent_key_refreshes_total', 'Fetches of token keys by outcome.', 'outcome', [
+    'refreshed',
+    'refresh-failed',
+    'key-skipped',
+  ]);
+  const defects = total(
+    'assent_defects_total',
+    'Defects that the log tells of: calls answered with INTERNAL, and others.',
+  );
 
   return {
     call: (method, code, seconds) => {
@@ -116,14 +133,15 @@ export const createMetrics = (): Metrics => {
       latency.observe({ method }, seconds);
     },
     decision: decisions,
-    event: (outcome) => events.inc({ outcome }),
+    event: events,
     eventLag: (messages) => (messages === null ? lag.remove() : lag.set(messages)),
-    redisError: (operation) => redisErrors.inc({ operation }),
-    redisRefused: (reason) => redisRefused.inc({ reason }),
+    redisError: redisErrors,
+    redisRefused,
     databaseFault: () => databaseFaults.inc(),
     badDynamicRoles: (count) => badRoles.inc(count),
-    policyReload: (ok) => reloads.inc({ outcome: ok ? 'ok' : 'failed' }),
-    keyRefresh: (outcome) => refreshes.inc({ outcome }),
+    policyReload: (ok) => reloads(ok ? 'ok' : 'failed'),
+    keyRefresh: refreshes,
+    defect: () => defects.inc(),
     observe: ({ memoryEntries, hearing, lagMs }) => {
       new Gauge({
         name: 'assent_memory_entries',

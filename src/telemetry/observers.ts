@@ -51,7 +51,10 @@ export const observers = (log: Logger, metrics: Metrics) => {
   return {
     call: metrics.call,
     decision: metrics.decision,
-    defect,
+    defect: (error: unknown): void => {
+      metrics.defect();
+      defect(error);
+    },
     databaseFault: (error: unknown): void => {
       metrics.databaseFault();
       databaseFault(error);

@@ -37,3 +37,31 @@ it('says nothing of how far behind the stream a process is while nobody knows', 
   metrics.eventLag(0);
   expect(await said()).toBe('assent_events_lag_messages 0');
 });
+
+it('begins to count at nought, so that the first of what an alert asks for is an increase', async () => {
+  const { text } = await createMetrics().scrape();
+  const counters = [...text.matchAll(/^(assent_\w+_total)(?:\{\w+="(.+)"\})? 0$/gm)].map(([, name, value]) => [
+    name,
+    value,
+  ]);
+  expect(counters).toEqual([
+    ['assent_events_total', 'applied'],
+    ['assent_events_total', 'malformed'],
+    ['assent_events_total', 'unknown'],
+    ['assent_redis_errors_total', 'connect'],
+    ['assent_redis_errors_total', 'get'],
+    ['assent_redis_errors_total', 'set'],
+    ['assent_redis_errors_total', 'delete'],
+    ['assent_redis_refused_total', 'unreadable'],
+    ['assent_redis_refused_total', 'overtaken'],
+    ['assent_redis_refused_total', 'expired'],
+    ['assent_database_faults_total', undefined],
+    ['assent_bad_dynamic_roles_total', undefined],
+    ['assent_policy_reloads_total', 'ok'],
+    ['assent_policy_reloads_total', 'failed'],
+    ['assent_key_refreshes_total', 'refreshed'],
+    ['assent_key_refreshes_total', 'refresh-failed'],
+    ['assent_key_refreshes_total', 'key-skipped'],
+    ['assent_defects_total', undefined],
+  ]);
+});

@@ -57,11 +57,12 @@ it('does not go on for ever about reasons that are never the same', () => {
   expect(said).toHaveLength(20);
 });
 
-it('says of a defect that comes with every call what is said of other faults', () => {
+it('says of a defect that comes with every call what is said of other faults', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
   for (let count = 0; count < 3; count += 1) observe.defect(new Error('null in column "name"'));
   vi.advanceTimersByTime(5_000);
   observe.defect(new Error('another'));
   expect(said.map((line) => /^error a defect.*"suppressed":(\d+)/.exec(line)?.[1])).toEqual(['0', '2']);
+  expect((await metrics.scrape()).text).toContain('assent_defects_total 4');
 });

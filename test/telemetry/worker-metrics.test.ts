@@ -18,6 +18,7 @@ const told = async (times: number, hearing: boolean, lag: number | null = times)
     metrics.databaseFault();
     metrics.policyReload(true);
     metrics.keyRefresh('refreshed');
+    metrics.defect();
   }
   // As it comes from another process.
   return JSON.parse(JSON.stringify(await metrics.snapshot()));
@@ -28,7 +29,9 @@ const ours = (text: string): Readonly<Record<string, number>> =>
       .split('\n')
       .filter((line) => line.startsWith('assent_') && !line.includes('_bucket{'))
       .map((line) => line.split(' '))
-      .map(([name, value]) => [name, Number(value)]),
+      .map(([name, value]) => [name, Number(value)] as const)
+      // What nothing was counted of.
+      .filter(([name, value]) => value !== 0 || name?.startsWith('assent_workers') || !name?.includes('{')),
   );
 
 /** Of workers that did everything so many times together. */
@@ -44,6 +47,7 @@ const counted = (times: number): Readonly<Record<string, number>> => ({
   assent_bad_dynamic_roles_total: times,
   'assent_policy_reloads_total{outcome="ok"}': times,
   'assent_key_refreshes_total{outcome="refreshed"}': times,
+  assent_defects_total: times,
 });
 const workers = (answering: number, silent: number): Readonly<Record<string, number>> => ({
   'assent_workers{state="answering"}': answering,
