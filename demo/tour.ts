@@ -11,8 +11,9 @@ import {
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
 import { type CommitClock, measureFlip } from './flip.ts';
 import type { Monolith } from './monolith/server.ts';
-import { milliseconds, print } from './print.ts';
+import { milliseconds } from './print.ts';
 import type { Scene } from './scene.ts';
+import { createSteps, type Outcome, type Step, timed, unlessEnded } from './steps.ts';
 
 export interface TourOptions {
   readonly monolith: Monolith;
@@ -29,26 +30,7 @@ export interface TourReport {
   readonly leftOut: readonly string[];
 }
 
-/** What a step has to say; `checks` names what has to be true. */
-interface Outcome<T> {
-  readonly value: T;
-  readonly answered: string;
-  readonly took: string;
-  readonly checks: Readonly<Record<string, boolean>>;
-}
-
-/** A step brought nothing that the steps after it could go on with. */
-class TourEnded extends Error {
-  override readonly name = 'TourEnded';
-}
-
 const PERMISSION = 'leave:approve';
-
-const timed = async <T>(work: () => Promise<T>): Promise<readonly [T, string]> => {
-  const started = performance.now();
-  const value = await work();
-  return [value, milliseconds(performance.now() - started)];
-};
 
 const nameOf = ({ values }: DescEnum, value: number): string =>
   values.find(({ number }) => number === value)?.name ?? String(value);
@@ -69,29 +51,6 @@ const tamper = (token: string): string => {
   const forged = Buffer.from(JSON.stringify({ ...claims, role: 'superadmin' })).toString('base64url');
   return [header, forged, signature].join('.');
 };
-
-const createSteps = () => {
-  let steps = 0;
-  const failed: string[] = [];
-  const step = async <T>(title: string, asked: string, run: () => Promise<Outcome<T>>): Promise<T> => {
-    steps += 1;
-    try {
-      const { value, answered, took, checks } = await run();
-      const problems = Object.entries(checks).flatMap(([what, holds]) => (holds ? [] : [what]));
-      print.step(steps, { title, asked, answered, took, problems });
-      if (problems.length > 0) failed.push(title);
-      return value;
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      print.step(steps, { title, asked, answered: message, took: '-', problems: ['it failed'] });
-      failed.push(title);
-      throw new TourEnded(title);
-    }
-  };
-  return { step, report: () => ({ steps, failed }) };
-};
-
-type Step = ReturnType<typeof createSteps>['step'];
 
 /** Sam signs in, gets a token and has it verified; returns it. */
 const signIn = async (step: Step, { monolith, scene, client }: TourOptions): Promise<string> => {
@@ -226,15 +185,6 @@ const tamperAndList = async (step: Step, options: TourOptions, token: string): P
     };
     return { value: undefined, answered: found.join(', ') || 'nowhere', took, checks };
   });
-};
-
-const unlessEnded = async <T>(stage: () => Promise<T>): Promise<T | null> => {
-  try {
-    return await stage();
-  } catch (error) {
-    if (error instanceof TourEnded) return null;
-    throw error;
-  }
 };
 
 /** Runs the tour. A step that fails ends its stage; without a token nothing more can be asked. */
