@@ -2,7 +2,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testDatabase } from '../support/database.ts';
-import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
+import type { DoorClient } from '../support/door-clients/client.ts';
+import { DOORS, openDoors } from '../support/doors.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';

@@ -5,7 +5,8 @@
 import { createEmailVerificationToken } from 'better-auth/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testDatabase } from '../support/database.ts';
-import { DOORS, type DoorClient, openDoors } from '../support/doors.ts';
+import type { DoorClient } from '../support/door-clients/client.ts';
+import { DOORS, openDoors } from '../support/doors.ts';
 import { testFolder } from '../support/folder.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createMonolith, TEST_SECRET } from '../support/monolith.ts';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
 import { type ServingAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
-import type { MethodName } from '../support/doors.ts';
+import type { MethodName } from '../support/door-clients/client.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
