@@ -7,7 +7,7 @@ import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { RecoveryError } from './read-only-driver.ts';
 import { memberRoles, platformRoles } from './roles.ts';
-import { canHold, columnOf, epochMillis, equalsExactly, millis, tableName, textOrNull } from './sql.ts';
+import { canHold, columnOf, epochMillis, equalsExactly, millis, roleText, tableName, textOrNull } from './sql.ts';
 
 /** With every row of facts, not once for each connection: a pooler keeps those while the servers behind it change. */
 const standby = z.boolean().transform((is) => {
@@ -54,7 +54,7 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
   const held =
     organizations === null
       ? sql.fragment`SELECT NULL::text AS role WHERE false`
-      : sql.fragment`SELECT ${columnOf('m', organizations.member.columns.role)}::text AS role
+      : sql.fragment`SELECT ${roleText('m', organizations.member.columns.role)} AS role
         FROM ${tableName(schema.name, organizations.member.table)} m
         WHERE ${equalsExactly('m', organizations.member.columns.userId, USER_ID)}
           AND ${equalsExactly('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;

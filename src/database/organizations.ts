@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { memberRoles } from './roles.ts';
-import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';
+import { canHold, columnOf, epochMillis, equals, millis, roleText, tableName, textOrNull } from './sql.ts';
 
 /** An organization as stored. Times are milliseconds since the epoch. */
 export interface OrganizationRecord {
@@ -113,7 +113,7 @@ export const readMemberships = async (
       )
       SELECT ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
       FROM (
-        SELECT ${columnOf('m', key)} AS organization_id, array_agg(${columnOf('m', member.columns.role)}::text) AS roles,
+        SELECT ${columnOf('m', key)} AS organization_id, array_agg(${roleText('m', member.columns.role)}) AS roles,
           min(${epochMillis('m', member.columns.createdAt)}) AS joined_at
         FROM own m
         WHERE ${following}

@@ -26,6 +26,10 @@ export const millis = z.custom<number>((value) => typeof value === 'number' && !
 export const textOrNull = (alias: string, column: FieldColumn | undefined): FragmentSqlToken =>
   column === undefined ? sql.fragment`NULL::text` : sql.fragment`${columnOf(alias, column)}::text`;
 
+/** The text of a member's roles: one character more than counts, which tells that it was cut off. */
+export const roleText = (alias: string, column: FieldColumn): FragmentSqlToken =>
+  sql.fragment`left(${columnOf(alias, column)}::text, 65537)`;
+
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const INTEGER = /^(?:0|-?[1-9]\d*)$/;
 const INTEGER_LIMITS: Readonly<Record<string, bigint>> = {

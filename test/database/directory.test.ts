@@ -85,6 +85,25 @@ describe.each([
     expect((await facts(user, organization)).organization?.memberRoles).toEqual([]);
   });
 
+  it('takes the first 65536 characters of the roles of a row, and no half of a name for a name', async () => {
+    const user = await seed.user();
+    const organization = await seed.organization();
+    // The one that is cut would be `admin`; an organization's people can repeat a role as often as they like.
+    const row = `staff,${','.repeat(65_536 - 'staff,admin'.length)}administrator,owner`;
+    await seed.member(user, organization, row);
+    const other = await seed.organization();
+    await seed.member(user, other, row.slice(0, row.indexOf('istrator')));
+    expect((await facts(user, organization)).organization?.memberRoles).toEqual(['staff']);
+    expect((await facts(user, other)).organization?.memberRoles).toEqual(['staff', 'admin']);
+    const memberships = await directory.memberships({ userId: user, after: null, limit: 2 });
+    expect(new Map(memberships.map((one) => [one.organization.id, one.roles]))).toEqual(
+      new Map([
+        [organization, ['staff']],
+        [other, ['staff', 'admin']],
+      ]),
+    );
+  });
+
   it('takes null for not banned, and an infinite end for no end', async () => {
     expect((await facts(await seed.user({ banned: null }), null)).user?.ban).toBeNull();
     const forever = await seed.user({ banned: true });
