@@ -26,6 +26,12 @@ export const identity = (info: StreamInfo): string => `js:${info.config.name}:${
 /** When the stream took its last message. */
 export const lastTakenAt = ({ state }: StreamInfo): string | null => nanosecondsOf(state.last_ts);
 
+/** Whether a stream shows that it lost messages that were heard: it has fewer, or as many with another last one. */
+export const wentBack = ({ applied, takenAt }: StreamPosition, info: StreamInfo): boolean => {
+  const { last_seq } = info.state;
+  return last_seq < applied || (last_seq === applied && takenAt !== null && lastTakenAt(info) !== takenAt);
+};
+
 /**
  * How to go on: from the next message, after a gap, in a history that differs from the one heard, as at the start, or as at
  * the start with numbers that do not tell what was read before an event of core NATS.

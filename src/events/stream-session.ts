@@ -10,7 +10,7 @@ import { parseDelivery } from './delivery.ts';
 import type { SessionOptions } from './session.ts';
 import { checkStream, leaderDoubtMs, openStream } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
-import { identity, lastTakenAt, planSession, type StreamPosition } from './stream-position.ts';
+import { identity, lastTakenAt, planSession, type StreamPosition, wentBack } from './stream-position.ts';
 import { within } from './within.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;
@@ -119,11 +119,12 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     anySignal.throwIfAborted();
     const at = clock.monotonic();
     // A message that the stream took after it was asked may come before its answer.
-    const appliedBefore = position.applied;
+    const before = { ...position };
     const now = await within(REQUEST_TIMEOUT_MS, manager.streams.info(stream), anySignal);
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
     checkStream(now, prefix);
-    if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');
+    // Its server may be another one than this connection leads to, which tells nobody that it began anew.
+    if (begun && wentBack(before, now)) throw new Error('the stream went back');
     skipWhatIsGone(now);
     prove();
     observer.lag(begun ? Math.max(0, now.state.last_seq - position.applied) : now.state.messages);

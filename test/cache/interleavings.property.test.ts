@@ -33,6 +33,7 @@ describe('the cache under every interleaving', () => {
       'remove',
       'restart',
       'restore redis',
+      'restore stream',
       'roll back stream',
       'stall',
     ]);

@@ -87,8 +87,11 @@ export interface FakeNats<Event> {
   /** One of the newest messages is gone: the last for 1, the one before it for 2. Numbers go on. */
   remove(fromTheEnd: number): void;
   deleteStream(): void;
-  /** The server restarts without its newest messages, whose numbers are used again; what they said. */
-  rollBack(messages: number): readonly Event[];
+  /**
+   * The server restarts without its newest messages, whose numbers are used again; what they said.
+   * @param connected Whether it is a server behind those that the clients are connected to: only the consumers are gone.
+   */
+  rollBack(messages: number, connected: boolean): readonly Event[];
   /** Resolves when there is a stream. */
   streamExists(): Promise<void>;
 }
@@ -327,7 +330,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
       existence = Promise.withResolvers();
       consumers.clear();
     },
-    rollBack: (messages) => {
+    rollBack: (messages, connected) => {
       if (stream === null) return [];
       const keep = Math.max(0, stream.lastSeq - messages);
       const lost = [...stream.log].filter(([seq]) => seq > keep).map(([, event]) => event);
@@ -335,7 +338,8 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
       for (const seq of stream.messages.keys()) if (seq > keep) stream.messages.delete(seq);
       stream.lastSeq = keep;
       stream.firstSeq = Math.min(stream.firstSeq, keep + 1);
-      for (const connection of [...connections]) close(connection);
+      if (connected) consumers.clear();
+      else for (const connection of [...connections]) close(connection);
       return lost;
     },
     streamExists: () => (stream === null ? existence.promise : Promise.resolve()),

@@ -38,6 +38,11 @@ const otherStream = plan(
   "if (position.stream !== identity(info)) return 'anew';",
   "if (position.stream === '') return 'anew';",
 );
+const connectedIdentity = session(
+  "if (identity(now) !== identity(info)) throw new Error('the stream was created anew');",
+  '',
+);
+const history = session("if (begun && wentBack(before, now)) throw new Error('the stream went back');", '');
 const sameNumber = plan(
   "return position.takenAt !== null && lastTakenAt(info) === position.takenAt ? 'resume' : 'rolled back';",
   "return 'resume';",
@@ -129,9 +134,11 @@ export const loadBearing: readonly Guard[] = [
     without: [entry('if (readAt > now + MAX_CLOCK_SKEW_MS) return 0;', '')],
   },
   { name: 'the identity of the stream when a session begins', without: [otherStream, sameNumber, laterNumber] },
+  { name: 'the identity and the history of the stream while connected', without: [connectedIdentity, history] },
+  { name: 'its history alone', without: [history] },
   {
-    name: 'the identity of the stream while connected',
-    without: [session("if (identity(now) !== identity(info)) throw new Error('the stream was created anew');", '')],
+    name: 'in it, the moment of the last message',
+    without: [plan(' || (last_seq === applied && takenAt !== null && lastTakenAt(info) !== takenAt);', ';')],
   },
   {
     name: 'a number below the last one heard',
@@ -180,6 +187,7 @@ export const optimisations: readonly Guard[] = [
   },
   // The moments of the messages tell the streams apart as well; the identity lets all processes share an epoch.
   { name: 'the identity of the stream when a session begins, beside the moments', without: [otherStream] },
+  { name: 'the identity of the stream while connected, beside its history', without: [connectedIdentity] },
   {
     name: 'listening anew to messages that were lost on the way, where the gap would raise the floor',
     without: [
@@ -192,10 +200,6 @@ export const optimisations: readonly Guard[] = [
         '',
       ),
     ],
-  },
-  {
-    name: 'looking for a stream that went back while connected: it cannot, and the next session sees it',
-    without: [session("if (begun && now.state.last_seq < appliedBefore) throw new Error('the stream went back');", '')],
   },
   {
     name: 'looking for messages that are gone: without it there is no proof, and no cache',

@@ -35,7 +35,10 @@ export type Change =
 export type Fault =
   | { readonly kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer'; readonly replica: ReplicaName }
   | { readonly kind: 'purge' | 'expire' | 'delete stream' | 'flush redis' | 'mix redis' }
-  | { readonly kind: 'remove' | 'roll back stream' | 'restore redis' | 'evict' | 'fail loads'; readonly count: number }
+  | {
+      readonly kind: 'remove' | 'roll back stream' | 'restore stream' | 'restore redis' | 'evict' | 'fail loads';
+      readonly count: number;
+    }
   | { readonly kind: 'redis away'; readonly away: boolean }
   /** The wall clock of a process is set, so far ahead of the others'. */
   | { readonly kind: 'clock'; readonly replica: ReplicaName; readonly ahead: number };
@@ -107,7 +110,10 @@ const fault = weighted<Action>(
   [2, fc.record({ kind: fc.constant('purge') })],
   [1, fc.record({ kind: fc.constantFrom('expire', 'delete stream', 'flush redis', 'mix redis') })],
   [2, fc.record({ kind: fc.constant('restore redis'), count })],
-  [1, fc.record({ kind: fc.constantFrom('remove', 'roll back stream', 'evict', 'fail loads'), count })],
+  [
+    1,
+    fc.record({ kind: fc.constantFrom('remove', 'roll back stream', 'restore stream', 'evict', 'fail loads'), count }),
+  ],
   [1, fc.record({ kind: fc.constant('redis away'), away: fc.boolean() })],
   [1, fc.record({ kind: fc.constant('clock'), replica, ahead: fc.constantFrom(0, SKEW_MS, DAY_MS) })],
 );

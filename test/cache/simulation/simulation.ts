@@ -397,7 +397,8 @@ export const simulate = async (
         nats.deleteStream();
         return;
       case 'roll back stream':
-        for (const lost of nats.rollBack(fault.count)) {
+      case 'restore stream':
+        for (const lost of nats.rollBack(fault.count, fault.kind === 'restore stream')) {
           const event = events.find(({ id }) => id === lost.id);
           if (event !== undefined) event.publishedAt = null;
         }

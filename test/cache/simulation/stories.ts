@@ -14,7 +14,7 @@ const read = (replica: ReplicaName): Part => one({ kind: 'read', replica, key, f
 const at = (kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer', replica: ReplicaName = 'A'): Part =>
   one({ kind, replica });
 const all = (kind: 'purge' | 'expire' | 'delete stream' | 'mix redis'): Part => one({ kind });
-const some = (kind: 'remove' | 'roll back stream' | 'restore redis'): Part =>
+const some = (kind: 'remove' | 'roll back stream' | 'restore stream' | 'restore redis'): Part =>
   fc.integer({ min: 1, max: 2 }).map((count) => [{ kind, count }]);
 const time = (...choices: readonly number[]): Part => fc.constantFrom(...choices).map((ms) => [{ kind: 'time', ms }]);
 const maybe = (part: Part): Part => fc.oneof(fc.constant([]), part);
@@ -86,6 +86,18 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(2, 4),
       changes(2),
       breath,
+    ),
+  ],
+  // Nobody is disconnected, and as many messages come as were lost.
+  [
+    1,
+    inOrder(
+      changes(2),
+      before,
+      some('restore stream'),
+      change('u:u', 'o:o', 'p:u:o'),
+      maybe(change('u:u', 'o:o', 'p:u:o')),
+      meanwhile(2),
     ),
   ],
   // Messages are gone before they came.
