@@ -17,7 +17,7 @@ export interface ValueStore {
 
 /**
  * Why a value in Redis does not answer. `unreadable`: not written by this version of Assent for this key. `overtaken`: an
- * event was applied since, or the process no longer hears any. `expired`: too old.
+ * event was applied since, it was read from other tables, or the process no longer hears any. `expired`: too old.
  */
 export type RefusedReason = 'unreadable' | 'overtaken' | 'expired';
 

@@ -46,6 +46,15 @@ describe('an entry in Redis', () => {
     expect(decode(encode())).toEqual(entry());
   });
 
+  it('is written as this version always was: another form, or facts with other fields, are another version', () => {
+    expect(encode()).toBe(
+      '{"assent":{"v":3,"mac":"Dq0ZpVXVFIvFv4f6kHLuV0n_nSq4mw5ncXNSHp3a6jU","says":{"epoch":"js:S:now","seq":7,' +
+        '"readAt":1800000000000,"facts":{"user":{"roles":["user"],"ban":null},"organization":{"status":"present",' +
+        '"memberRoles":["staff","__proto__"],"dynamicRoles":[{"role":"night","grants":[["door","open"]]}]}}}},\n' +
+        '"role":"staff","permissions":["data:read"]}',
+    );
+  });
+
   it('never reads role and permissions back', () => {
     const forged = encode(entry(), { role: 'owner', permissions: ['everything:all'] });
     expect(decode(forged)?.facts.organization?.memberRoles).toEqual(['staff', '__proto__']);
