@@ -33,6 +33,8 @@ export interface ConnectAdapterOptions extends ConnectRouterOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** Answers every path that is not a method's. */
   readonly fallback: NodeHandler;
+  /** Called with each call when its answer is about to go out. */
+  readonly beforeAnswer: NodeHandler;
   /** Called with each call that connect refused by itself: the method's name, the google.rpc.Code and the seconds. */
   readonly onRefused: (method: string, code: number, seconds: number) => void;
   readonly onDefect: (error: unknown) => void;
@@ -65,7 +67,7 @@ const shortenDeadlines = (headers: IncomingHttpHeaders): void => {
 
 /** Creates the adapter. */
 export const createConnectAdapter = (options: ConnectAdapterOptions): NodeHandler => {
-  const { routes, fallback, onRefused, onDefect, ...routerOptions } = options;
+  const { routes, fallback, beforeAnswer, onRefused, onDefect, ...routerOptions } = options;
   const router = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...routerOptions });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -84,6 +86,7 @@ export const createConnectAdapter = (options: ConnectAdapterOptions): NodeHandle
       if (code !== null) onRefused(handler.method.name, code, (performance.now() - began) / 1_000);
       answer = refusal.answer;
     }
+    beforeAnswer(request, response);
     await universalResponseToNodeResponse(answer, response);
   };
 

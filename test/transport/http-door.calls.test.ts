@@ -24,16 +24,19 @@ import { warningsOf } from './support/warnings.ts';
 let door: Door;
 let url = '';
 let asked: Message[];
+let released: PromiseWithResolvers<void>;
 let counted: number[];
 let defects: unknown[];
 
 beforeEach(async () => {
   [asked, counted, defects] = [[], [], []];
+  released = Promise.withResolvers();
   const checkPermission = (request: Message & { permission: string }) => {
     asked.push(request);
     if (request.permission.startsWith('never')) return new Promise<never>(() => {});
     const grantedBy = request.permission.startsWith('big') ? 'x'.repeat(3_000_000) : request.permission;
     const response = create(CheckPermissionResponseSchema, { grantedBy });
+    if (request.permission.startsWith('pending')) return released.promise.then(() => response);
     if (!request.permission.startsWith('unencodable')) return response;
     // Binary has no half a second, and JSON no nanosecond before one.
     Object.assign(response, { computedAt: { $typeName: 'google.protobuf.Timestamp', seconds: 0.5, nanos: -1 } });
@@ -131,6 +134,20 @@ it.each([
   const response = await fetch(`${url}${CHECK}${query}`, { method, headers, body });
   expect(counted).toHaveLength(1);
   expect(response.headers.get('cache-control')).toBe('no-store');
+});
+
+it('a call by HTTP/1.1 that is under way when the door stops is the last of its connection', async () => {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  const body = '{"permission":"pending:1"}';
+  const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  socket.write(`${head}\r\n\r\n${body}`);
+  const received = text(socket);
+  await until('the question', () => asked.length > 0);
+  // Far beyond this test's own limit.
+  const stopped = door.stop(60_000);
+  released.resolve();
+  expect(await received).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n.*"pending:1"/is);
+  await stopped;
 });
 
 describe('a caller that leaves', () => {
