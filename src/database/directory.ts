@@ -89,7 +89,8 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   };
   const detect = (): Promise<Tables> => {
     lookedAt = clock.monotonic();
-    detecting ??= detectSchema(db, options.schema, options.naming)
+    // Where it was found first: behind a pooler the search path of a session may be what another client made of it.
+    detecting ??= detectSchema(db, options.schema ?? known?.schema.name ?? null, options.naming)
       .then(take)
       .finally(() => {
         detecting = null;

@@ -8,7 +8,7 @@ import { directoryOf } from '../support/directory.ts';
 import { withClient } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
-const { url } = await testDatabase();
+const { url, name } = await testDatabase();
 const change = (text: string) => withClient(url, (client) => client.query(text));
 let ahead = 0;
 let directory: Directory;
@@ -67,6 +67,25 @@ it('finds a table that was renamed', async () => {
       () => false,
     ),
   );
+});
+
+it('stays in the schema that it found, whatever path a later session searches', async () => {
+  await start();
+  expect(await user()).toEqual({ roles: ['admin'], ban: null });
+  await change(`CREATE SCHEMA other; CREATE TABLE other.users (LIKE users); INSERT INTO other.users (id, role) VALUES ('u', 'root');
+    ALTER DATABASE ${name} SET search_path = other;
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+  await later();
+  await until('a session of its own', () =>
+    user().then(
+      () => true,
+      () => false,
+    ),
+  );
+  const found = await directory.schema();
+  expect(found.name).toBe('public');
+  expect(await user()).toEqual({ roles: ['admin'], ban: null });
+  await change(`ALTER DATABASE ${name} RESET search_path; DROP SCHEMA other CASCADE`);
 });
 
 it('never takes a role for none because its column is gone: who had one does not get the default', async () => {
