@@ -37,23 +37,24 @@ const canBeAnId = (text: string): boolean => text.trim() !== '' && !text.include
 
 // Serial ids are numbers in JSON; the facts know every id as text. Beyond the safe integers a number is not the one sent.
 const id = z.union([z.string().max(MAX_ID_LENGTH).refine(canBeAnId), z.int().transform(String)]);
-const payloadSchema = z
-  .object({ userId: id, user_id: id, organizationId: id, organization_id: id })
-  .partial()
-  .transform((payload) => ({
-    userId: payload.userId ?? payload.user_id,
-    organizationId: payload.organizationId ?? payload.organization_id,
-  }));
 
-const parsePayload = (payload: Uint8Array): z.infer<typeof payloadSchema> | string => {
+const object = z.record(z.string(), z.unknown());
+
+const parsePayload = (payload: Uint8Array): z.infer<typeof object> | string => {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
   } catch {
     return 'the payload is not JSON';
   }
-  const parsed = payloadSchema.safeParse(value);
-  return parsed.success ? parsed.data : 'the payload is not an object with ids';
+  const parsed = object.safeParse(value);
+  return parsed.success ? parsed.data : 'the payload is not an object';
+};
+
+/** How the id under one of two names may be written; not at all where none is there. */
+const spellingsAt = (camelCase: unknown, snakeCase: unknown): readonly string[] => {
+  const parsed = id.safeParse(camelCase ?? snakeCase);
+  return parsed.success ? spellingsOf(parsed.data) : [];
 };
 
 /** @param prefix What the subjects are under, for example `betterauth`. */
@@ -61,14 +62,14 @@ export const parseEvent = (prefix: string, subject: string, payload: Uint8Array)
   const scope = subject.startsWith(`${prefix}.`) ? SCOPES.get(subject.slice(prefix.length + 1)) : undefined;
   if (scope === undefined) return { kind: 'unknown' };
   if (scope === 'everything') return { kind: 'change', changes: [{ kind: 'everything' }] };
-  const ids = parsePayload(payload);
-  if (typeof ids === 'string') return { kind: 'malformed', problem: ids };
-  if (scope !== 'organization' && ids.userId === undefined) return { kind: 'malformed', problem: 'userId is missing' };
-  if (scope !== 'user' && ids.organizationId === undefined) {
+  const fields = parsePayload(payload);
+  if (typeof fields === 'string') return { kind: 'malformed', problem: fields };
+  // Of what the scope has no need for, nothing is asked: typed publishers send null or empty text for it.
+  const users = spellingsAt(fields['userId'], fields['user_id']);
+  const organizations = spellingsAt(fields['organizationId'], fields['organization_id']);
+  if (scope !== 'organization' && users.length === 0) return { kind: 'malformed', problem: 'userId is missing' };
+  if (scope !== 'user' && organizations.length === 0)
     return { kind: 'malformed', problem: 'organizationId is missing' };
-  }
-  const users = spellingsOf(ids.userId ?? '');
-  const organizations = spellingsOf(ids.organizationId ?? '');
   if (scope === 'user') return { kind: 'change', changes: users.map((userId) => ({ kind: scope, userId })) };
   if (scope === 'organization') {
     return { kind: 'change', changes: organizations.map((organizationId) => ({ kind: scope, organizationId })) };

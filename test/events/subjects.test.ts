@@ -80,6 +80,17 @@ describe('parseEvent', () => {
     expect(parse(`betterauth.${name}`, payload).kind).toBe('malformed');
   });
 
+  it.each([null, '', {}, 'x'.repeat(600), 1.5])('does not mind what stands where no id is needed: %j', (other) => {
+    expect(parse('betterauth.user.updated', { userId: 'u', organizationId: other, organization_id: other })).toEqual(
+      user,
+    );
+    expect(parse('betterauth.organization.deleted', { userId: other, organizationId: 'o' })).toEqual(organization);
+  });
+
+  it('takes null for an id that is not there, as programs in typed languages write it', () => {
+    expect(parse('betterauth.member.removed', { userId: null, user_id: 'u', organizationId: 'o' })).toEqual(pair);
+  });
+
   it('reads bytes that are no text as malformed', () => {
     expect(parseEvent('betterauth', 'betterauth.user.updated', Uint8Array.of(0xff, 0xfe)).kind).toBe('malformed');
   });
