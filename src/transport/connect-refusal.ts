@@ -16,6 +16,8 @@ import { trailerFlag, trailerParse, trailerSerialize } from '@connectrpc/connect
 import { type AssentError, invalidArgument, undecodable } from '../errors.ts';
 import { errorStatus } from '../rpc/errors.ts';
 import { connectError } from './connect-error.ts';
+import { MAX_MESSAGE_BYTES } from './door.ts';
+import { MORE_MESSAGES, NO_MESSAGE, tooLarge, UNKNOWN_COMPRESSION } from './refusal-texts.ts';
 
 /** The answer to a refused call, and its google.rpc.Code: null when it is plain HTTP, as for an unknown content type. */
 export interface Refusal {
@@ -39,8 +41,19 @@ const inJson = (message: string): AssentError | null => {
   return unknown === null ? null : invalidArgument(unknown[1] ?? '', 'is not a field of this message.');
 };
 
+/** What connect says in its own words, and in the request's, as the gRPC doors say it. */
+const inOurWords = ({ code, rawMessage }: ConnectError): string | null => {
+  if (code === Code.ResourceExhausted) return tooLarge(MAX_MESSAGE_BYTES);
+  if (code !== Code.Unimplemented) return null;
+  if (/^unknown compression /.test(rawMessage)) return UNKNOWN_COMPRESSION;
+  if (/missing input message/.test(rawMessage)) return NO_MESSAGE;
+  return /extra input message/.test(rawMessage) ? MORE_MESSAGES : null;
+};
+
 const explain = (error: ConnectError): ConnectError => {
   const { code, rawMessage } = error;
+  const said = inOurWords(error);
+  if (said !== null) return new ConnectError(said, code);
   if (code !== Code.Internal && code !== Code.InvalidArgument) return error;
   // A deadline that is no number, or too long.
   const deadline = /^timeout |timeout value/.test(rawMessage)

@@ -9,6 +9,7 @@ import { decodeRequest } from '../rpc/decode.ts';
 import { Code } from '../rpc/errors.ts';
 import type { AdmittedCall, Call, Dispatcher, Method, Outcome } from './dispatch.ts';
 import { grpcError } from './grpc-error.ts';
+import { MORE_MESSAGES, NO_MESSAGE } from './refusal-texts.ts';
 
 const OK = { code: 0, details: 'OK', metadata: null };
 const ignore = (): void => {};
@@ -54,7 +55,7 @@ class UnaryCall implements Listener, Call {
       this.#request = message;
       this.#call.startRead();
     } else {
-      this.#refuse('The request has more than the one message that the method takes.');
+      this.#refuse(MORE_MESSAGES);
     }
   }
 
@@ -63,7 +64,7 @@ class UnaryCall implements Listener, Call {
     const request = this.#request;
     if (admitted === null) return;
     if (request === null) {
-      this.#refuse('The request has no message.');
+      this.#refuse(NO_MESSAGE);
       return;
     }
     const { input, output } = this.#method;

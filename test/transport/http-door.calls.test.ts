@@ -21,6 +21,8 @@ import { until } from '../support/until.ts';
 import { CHECK, check, frame, rawCall, send, withSession } from './support/raw-call.ts';
 import { warningsOf } from './support/warnings.ts';
 
+const EMPTY = frame(new Uint8Array());
+
 let door: Door;
 let url = '';
 let asked: Message[];
@@ -134,6 +136,40 @@ it.each([
   const response = await fetch(`${url}${CHECK}${query}`, { method, headers, body });
   expect(counted).toHaveLength(1);
   expect(response.headers.get('cache-control')).toBe('no-store');
+});
+
+// As the gRPC doors say it, and without a word of the request.
+it.each([
+  ['too large', 8, 'A message is larger than 4194304 bytes.', {}, [Buffer.of(0, 0, 64, 0, 1)]],
+  ['without a message', 12, 'The request has no message.', {}, []],
+  ['with two', 12, 'The request has more than the one message that the method takes.', {}, [EMPTY, EMPTY]],
+  [
+    'compressed',
+    12,
+    'The compression of the request is not supported: use gzip.',
+    { 'grpc-encoding': 'secret' },
+    [EMPTY],
+  ],
+])('a request of gRPC that is refused, %s, is told why', async (_, code, message, headers, pieces) => {
+  const { trailers } = await rawCall(url, { headers, pieces });
+  expect(trailers?.['grpc-status']).toBe(String(code));
+  expect(decodeURIComponent(String(trailers?.['grpc-message']))).toBe(message);
+  expect(counted).toEqual([code]);
+});
+
+it.each([
+  ['too large', 429, 'A message is larger than 4194304 bytes.', {}, Buffer.alloc(4 * 1024 * 1024 + 1, ' ')],
+  [
+    'compressed',
+    501,
+    'The compression of the request is not supported: use gzip.',
+    { 'content-encoding': 'secret' },
+    '{}',
+  ],
+])('a request of JSON that is refused, %s, is told why', async (_, status, message, headers, body) => {
+  const sent = { 'content-type': 'application/json', ...headers };
+  const response = await fetch(`${url}${CHECK}`, { method: 'POST', headers: sent, body });
+  expect([response.status, await response.json()]).toEqual([status, { code: expect.any(String), message }]);
 });
 
 it('a call by HTTP/1.1 that is under way when the door stops is the last of its connection', async () => {

@@ -2,6 +2,7 @@
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { status as Code } from '@grpc/grpc-js';
 import { MAX_MESSAGE_BYTES } from '../door.ts';
+import { tooLarge, UNKNOWN_COMPRESSION } from '../refusal-texts.ts';
 import { RefusedCall } from './status.ts';
 
 const PREFIX_BYTES = 5;
@@ -28,20 +29,19 @@ const decompress = (payload: Buffer, encoding: string, maxBytes: number): Buffer
     throw new RefusedCall(Code.INTERNAL, 'A message is marked as compressed, and grpc-encoding names no compression.');
   }
   if (!isKnown(encoding)) {
-    throw new RefusedCall(Code.UNIMPLEMENTED, 'The grpc-encoding of the request is not supported.', {
+    throw new RefusedCall(Code.UNIMPLEMENTED, UNKNOWN_COMPRESSION, {
       'grpc-accept-encoding': ACCEPTED,
     });
   }
   try {
     return DECOMPRESS[encoding](payload, { maxOutputLength: maxBytes });
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge(maxBytes);
+    if (error instanceof RangeError) throw refuseSize(maxBytes);
     throw new RefusedCall(Code.INTERNAL, 'A compressed message could not be decompressed.');
   }
 };
 
-const tooLarge = (maxBytes: number): RefusedCall =>
-  new RefusedCall(Code.RESOURCE_EXHAUSTED, `A message is larger than ${maxBytes} bytes.`);
+const refuseSize = (maxBytes: number): RefusedCall => new RefusedCall(Code.RESOURCE_EXHAUSTED, tooLarge(maxBytes));
 
 /** Puts messages together from bytes that come in pieces of any size. */
 export class FrameReader {
@@ -85,7 +85,7 @@ export class FrameReader {
     if (this.#piece === null || this.#size < PREFIX_BYTES) return null;
     if (this.#piece.length < PREFIX_BYTES) this.#join(this.#piece);
     const length = this.#piece.readUInt32BE(1);
-    if (length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (length > this.#maxBytes) throw refuseSize(this.#maxBytes);
     const end = PREFIX_BYTES + length;
     if (this.#size < end) return null;
     const bytes = this.#join(this.#piece);

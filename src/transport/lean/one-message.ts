@@ -1,5 +1,6 @@
 /** The request of a method that takes exactly one message. */
 import { status as Code } from '@grpc/grpc-js';
+import { MORE_MESSAGES, NO_MESSAGE } from '../refusal-texts.ts';
 import type { Exchange } from './exchange.ts';
 import { FrameReader } from './framing.ts';
 import { RefusedCall } from './status.ts';
@@ -18,14 +19,14 @@ export const readOneMessage = (exchange: Exchange, then: (message: Buffer) => vo
     message ??= frames.next();
     // At once, and not at the end: what comes after the message could go on for ever.
     if (message !== null && frames.pending) {
-      throw new RefusedCall(Code.UNIMPLEMENTED, 'The request has more than the one message that the method takes.');
+      throw new RefusedCall(Code.UNIMPLEMENTED, MORE_MESSAGES);
     }
   };
   const whole = (): Buffer => {
     if (message !== null) return message;
     throw frames.pending
       ? new RefusedCall(Code.INTERNAL, 'The request ends within a message.')
-      : new RefusedCall(Code.UNIMPLEMENTED, 'The request has no message.');
+      : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
   };
   const attempt = (step: () => void): void => {
     if (!exchange.open) return;
