@@ -2,7 +2,7 @@
 import { isBanned } from './ban.ts';
 import { type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
 import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
-import { ANY, covers, type Grants, grantsOf, pairsOf } from './grants.ts';
+import { ANY, covers, type Grants, grantsOf, NO_GRANTS, pairsOf } from './grants.ts';
 import { parsePermission } from './permission-name.ts';
 import { organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
 
@@ -14,7 +14,10 @@ const platformGrants = (policy: Policy, user: UserFacts, userId: string | null):
 ];
 
 const staticGrants = (policy: Policy, organization: OrganizationFacts): readonly Grants[] =>
-  (organization.memberRoles ?? []).map((role) => organizationRoleGrants(policy, role));
+  // Without those that the policy does not know: each is held against the whole vocabulary.
+  (organization.memberRoles ?? [])
+    .map((role) => organizationRoleGrants(policy, role))
+    .filter((grants) => grants !== NO_GRANTS);
 
 /**
  * Pairs of dynamic roles, literal. One that nobody can ask for is left out: `*` means nothing here, and a name with a colon of

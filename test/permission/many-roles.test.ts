@@ -1,8 +1,9 @@
 /** An organization's own people make its dynamic roles, as many as they like, and each check is decided anew. */
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { heldDynamicRoles } from '../../src/database/dynamic-roles.ts';
 import { decide } from '../../src/permission/decide.ts';
 import type { DynamicRole, Facts } from '../../src/permission/facts.ts';
+import { NO_GRANTS } from '../../src/permission/grants.ts';
 import { listPermissions } from '../../src/permission/list.ts';
 import { parsePolicy } from '../../src/permission/policy-file.ts';
 
@@ -48,6 +49,15 @@ it('each role is looked at a few times in a list, and not as often as there are 
   const { facts, reads } = counting();
   expect(listPermissions(policy, facts, 'u', 0).permissions).toHaveLength(COUNT);
   expect(reads()).toBeLessThan(20 * COUNT);
+});
+
+it('what the policy does not know is not held against all that can be asked for', () => {
+  const looked = vi.spyOn(NO_GRANTS.byResource, 'get');
+  onTestFinished(() => looked.mockRestore());
+  const known = parsePolicy('version: 1\nstatements: { door: [open, close], gate: [open] }', 'policy.yaml');
+  const { facts } = counting();
+  expect(listPermissions(known, facts, 'u', 0).permissions).toHaveLength(COUNT);
+  expect(looked.mock.calls.length).toBeLessThan(COUNT);
 });
 
 it('each of the rows is looked at a few times when they are read, and not as often as there are roles', () => {
