@@ -161,5 +161,5 @@ it('told while it starts, it opens no door', async () => {
   assent.kill('SIGTERM');
   expect(await assent.exited).toEqual({ code: 0, signal: null });
   // Said once the doors are open.
-  expect(assent.logs().filter(({ msg }) => msg.startsWith('PostgreSQL cannot be reached'))).toEqual([]);
+  expect(assent.logs().filter(({ msg }) => msg.startsWith('PostgreSQL cannot be read'))).toEqual([]);
 });
