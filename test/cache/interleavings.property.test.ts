@@ -17,6 +17,7 @@ describe('the cache under every interleaving', () => {
     // Otherwise nothing was proved: every tier answered, also deaf, and every fault occurred.
     expect(Math.min(...Object.values(tally.answers))).toBeGreaterThan(0);
     expect(tally.deaf).toBeGreaterThan(0);
+    expect(tally.positioned).toBeGreaterThan(0);
     expect([...tally.faults.keys()].toSorted()).toEqual([
       'clock',
       'cut',
@@ -25,6 +26,7 @@ describe('the cache under every interleaving', () => {
       'expire',
       'fail loads',
       'flush redis',
+      'jetstream away',
       'lose consumer',
       'lose message',
       'mix redis',

@@ -1,8 +1,8 @@
 /**
- * A NATS server with one JetStream stream, in place of the client library's `connect`. Everything that takes time takes
+ * A NATS server with one JetStream stream, which it may be without, in place of the client library's `connect`. Everything that takes time takes
  * as long as the schedule says; messages to one consumer keep their order, as on a connection.
  */
-import { DeliverPolicy, NatsError } from 'nats';
+import { DeliverPolicy, ErrorCode, NatsError } from 'nats';
 import { z } from 'zod';
 
 /** Waits until the schedule comes to this. */
@@ -37,6 +37,8 @@ interface Connection<Event> {
   /** Messages that the network will lose. */
   toLose: number;
   log: Log<Event>;
+  /** What core NATS sends to it comes in this order. */
+  arriving: Promise<void>;
   readonly callbacks: Map<string, Callback>;
   readonly closed: PromiseWithResolvers<void>;
 }
@@ -74,12 +76,15 @@ export interface FakeNats<Event> {
   delivering(): Event | null;
   /** The log of the stream that a client's consumer was made on last. */
   logOf(client: string): Log<Event>;
-  /** Takes a message at once; null when there is no stream. */
+  /** Takes a message at once: its number, 0 for one that only core NATS takes, null when there is no stream. */
   publish(subject: string, data: Uint8Array, event: Event): number | null;
-  cut(client: string): void;
-  stall(client: string): void;
-  loseMessage(client: string): void;
-  loseConsumer(client: string): void;
+  /** The server comes without JetStream, or has it again, which those who stay connected have to find out. */
+  setJetStream(on: boolean): void;
+  /** What happens to a client's connection; false where it has none, or no consumer, to which anything could happen. */
+  cut(client: string): boolean;
+  stall(client: string): boolean;
+  loseMessage(client: string): boolean;
+  loseConsumer(client: string): boolean;
   /** All messages are gone; numbers go on. */
   purge(): void;
   /** The oldest message is gone. */
@@ -97,6 +102,7 @@ export interface FakeNats<Event> {
 }
 
 export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<Event> => {
+  let jetStream = true;
   let stream: Stream<Event> | null = null;
   let streams = 0;
   let taken = 0n;
@@ -246,6 +252,22 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
     },
   });
 
+  const noJetStream = (): NatsError => new NatsError('no responders', ErrorCode.NoResponders);
+  /** To all who subscribed without a consumer. */
+  const sendToCore = (subject: string, data: Uint8Array, event: Event): void => {
+    for (const connection of connections) {
+      const callback = connection.callbacks.get('events.>');
+      if (callback === undefined) continue;
+      connection.arriving = connection.arriving.then(async () => {
+        await step(`${connection.name} hears ${subject}`);
+        if (!connection.open || connection.stalled) return;
+        delivering = event;
+        callback(null, { subject, data });
+        delivering = null;
+      });
+    }
+  };
+
   const current = (client: string): Connection<Event> | undefined =>
     [...connections].find(({ name }) => name === client);
 
@@ -260,13 +282,25 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
         stalled: false,
         toLose: 0,
         log: new Map(),
+        arriving: Promise.resolve(),
         callbacks: new Map(),
         closed: Promise.withResolvers(),
       };
       connections.add(connection);
       latest.set(name, connection);
       return {
-        info: { jetstream: true },
+        info: { jetstream: jetStream },
+        request: () =>
+          api(connection, 'JetStream', () => {
+            if (!jetStream) throw noJetStream();
+            return { json: () => ({}) };
+          }),
+        flush: async () => {
+          await step(`${name} pings`);
+          await connection.arriving;
+          await step(`${name} has its pong`);
+          return connection.open && !connection.stalled ? undefined : never();
+        },
         closed: () => connection.closed.promise,
         status: async function* () {
           await connection.closed.promise;
@@ -281,8 +315,15 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
     },
     delivering: () => delivering,
     logOf: (client) => latest.get(client)?.log ?? new Map(),
+    setJetStream: (on) => {
+      jetStream = on;
+      if (on) return;
+      for (const connection of [...connections]) close(connection);
+    },
     publish: (subject, data, event) => {
-      if (stream === null) return null;
+      if (jetStream && stream === null) return null;
+      sendToCore(subject, data, event);
+      if (!jetStream || stream === null) return 0;
       stream.lastSeq += 1;
       const seq = stream.lastSeq;
       taken += 1n;
@@ -296,17 +337,22 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
     cut: (client) => {
       const connection = current(client);
       if (connection !== undefined) close(connection);
+      return connection !== undefined;
     },
     stall: (client) => {
       const connection = current(client);
       if (connection !== undefined) connection.stalled = true;
+      return connection !== undefined;
     },
     loseMessage: (client) => {
       const connection = current(client);
       if (connection !== undefined) connection.toLose += 1;
+      return connection !== undefined;
     },
     loseConsumer: (client) => {
-      for (const consumer of consumers) if (consumer.connection.name === client) consumers.delete(consumer);
+      const lost = [...consumers].filter(({ connection }) => connection.name === client);
+      for (const consumer of lost) consumers.delete(consumer);
+      return lost.length > 0;
     },
     purge: () => {
       if (stream === null) return;

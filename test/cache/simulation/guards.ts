@@ -16,6 +16,7 @@ const positions = edit('cache/positions.ts');
 const entry = edit('cache/entry.ts');
 const session = edit('events/stream-session.ts');
 const plan = edit('events/stream-position.ts');
+const core = edit('events/core-session.ts');
 const listener = edit('events/listener.ts');
 
 const whenJoining = flights(
@@ -155,8 +156,18 @@ export const loadBearing: readonly Guard[] = [
     ],
   },
   {
-    name: 'the epoch of a history that was rolled back',
+    name: 'the epoch of a history that was rolled back, or that lacks what core NATS told',
     without: [session('sink.begin(position.epoch, floor);', 'sink.begin(position.stream, floor);')],
+  },
+  {
+    name: 'the latter alone',
+    without: [
+      session("plan === 'anew' ? position.stream", "plan === 'anew' || plan === 'after core NATS' ? position.stream"),
+    ],
+  },
+  {
+    name: 'an epoch for each subscription of core NATS',
+    without: [core('sink.begin(`core:', 'sink.begin(`core` || `')],
   },
   {
     name: 'the age of entries in Redis',

@@ -39,7 +39,7 @@ export type Fault =
       readonly kind: 'remove' | 'roll back stream' | 'restore stream' | 'restore redis' | 'evict' | 'fail loads';
       readonly count: number;
     }
-  | { readonly kind: 'redis away'; readonly away: boolean }
+  | { readonly kind: 'redis away' | 'jetstream away'; readonly away: boolean }
   /** The wall clock of a process is set, so far ahead of the others'. */
   | { readonly kind: 'clock'; readonly replica: ReplicaName; readonly ahead: number };
 
@@ -114,7 +114,7 @@ const fault = weighted<Action>(
     1,
     fc.record({ kind: fc.constantFrom('remove', 'roll back stream', 'restore stream', 'evict', 'fail loads'), count }),
   ],
-  [1, fc.record({ kind: fc.constant('redis away'), away: fc.boolean() })],
+  [1, fc.record({ kind: fc.constantFrom('redis away', 'jetstream away'), away: fc.boolean() })],
   [1, fc.record({ kind: fc.constant('clock'), replica, ahead: fc.constantFrom(0, SKEW_MS, DAY_MS) })],
 );
 const time: fc.Arbitrary<Action> = fc.record({

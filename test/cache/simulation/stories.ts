@@ -16,6 +16,7 @@ const at = (kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer'
 const all = (kind: 'purge' | 'expire' | 'delete stream' | 'mix redis'): Part => one({ kind });
 const some = (kind: 'remove' | 'roll back stream' | 'restore stream' | 'restore redis'): Part =>
   fc.integer({ min: 1, max: 2 }).map((count) => [{ kind, count }]);
+const jetStream = (away: boolean): Part => one({ kind: 'jetstream away', away });
 const time = (...choices: readonly number[]): Part => fc.constantFrom(...choices).map((ms) => [{ kind: 'time', ms }]);
 const maybe = (part: Part): Part => fc.oneof(fc.constant([]), part);
 const either = (...parts: readonly Part[]): Part => fc.oneof(...parts);
@@ -98,6 +99,36 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       change('u:u', 'o:o', 'p:u:o'),
       maybe(change('u:u', 'o:o', 'p:u:o')),
       meanwhile(2),
+    ),
+  ],
+  // Something is told by core NATS alone, and the stream comes back.
+  [
+    2,
+    inOrder(
+      before,
+      jetStream(true),
+      meanwhile(2, 4),
+      maybe(asked),
+      changes(2),
+      breath,
+      maybe(asked),
+      jetStream(false),
+      either(inOrder(at('cut'), maybe(at('cut', 'B'))), at('restart', 'B'), time(150_000)),
+      meanwhile(2, 4),
+    ),
+  ],
+  [
+    1,
+    inOrder(
+      jetStream(true),
+      meanwhile(4),
+      asked,
+      rest,
+      change('u:u', 'o:o'),
+      rest,
+      at('cut', 'B'),
+      meanwhile(4),
+      read('B'),
     ),
   ],
   // Messages are gone before they came.
