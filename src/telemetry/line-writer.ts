@@ -14,12 +14,19 @@ export interface LineWriter {
 
 /** @param fd Should not block: that of `process.stdout` does not, where it is a pipe. */
 export const createLineWriter = (fd: number): LineWriter => {
-  let waiting = Buffer.alloc(0);
+  // Written one by one: a pipe takes up to 4 KiB whole or not at all, so that no worker's line breaks into another's.
+  const waiting: Buffer[] = [];
+  let waitingBytes = 0;
   let retrying = false;
 
   const flush = (): void => {
     try {
-      while (waiting.length > 0) waiting = waiting.subarray(writeSync(fd, waiting));
+      for (let line = waiting[0]; line !== undefined; line = waiting[0]) {
+        const written = writeSync(fd, line);
+        waitingBytes -= written;
+        if (written === line.length) waiting.shift();
+        else waiting[0] = line.subarray(written);
+      }
     } catch {
       if (retrying) return;
       retrying = true;
@@ -33,8 +40,9 @@ export const createLineWriter = (fd: number): LineWriter => {
   return {
     write: (line) => {
       const bytes = Buffer.from(line);
-      if (waiting.length + bytes.length > MAX_WAITING_BYTES) return;
-      waiting = Buffer.concat([waiting, bytes]);
+      if (waitingBytes + bytes.length > MAX_WAITING_BYTES) return;
+      waiting.push(bytes);
+      waitingBytes += bytes.length;
       flush();
     },
   };
