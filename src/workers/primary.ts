@@ -23,6 +23,7 @@ const send = (worker: Worker, message: PrimaryMessage): void => {
  * @returns The exit code: 1 when a worker could not start at all, since none then can, or had to be killed.
  */
 export const runPrimary = async (count: number, stopping: AbortSignal, log: Logger): Promise<number> => {
+  if (stopping.aborted) return 0;
   const serving = new Set<number>();
   let addresses: Readonly<Record<string, string>> = {};
   let whole = false;
