@@ -103,7 +103,9 @@ const asymmetricUserId = (payload: JsonObject): string => {
   if (isGiven && userId === '') throw invalid('claim userId must not be empty');
   if (!isGiven && subject === '') throw invalid('claims userId and sub are both missing');
   const named = isGiven ? userId : subject;
-  if (id !== null && String(id) !== named) {
+  // Serial ids are numbers.
+  const other = typeof id === 'number' ? String(id) : id;
+  if (other !== null && other !== named) {
     throw invalid(`claims ${isGiven ? 'userId' : 'sub'} and id name different users`);
   }
   return named;

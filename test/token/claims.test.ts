@@ -129,6 +129,8 @@ describe('claims of an asymmetric token', () => {
     ['a subject and a userId beside a whole user who is somebody else', { id: 'user-3', userId: 'user-2' }],
     ['an id that is a number, and another subject', { id: 7, sub: '8' }],
     ['an id that is none', { id: {} }],
+    ['an id that cannot be made a text', { id: { toString: 1 } }],
+    ['an id in a list', { id: ['user-1'] }],
     ['an email that is a number', { email: 1 }],
     ['isActive as a string', { isActive: 'false' }],
     ['a null isActive', { isActive: null }],
