@@ -4,6 +4,8 @@ import type { Facts } from '../permission/facts.ts';
 
 /** Distinct facts that are shared at most; those beyond cost their own memory, nothing else. */
 const MAX_DISTINCT = 10_000;
+/** Of facts as JSON. An organization's people give a member dynamic roles of megabytes if they like. */
+const MAX_CHARACTERS = 32_768;
 
 /** What entries share. */
 export interface PooledFacts {
@@ -12,8 +14,8 @@ export interface PooledFacts {
   readonly epoch: string;
 }
 
-/** Returns the one object for facts of the same content and epoch. */
-export type FactsPool = (facts: Facts, epoch: string) => PooledFacts;
+/** Returns the one object for facts of the same content and epoch; null for facts that are too large to be kept. */
+export type FactsPool = (facts: Facts, epoch: string) => PooledFacts | null;
 
 export const createFactsPool = (): FactsPool => {
   const byContent = new LRUCache<string, PooledFacts>({ max: MAX_DISTINCT });
@@ -25,6 +27,7 @@ export const createFactsPool = (): FactsPool => {
       byContent.clear();
     }
     const content = JSON.stringify(facts);
+    if (content.length > MAX_CHARACTERS) return null;
     const known = byContent.get(content);
     if (known !== undefined) return known;
     const pooled = { facts, epoch };

@@ -15,6 +15,7 @@ export interface MemoryEntry extends CachedFacts {
 
 export interface MemoryStore {
   get(key: string): MemoryEntry | undefined;
+  /** Keeps an entry in place of the one from before; neither when its facts are too large. */
   set(key: string, entry: MemoryEntry): void;
   /** Frees all entries. */
   clear(): void;
@@ -67,7 +68,9 @@ export const createMemoryStore = (maxEntries: number): MemoryStore => {
   return {
     get: (key) => entries.get(key),
     set: (key, { facts, stamp, readAt, expiresAt }) => {
-      entries.set(compact(key), new Entry(pool(facts, stamp.epoch), stamp.seq, readAt, expiresAt));
+      const pooled = pool(facts, stamp.epoch);
+      if (pooled === null) entries.delete(key);
+      else entries.set(compact(key), new Entry(pooled, stamp.seq, readAt, expiresAt));
     },
     clear: () => entries.clear(),
     size: () => entries.size,

@@ -35,3 +35,12 @@ it('keeps facts that say the same once, and each with the epoch that it was read
   expect(memory.get('b')?.facts).toBe(memory.get('a')?.facts);
   expect(['a', 'b', 'c'].map((key) => memory.get(key)?.stamp.epoch)).toEqual(['e', 'e', 'later']);
 });
+
+it('keeps no facts that are too large, nor what they take the place of', () => {
+  const memory = createMemoryStore(3);
+  const large = factsOf(Array.from({ length: 5_000 }, (_unused, index) => `role-${index}`).join());
+  memory.set('a', entry('admin'));
+  memory.set('a', { ...entry('admin'), facts: large });
+  expect(memory.get('a')).toBeUndefined();
+  expect(memory.size()).toBe(0);
+});
