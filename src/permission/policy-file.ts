@@ -29,21 +29,18 @@ interface WrittenRole {
   readonly pairs: readonly Pair[];
 }
 
+const wrongWith = (name: string, wildcard: boolean): string | null => {
+  if (name === '') return 'must not be empty';
+  if (name.length > MAX_NAME_LENGTH) return `must be at most ${MAX_NAME_LENGTH} characters long`;
+  if (!name.isWellFormed()) return 'must be valid Unicode';
+  if (name.trim() !== name || /\p{Cc}/u.test(name))
+    return 'must not begin or end with a space or have control characters';
+  if (name.includes(':')) return 'must not have a colon, which parts resource and action';
+  return name === ANY && !wildcard ? 'must not be a wildcard' : null;
+};
+
 const checkName = (read: YamlReader, node: YamlNode, name: string, what: string, wildcard: boolean): boolean => {
-  const wrong =
-    name === ''
-      ? 'must not be empty'
-      : name.length > MAX_NAME_LENGTH
-        ? `must be at most ${MAX_NAME_LENGTH} characters long`
-        : !name.isWellFormed()
-          ? 'must be valid Unicode'
-          : name.trim() !== name || /\p{Cc}/u.test(name)
-            ? 'must not begin or end with a space or have control characters'
-            : name.includes(':')
-              ? 'must not have a colon, which parts resource and action'
-              : name === ANY && !wildcard
-                ? 'must not be a wildcard'
-                : null;
+  const wrong = wrongWith(name, wildcard);
   if (wrong !== null) read.problem(node, `${what} ${wrong}`);
   return wrong === null;
 };

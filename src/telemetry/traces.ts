@@ -23,7 +23,12 @@ const SERVICE = 'assent.auth.v1.AuthService';
  * that sheds load ends a traced call with it.
  */
 const FAULTS: ReadonlySet<string> = new Set([
-  ...['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'],
+  'UNKNOWN',
+  'DEADLINE_EXCEEDED',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
   'RESOURCE_EXHAUSTED',
 ]);
 
