@@ -144,7 +144,7 @@ export interface Answered {
   readonly ageMs: number;
   /** How long they may answer from a cache when nothing was heard. */
   readonly ttlMs: number;
-  /** What the cache says when they were read, and what its process takes for now. */
+  /** When they were read, by the clock of whoever read them: bans that had ended by it are history. */
   readonly readAt: number;
   readonly now: number;
 }

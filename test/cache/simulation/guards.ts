@@ -134,9 +134,11 @@ export const loadBearing: readonly Guard[] = [
     name: 'the doubt about an entry from the future',
     without: [entry('if (readAt > now + MAX_CLOCK_SKEW_MS) return 0;', '')],
   },
-  { name: 'the identity of the stream when a session begins', without: [otherStream, sameNumber, laterNumber] },
-  { name: 'the identity and the history of the stream while connected', without: [connectedIdentity, history] },
-  { name: 'its history alone', without: [history] },
+  // Where something was heard of it, the moments of its messages tell streams apart as well.
+  { name: 'the identity of the stream when a session begins', without: [otherStream] },
+  { name: 'that and the moments', without: [otherStream, sameNumber, laterNumber] },
+  { name: 'the identity of the stream while connected', without: [connectedIdentity] },
+  { name: 'its history while connected', without: [history] },
   {
     name: 'in it, the moment of the last message',
     without: [plan(' || (last_seq === applied && takenAt !== null && lastTakenAt(info) !== takenAt);', ';')],
@@ -196,9 +198,6 @@ export const optimisations: readonly Guard[] = [
     name: "deleting a pair's Redis key, for other readers of it",
     without: [redis("if (change?.kind === 'pair') store.delete(redisKey(change));\n", '')],
   },
-  // The moments of the messages tell the streams apart as well; the identity lets all processes share an epoch.
-  { name: 'the identity of the stream when a session begins, beside the moments', without: [otherStream] },
-  { name: 'the identity of the stream while connected, beside its history', without: [connectedIdentity] },
   {
     name: 'listening anew to messages that were lost on the way, where the gap would raise the floor',
     without: [

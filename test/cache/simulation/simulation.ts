@@ -307,7 +307,7 @@ export const simulate = async (
               ageMs: now() - takenAt(facts),
               ttlMs: process.ttlMs + allowance,
               readAt,
-              now: now() + process.ahead,
+              now: now(),
             }),
         tier === 'redis' && !hears(process) ? 'cached: answered from redis after falling deaf' : null,
       ].filter((one) => one !== null);
