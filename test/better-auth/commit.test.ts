@@ -1,5 +1,5 @@
 /** Events follow the commit: never before it, and none without it. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { until } from '../support/until.ts';
@@ -179,6 +179,19 @@ describe('writes of many rows', () => {
         { name: 'member.role_changed', userId, organizationId: other },
       ]),
     );
+  });
+
+  it('by an update of rows that came to match after the look: all', async () => {
+    const { findMany } = adapter;
+    onTestFinished(() => void Object.assign(adapter, { findMany }));
+    adapter.findMany = async <T>(input: Parameters<typeof findMany>[0]) => {
+      const found = await findMany.call(adapter, input);
+      await application.sql(`INSERT INTO member VALUES ('late', $1, $2, 'odd', now())`, [organizationId, userId]);
+      return found as T[];
+    };
+    await adapter.update({ model: 'member', where: [{ field: 'role', value: 'odd' }], update: { role: 'even' } });
+    await settle();
+    expect(ear.events).toEqual([{ name: 'resync' }]);
   });
 
   it('more rows than can be looked at one by one: everything', async () => {

@@ -37,6 +37,13 @@ const inAdvance = (model: Model, kind: Kind, pinned: Row): Change | null => {
   return wide === RESYNC ? null : wide;
 };
 
+/** Whether rows came to match between the look and the write: it counts more of them, or returns one that was not there. */
+const isMore = (found: readonly Row[], result: unknown): boolean => {
+  if (typeof result === 'number') return result > found.length;
+  const { id } = rowOf(result);
+  return id !== undefined && !found.some((row) => row['id'] === id);
+};
+
 /** Runs a write; `after` says what it changed, given its result, or nothing when it failed and may have been done. */
 const tell = async <T>(sink: Sink, work: () => Promise<T>, after: (result?: T) => readonly Change[]): Promise<T> => {
   let result: T;
@@ -84,9 +91,7 @@ export const observeAdapter = (adapter: Adapter, models: Models, sink: Sink): vo
     return tell(sink, work, (result) => {
       // A count of none is not taken for it: there are drivers whose rows the adapters cannot count.
       if (known !== null) return [known];
-      // Rows came to match between the look and the write.
-      const missed = typeof result === 'number' && rows !== null && result > rows.length;
-      return changesOf(model, kind, missed ? null : rows, pinned);
+      return changesOf(model, kind, rows === null || isMore(rows, result) ? null : rows, pinned);
     });
   };
 
