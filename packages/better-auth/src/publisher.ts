@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Change, RESYNC } from './change.ts';
 import { sayAtExit } from './exit.ts';
+import { createPause } from './pause.ts';
 import { type Message, openSession, type Session, type SessionOptions } from './session.ts';
 
 export interface PublisherOptions extends SessionOptions {
@@ -28,7 +29,7 @@ export interface Publisher {
 const WINDOW = 128;
 const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
-/** Longer than it takes for anything to happen that ends a pause. */
+/** Longer than it takes for anything to happen that ends a pause: a change, an acknowledgement, a fault, the end. */
 const IDLE_MS = 60_000;
 /** How long events that cannot be published keep a process alive that has nothing else to do, from the last of them on. */
 const PATIENCE_MS = 10_000;
@@ -53,7 +54,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   /** The later of the last change and the first fault. */
   let patientFrom = 0;
   let closed = false;
-  let wake = (): void => {};
+  const pause = createPause();
 
   const warn = (line: string): void => {
     try {
@@ -68,16 +69,6 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
     const payload = JSON.stringify({ id, occurredAt: new Date().toISOString(), ...ids });
     waiting.add({ id, subject: `${prefix}.${name}`, payload });
   };
-  /** Until an event, an acknowledgement, a fault or the end, and at most `ms`. */
-  const pause = (ms: number, keepAlive: boolean): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      if (!keepAlive) timer.unref();
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   const fault = (error: unknown): void => {
     faults += 1;
     if (faults > 1) return;
@@ -99,7 +90,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       const opened = await openSession(options);
       void opened.ended.then(() => {
         if (session === opened) session = null;
-        wake();
+        pause.end();
       });
       if (!unkept && !opened.stored) {
         warn('this NATS server has no JetStream: an event that nobody listens to at the moment is lost');
@@ -129,7 +120,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       );
       void sent.then(() => {
         underWay.delete(message);
-        wake();
+        pause.end();
       });
     }
   };
@@ -141,10 +132,10 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         if (waiting.size === 0 && everConnected && !unkept) return;
         if (faults > 0) {
           const until = now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(faults - 1, 10), MAX_RETRY_MS);
-          // Changes wake this too: they must not make it try more often, and are worth staying for.
+          // Changes end this too: they must not make it try more often, and are worth staying for.
           while (!closed && now() < until) {
             const keepAlive = waiting.size > 0 && now() - patientFrom < PATIENCE_MS;
-            await pause(until - now(), keepAlive);
+            await pause.wait(until - now(), { keepAlive });
           }
           if (closed) return;
         }
@@ -152,7 +143,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         continue;
       }
       send(session);
-      await pause(IDLE_MS, waiting.size > 0);
+      await pause.wait(IDLE_MS, { keepAlive: waiting.size > 0 });
     }
   };
   const start = (): void => {
@@ -188,7 +179,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
         enqueue(RESYNC);
       } else for (const change of changes) enqueue(change);
       patientFrom = now();
-      wake();
+      pause.end();
       start();
     },
     pending: () => waiting.size,
@@ -199,7 +190,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       if (waiting.size > 0) warn(`closed with ${waiting.size} events that were not published`);
       waiting.clear();
       sayNothing();
-      wake();
+      pause.end();
       await running;
       await session?.close();
       session = null;
