@@ -7,7 +7,6 @@ import { nanosecondsOf } from './delivery.ts';
 export interface StreamPosition {
   /** Which stream, by name and moment of creation; empty before the first. */
   stream: string;
-  epoch: string;
   applied: number;
   /** When the stream took the message `applied`; null where that was never told. */
   takenAt: string | null;
@@ -16,8 +15,10 @@ export interface StreamPosition {
 }
 
 export const createStreamPosition = (): StreamPosition => ({
-  ...{ stream: '', epoch: '', applied: 0 },
-  ...{ takenAt: null, afterCore: false },
+  stream: '',
+  applied: 0,
+  takenAt: null,
+  afterCore: false,
 });
 
 /** Tells a stream from one of the same name that was made later. */

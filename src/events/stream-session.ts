@@ -45,12 +45,11 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const begin = (floor: number, takenAt: string | null): void => {
     begun = true;
     position.stream = identity(info);
-    // Numbers of a history that was rolled back are used again, and no number tells what was read before an event of core
-    // NATS: those of before mean nothing any more.
-    position.epoch = plan === 'anew' ? position.stream : `${position.stream}~${randomUUID()}`;
     position.afterCore = false;
     moveTo(floor, takenAt);
-    sink.begin(position.epoch, floor);
+    // Numbers of a history that was rolled back are used again, and no number tells what was read before an event of core
+    // NATS: those of before mean nothing any more.
+    sink.begin(plan === 'anew' ? position.stream : `${position.stream}~${randomUUID()}`, floor);
   };
   const skipTo = (seq: number, now: StreamInfo): void => {
     moveTo(seq, seq === now.state.last_seq ? lastTakenAt(now) : null);
