@@ -74,7 +74,8 @@ export const createHttpDoor = ({ address, tls, dispatcher, metrics, keepalive }:
     const secure = createSecureServer(options).on('session', onSession);
     rememberSockets(secure);
     answerAll(secure, handler);
-    // Its HTTP/1.1 connections are ended by the answer's `connection: close`, or by the bound on stopping.
+    // Node ends those of HTTP/1.1 that wait for a next request when the server closes. One that has said nothing lasts until the
+    // bound on stopping.
     return { server: secure, closeIdleConnections: () => {} };
   };
   const { server, closeIdleConnections } = tls === null ? createPlainServer(handler, onSession) : secureServer(tls);
