@@ -7,7 +7,7 @@ import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { RecoveryError } from './read-only-driver.ts';
 import { memberRoles, platformRoles } from './roles.ts';
-import { canHold, columnOf, epochMillis, equalsExactly, millis, roleText, tableName, textOrNull } from './sql.ts';
+import { canHold, columnOf, epochMillis, equals, millis, roleText, tableName, textOrNull } from './sql.ts';
 
 /** With every row of facts, not once for each connection: a pooler keeps those while the servers behind it change. */
 const standby = z.boolean().transform((is) => {
@@ -43,7 +43,7 @@ const dynamicRolesOf = ({ name, organizationRole: role }: Schema): FragmentSqlTo
   return sql.fragment`(SELECT json_agg(json_build_array(r.role, r.permission)) FROM (
       SELECT ${columnOf('x', role.columns.role)}::text AS role, ${columnOf('x', role.columns.permission)}::text AS permission
       FROM ${tableName(name, role.table)} x
-      WHERE ${equalsExactly('x', role.columns.organizationId, ORGANIZATION_ID)}
+      WHERE ${equals('x', role.columns.organizationId, ORGANIZATION_ID)}
     ) r WHERE EXISTS (SELECT FROM held WHERE strpos(held.role COLLATE "C", r.role) > 0))`;
 };
 
@@ -56,14 +56,14 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
       ? sql.fragment`SELECT NULL::text AS role WHERE false`
       : sql.fragment`SELECT ${roleText('m', organizations.member.columns.role)} AS role
         FROM ${tableName(schema.name, organizations.member.table)} m
-        WHERE ${equalsExactly('m', organizations.member.columns.userId, USER_ID)}
-          AND ${equalsExactly('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
+        WHERE ${equals('m', organizations.member.columns.userId, USER_ID)}
+          AND ${equals('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
   const organization =
     organizations === null
       ? sql.fragment`NULL::text`
       : sql.fragment`(SELECT ${columnOf('o', organizations.organization.columns.id)}::text
         FROM ${tableName(schema.name, organizations.organization.table)} o
-        WHERE ${equalsExactly('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
+        WHERE ${equals('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
   return sql.unsafe`WITH held AS MATERIALIZED (${held})
     SELECT pg_is_in_recovery() AS "standby",
       ${columnOf('u', user.columns.id)}::text AS "userId",
@@ -74,7 +74,7 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
       ARRAY(SELECT held.role FROM held) AS "memberRoles",
       ${parts.dynamicRoles ? dynamicRolesOf(schema) : sql.fragment`NULL::json`} AS "dynamicRoles"
     FROM (SELECT) AS always
-    LEFT JOIN ${tableName(schema.name, user.table)} u ON ${equalsExactly('u', user.columns.id, USER_ID)}`;
+    LEFT JOIN ${tableName(schema.name, user.table)} u ON ${equals('u', user.columns.id, USER_ID)}`;
 };
 
 /**

@@ -4,6 +4,8 @@
 export interface FieldColumn {
   readonly name: string;
   readonly type: string;
+  /** Whether its collation takes only the same bytes for equal; others equate what differs in case or accents. */
+  readonly deterministic: boolean;
 }
 
 /** A model's table with the columns of the fields that it has. */

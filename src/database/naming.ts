@@ -10,6 +10,8 @@ export interface Column {
   readonly column: string;
   /** The SQL type to cast a parameter to, for example `text`, `uuid` or `integer`. */
   readonly type: string;
+  /** As of {@link FieldColumn}. */
+  readonly deterministic: boolean;
   /** Whether the connection's role may read it. */
   readonly readable: boolean;
 }
@@ -67,6 +69,8 @@ const absentOfAdmin = (model: ModelName, columns: Readonly<Record<string, FieldC
     ? ['role', 'banned', 'banExpires'].filter((field) => columns[field] === undefined)
     : [];
 
+const fieldColumn = ({ column: name, type, deterministic }: Column): FieldColumn => ({ name, type, deterministic });
+
 /** One table as a model: its columns, or what is wrong with it. */
 const readTable = (
   model: ModelName,
@@ -88,7 +92,7 @@ const readTable = (
       doubtful.push(
         `has both "${column.column}" and "${other.column}": say which with ASSENT_NAMING=${model}.${field}=${column.column}`,
       );
-    } else if (column?.readable === true) columns[field] = { name: column.column, type: column.type };
+    } else if (column?.readable === true) columns[field] = fieldColumn(column);
     // Also of an optional field: without the grant on `banned` nobody would be banned, and nothing would say so.
     else if (column !== undefined) hidden.push(column.column);
     else if (renamed !== undefined || (required as readonly string[]).includes(field)) absent.push(names.join(' or '));

@@ -10,6 +10,7 @@ const columnRow = z.object({
   table: z.string().nullable(),
   column: z.string().nullable(),
   type: z.string().nullable(),
+  deterministic: z.boolean(),
   readable: z.boolean(),
 });
 
@@ -24,17 +25,19 @@ export const detectSchema = async (db: Database, schemaName: string | null, nami
   const rows = await db.rows(
     sql.unsafe`SELECT named.schema, c.relname::text AS "table", a.attname::text AS "column",
         format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), NULL) AS type,
+        coalesce(l.collisdeterministic, true) AS deterministic,
         coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'), false)
           AS readable
       FROM (SELECT coalesce(${schemaName}::text, current_schema()::text, 'public') AS schema) named
       LEFT JOIN pg_namespace n ON n.nspname::text = named.schema
       LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'f')
       LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-      LEFT JOIN pg_type t ON t.oid = a.atttypid`,
+      LEFT JOIN pg_type t ON t.oid = a.atttypid
+      LEFT JOIN pg_collation l ON l.oid = a.attcollation`,
     columnRow,
   );
-  const columns = rows.flatMap(({ table, column, type, readable }) =>
-    table === null || column === null || type === null ? [] : [{ table, column, type, readable }],
+  const columns = rows.flatMap(({ table, column, type, ...more }) =>
+    table === null || column === null || type === null ? [] : [{ table, column, type, ...more }],
   );
   return resolveSchema(rows[0]?.schema ?? 'public', columns, naming);
 };

@@ -7,7 +7,7 @@ const USER = ['id', 'name', 'email', 'emailVerified', 'image', 'createdAt', 'upd
 const schemaOf = (name: string, ...more: readonly string[]): Schema =>
   resolveSchema(
     name,
-    [...USER, ...more].map((column) => ({ table: 'users', column, type: 'text', readable: true })),
+    [...USER, ...more].map((column) => ({ table: 'users', column, type: 'text', deterministic: true, readable: true })),
     { tables: 'auto', renamed: new Map() },
   );
 const URL = 'postgres://ada:secret@db/app';
