@@ -75,7 +75,7 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the floor at the start',
-    without: [session('sink.begin(position.epoch, floor);', 'sink.begin(position.epoch, 0);')],
+    without: [session('UUID()}`, floor);', 'UUID()}`, 0);')],
   },
   {
     name: 'the floor at a gap',
@@ -159,7 +159,7 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the epoch of a history that was rolled back, or that lacks what core NATS told',
-    without: [session('sink.begin(position.epoch, floor);', 'sink.begin(position.stream, floor);')],
+    without: [session("plan === 'anew' ? position.stream", 'plan !== null ? position.stream')],
   },
   {
     name: 'the latter alone',
