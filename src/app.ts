@@ -14,7 +14,6 @@ import { createRedisStore } from './cache/redis-store.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDirectory } from './database/directory.ts';
-import { originOf } from './database/origin.ts';
 import { createListener } from './events/listener.ts';
 import { type Lifecycle, lifecycle } from './lifecycle.ts';
 import { LIMITS } from './limits.ts';
@@ -68,8 +67,8 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
     onUnprepared: observe.databaseUnprepared,
     onBadRole: observe.badDynamicRoles,
     clock,
-    onSchema: (schema) => {
-      positions.readFrom(originOf(config.database.url, schema));
+    onSchema: (schema, origin) => {
+      positions.readFrom(origin);
       observe.schema(schema);
     },
     onSchemaFault: observe.schemaFault,

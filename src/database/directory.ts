@@ -9,6 +9,7 @@ import { type KeyRecord, readKeys } from './keys.ts';
 import type { Schema } from './models.ts';
 import { type Naming, SchemaError } from './naming.ts';
 import { type MembershipRecord, type OrganizationRecord, readMemberships, readOrganization } from './organizations.ts';
+import { originOf, readIdentity } from './origin.ts';
 import { createDatabase, type PoolOptions } from './pool.ts';
 import { detectSchema } from './schema.ts';
 import { readUser, type UserRecord } from './users.ts';
@@ -18,8 +19,11 @@ export interface DirectoryOptions extends PoolOptions {
   readonly schema: string | null;
   readonly naming: Naming;
   readonly clock?: Clock;
-  /** Called when the tables are found, and when they are other ones than before: no read of these has begun. */
-  readonly onSchema?: (schema: Schema) => void;
+  /**
+   * Called when the tables are found, and when they are other ones than before: no read of these has begun. `origin` names
+   * them and their database.
+   */
+  readonly onSchema?: (schema: Schema, origin: string) => void;
   /** Called when a later look at the tables failed; those found before stay. The text is for the log only. */
   readonly onSchemaFault?: (error: unknown) => void;
   /** Called with how many dynamic roles of an organization could not be read. */
@@ -51,6 +55,7 @@ export interface Directory {
 /** The tables that were found, and what is made for them once. */
 interface Tables {
   readonly schema: Schema;
+  readonly origin: string;
   readonly readFacts: FactsReader;
 }
 
@@ -80,21 +85,21 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   let detecting: Promise<Tables> | null = null;
   let lookedAt = clock.monotonic();
 
-  const take = (schema: Schema): Tables => {
-    if (known !== null && JSON.stringify(known.schema) === JSON.stringify(schema)) return known;
+  const find = async (): Promise<Tables> => {
+    // Where it was found first: behind a pooler the search path of a session may be what another client made of it.
+    const schema = await detectSchema(db, options.schema ?? known?.schema.name ?? null, options.naming);
+    const origin = originOf(await readIdentity(db, options.url), schema);
+    if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);
-    onSchema(schema);
-    known = { schema, readFacts: createFactsReader(db, schema, options.onBadRole) };
+    onSchema(schema, origin);
+    known = { schema, origin, readFacts: createFactsReader(db, schema, options.onBadRole) };
     return known;
   };
   const detect = (): Promise<Tables> => {
     lookedAt = clock.monotonic();
-    // Where it was found first: behind a pooler the search path of a session may be what another client made of it.
-    detecting ??= detectSchema(db, options.schema ?? known?.schema.name ?? null, options.naming)
-      .then(take)
-      .finally(() => {
-        detecting = null;
-      });
+    detecting ??= find().finally(() => {
+      detecting = null;
+    });
     return detecting;
   };
   const tables = async (): Promise<Tables> => {
