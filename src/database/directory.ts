@@ -87,7 +87,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
 
   const find = async (): Promise<Tables> => {
     // Where it was found first: behind a pooler the search path of a session may be what another client made of it.
-    const schema = await detectSchema(db, options.schema ?? known?.schema.name ?? null, options.naming);
+    const schema = await detectSchema(db, options.schema ?? known?.schema.user.schema ?? null, options.naming);
     const origin = originOf(await readIdentity(db, options.url), schema);
     if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);

@@ -36,13 +36,13 @@ interface Parts {
 const USER_ID = 'user id';
 const ORGANIZATION_ID = 'organization id';
 
-const dynamicRolesOf = ({ name, organizationRole: role }: Schema): FragmentSqlToken => {
+const dynamicRolesOf = ({ organizationRole: role }: Schema): FragmentSqlToken => {
   if (role === null) return sql.fragment`NULL::json`;
   // strpos keeps the rows of roles that nobody asked about at home; which of the rest are held is decided after the
   // member's text is split, by the same code for every role. The two columns may have different collations.
   return sql.fragment`(SELECT json_agg(json_build_array(r.role, r.permission)) FROM (
       SELECT ${columnOf('x', role.columns.role)}::text AS role, ${columnOf('x', role.columns.permission)}::text AS permission
-      FROM ${tableName(name, role.table)} x
+      FROM ${tableName(role)} x
       WHERE ${equals('x', role.columns.organizationId, ORGANIZATION_ID)}
     ) r WHERE EXISTS (SELECT FROM held WHERE strpos(held.role COLLATE "C", r.role) > 0))`;
 };
@@ -55,14 +55,14 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
     organizations === null
       ? sql.fragment`SELECT NULL::text AS role WHERE false`
       : sql.fragment`SELECT ${roleText('m', organizations.member.columns.role)} AS role
-        FROM ${tableName(schema.name, organizations.member.table)} m
+        FROM ${tableName(organizations.member)} m
         WHERE ${equals('m', organizations.member.columns.userId, USER_ID)}
           AND ${equals('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
   const organization =
     organizations === null
       ? sql.fragment`NULL::text`
       : sql.fragment`(SELECT ${columnOf('o', organizations.organization.columns.id)}::text
-        FROM ${tableName(schema.name, organizations.organization.table)} o
+        FROM ${tableName(organizations.organization)} o
         WHERE ${equals('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
   return sql.unsafe`WITH held AS MATERIALIZED (${held})
     SELECT pg_is_in_recovery() AS "standby",
@@ -74,7 +74,7 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
       ARRAY(SELECT held.role FROM held) AS "memberRoles",
       ${parts.dynamicRoles ? dynamicRolesOf(schema) : sql.fragment`NULL::json`} AS "dynamicRoles"
     FROM (SELECT) AS always
-    LEFT JOIN ${tableName(schema.name, user.table)} u ON ${equals('u', user.columns.id, USER_ID)}`;
+    LEFT JOIN ${tableName(user)} u ON ${equals('u', user.columns.id, USER_ID)}`;
 };
 
 /**

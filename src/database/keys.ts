@@ -33,7 +33,7 @@ export const readKeys = async (db: Database, schema: Schema): Promise<readonly K
     sql.unsafe`SELECT ${columnOf('k', columns.id)}::text AS "id", ${columnOf('k', columns.publicKey)}::text AS "publicKey",
         ${textOrNull('k', columns.alg)} AS "alg", ${textOrNull('k', columns.crv)} AS "crv",
         ${epochMillis('k', columns.expiresAt)} AS "expiresAt"
-      FROM ${tableName(schema.name, jwks.table)} k`,
+      FROM ${tableName(jwks)} k`,
     keyRow,
   );
 };

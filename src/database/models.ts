@@ -10,6 +10,8 @@ export interface FieldColumn {
 
 /** A model's table with the columns of the fields that it has. */
 export interface ModelTable<Required extends string, Optional extends string = never> {
+  /** The database schema that has the table. */
+  readonly schema: string;
   readonly table: string;
   readonly columns: Readonly<Record<Required, FieldColumn>> & Readonly<Partial<Record<Optional, FieldColumn>>>;
 }
@@ -50,7 +52,6 @@ export type TableOf<M extends ModelName> = ModelTable<Models[M]['required'][numb
 
 /** Where everything is. A model that is null has no table: its plugin is not in use. */
 export interface Schema {
-  readonly name: string;
   readonly user: TableOf<'user'>;
   /** Null without the organization plugin; then every organization check is denied. */
   readonly organizations: { readonly organization: TableOf<'organization'>; readonly member: TableOf<'member'> } | null;
@@ -59,3 +60,7 @@ export interface Schema {
   /** Null without the jwt plugin. */
   readonly jwks: TableOf<'jwks'> | null;
 }
+
+/** The tables that were found. */
+export const tablesOf = ({ user, organizations, organizationRole, jwks }: Schema): readonly ModelTable<never>[] =>
+  [user, organizations?.organization, organizations?.member, organizationRole, jwks].filter((table) => table != null);

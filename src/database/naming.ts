@@ -74,6 +74,7 @@ const fieldColumn = ({ column: name, type, deterministic }: Column): FieldColumn
 /** One table as a model: its columns, or what is wrong with it. */
 const readTable = (
   model: ModelName,
+  schema: string,
   table: string,
   available: ReadonlyMap<string, Column>,
   naming: Naming,
@@ -108,10 +109,10 @@ const readTable = (
       `has only some of the admin plugin's columns, and lacks ${lacking.join(', ')}: say what they are called with ASSENT_NAMING=${model}.${lacking[0]}=…`,
     );
   }
-  return faults.length === 0 ? { table, columns } : `table "${table}" (${model}) ${faults.join(' and ')}`;
+  return faults.length === 0 ? { schema, table, columns } : `table "${table}" (${model}) ${faults.join(' and ')}`;
 };
 
-const findModel = (model: ModelName, naming: Naming, tables: Tables): Found | Missing => {
+const findModel = (model: ModelName, schema: string, naming: Naming, tables: Tables): Found | Missing => {
   const candidates = candidateTables(model, naming);
   const complete: ModelTable<string, string>[] = [];
   const problems: string[] = [];
@@ -120,7 +121,7 @@ const findModel = (model: ModelName, naming: Naming, tables: Tables): Found | Mi
     if (available === undefined) continue;
     // Keys may come from a URL instead, and then nothing grants this table: no key is read from it, no check allowed.
     if (model === 'jwks' && [...available.values()].every(({ readable }) => !readable)) continue;
-    const read = readTable(model, table, available, naming);
+    const read = readTable(model, schema, table, available, naming);
     if (typeof read === 'string') problems.push(read);
     else complete.push(read);
   }
@@ -155,7 +156,7 @@ export const resolveSchema = (name: string, columns: readonly Column[], naming: 
   const problems: string[] = [];
   const find = <M extends ModelName>(model: M, need: 'required' | 'optional'): TableOf<M> | null => {
     if (optionalModels.has(model) && naming.renamed.get(model) === OFF) return null;
-    const result = findModel(model, naming, tables);
+    const result = findModel(model, name, naming, tables);
     if (result.kind === 'found') return result.table as TableOf<M>;
     if (need === 'required' || result.tableExists) problems.push(result.problem);
     return null;
@@ -175,5 +176,5 @@ export const resolveSchema = (name: string, columns: readonly Column[], naming: 
     );
   }
   const organizations = organization !== null && member !== null ? { organization, member } : null;
-  return { name, user, organizations, organizationRole, jwks };
+  return { user, organizations, organizationRole, jwks };
 };

@@ -66,7 +66,7 @@ export const readOrganization = async (
   if (!canHold(column, value)) return null;
   const [row] = await db.rows(
     sql.unsafe`SELECT ${organizationColumns(organizations)}
-      FROM ${tableName(schema.name, organizations.organization.table)} o
+      FROM ${tableName(organizations.organization)} o
       WHERE ${equals('o', column, value)}`,
     organizationRow,
   );
@@ -99,7 +99,7 @@ export const readMemberships = async (
   // Before the limit, since a page that is short for memberships of organizations that are gone would pass for the last one.
   // Scalar and in HAVING, so that PostgreSQL looks up the groups that a page gets to and no others: for EXISTS it may hash
   // the whole table, and in WHERE it comes before the order and hence before the limit.
-  const isThere = sql.fragment`(SELECT true FROM ${tableName(schema.name, organization.table)} present
+  const isThere = sql.fragment`(SELECT true FROM ${tableName(organization)} present
     WHERE ${columnOf('present', organization.columns.id)} = ${columnOf('m', key)} LIMIT 1)`;
   const rows = await db.rows(
     // Materialized, so that the user's rows are found by the user and nothing else: Better Auth has an index on each of the
@@ -108,7 +108,7 @@ export const readMemberships = async (
     // a later page (5 ms instead of 2).
     sql.unsafe`WITH own AS MATERIALIZED (
         SELECT ${columnOf('m', key)}, ${columnOf('m', member.columns.role)}, ${columnOf('m', member.columns.createdAt)}
-        FROM ${tableName(schema.name, member.table)} m
+        FROM ${tableName(member)} m
         WHERE ${equals('m', member.columns.userId, userId)}
       )
       SELECT ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
@@ -122,7 +122,7 @@ export const readMemberships = async (
         ORDER BY ${columnOf('m', key)}
         LIMIT ${limit}
       ) page
-      JOIN ${tableName(schema.name, organization.table)} o ON ${columnOf('o', organization.columns.id)} = page.organization_id
+      JOIN ${tableName(organization)} o ON ${columnOf('o', organization.columns.id)} = page.organization_id
       ORDER BY page.organization_id`,
     membershipRow,
   );

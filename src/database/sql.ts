@@ -1,10 +1,11 @@
 /** Pieces of SQL that every statement is made of. */
 import { type FragmentSqlToken, type IdentifierSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { FieldColumn } from './models.ts';
+import type { FieldColumn, ModelTable } from './models.ts';
 
 /** A table with its schema, quoted. */
-export const tableName = (schema: string, table: string): IdentifierSqlToken => sql.identifier([schema, table]);
+export const tableName = ({ schema, table }: Pick<ModelTable<never>, 'schema' | 'table'>): IdentifierSqlToken =>
+  sql.identifier([schema, table]);
 
 /** A column of an aliased table, quoted. */
 export const columnOf = (alias: string, column: FieldColumn): IdentifierSqlToken =>

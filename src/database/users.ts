@@ -36,14 +36,14 @@ const userRow = z.object({
 });
 
 const select = (schema: Schema, by: FieldColumn, value: string): QuerySqlToken => {
-  const { columns, table } = schema.user;
+  const { columns } = schema.user;
   return sql.unsafe`SELECT ${columnOf('u', columns.id)}::text AS "id", ${columnOf('u', columns.name)} AS "name",
       ${columnOf('u', columns.email)}::text AS "email", ${columnOf('u', columns.emailVerified)} AS "emailVerified",
       ${columnOf('u', columns.image)} AS "image", ${textOrNull('u', columns.role)} AS "role",
       ${columns.banned === undefined ? sql.fragment`NULL::boolean` : columnOf('u', columns.banned)} AS "banned",
       ${textOrNull('u', columns.banReason)} AS "banReason", ${epochMillis('u', columns.banExpires)} AS "banExpires",
       ${epochMillis('u', columns.createdAt)} AS "createdAt", ${epochMillis('u', columns.updatedAt)} AS "updatedAt"
-    FROM ${tableName(schema.name, table)} u
+    FROM ${tableName(schema.user)} u
     WHERE ${equals('u', by, value)}`;
 };
 

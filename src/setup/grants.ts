@@ -1,5 +1,5 @@
 /** The least-privilege role of the service, written for the names of one database. Pure. */
-import type { FieldColumn, Schema } from '../database/models.ts';
+import { type FieldColumn, type Schema, tablesOf } from '../database/models.ts';
 import { quoteName, quoteTable } from './quote.ts';
 
 /** A role that is made unless the server has it already. */
@@ -14,23 +14,17 @@ END $$;
 
 /** The statements that let the role `assent` read what the service selects, and nothing else. */
 export const grantsSql = (schema: Schema): string => {
-  const models: readonly ({ readonly table: string; readonly columns: object } | null | undefined)[] = [
-    schema.user,
-    schema.organizations?.organization,
-    schema.organizations?.member,
-    schema.organizationRole,
-    schema.jwks,
-  ];
-  const grants = models.flatMap((model) => {
-    if (model === null || model === undefined) return [];
+  const tables = tablesOf(schema);
+  const schemas = [...new Set(tables.map((table) => table.schema))];
+  const grants = tables.map((model) => {
     const columns = (Object.values(model.columns) as readonly FieldColumn[]).map(({ name }) => quoteName(name));
-    return `GRANT SELECT (${columns.join(', ')}) ON ${quoteTable(schema.name, model.table)} TO assent;\n`;
+    return `GRANT SELECT (${columns.join(', ')}) ON ${quoteTable(model)} TO assent;\n`;
   });
   return `-- The role that Assent connects as: it may read these columns and nothing else. Not password hashes, not session tokens,
 -- not private keys. Run it as the owner of the tables, with a password of your own.
 
 ${createRole('assent')}
-GRANT USAGE ON SCHEMA ${quoteName(schema.name)} TO assent;
+GRANT USAGE ON SCHEMA ${schemas.map(quoteName).join(', ')} TO assent;
 
 ${grants.join('')}`;
 };

@@ -1,5 +1,5 @@
 /** The outbox and its triggers, written for the names of one database. Pure; nothing here is ever run by Assent. */
-import type { FieldColumn, Schema } from '../database/models.ts';
+import type { FieldColumn, ModelTable, Schema } from '../database/models.ts';
 import { createRole } from './grants.ts';
 import { quoteName, quoteTable, quoteText } from './quote.ts';
 
@@ -53,7 +53,7 @@ GRANT SELECT, DELETE ON assent.outbox TO assent_relay;
 `;
 
 interface Watched {
-  readonly table: string;
+  readonly table: Pick<ModelTable<never>, 'schema' | 'table'>;
   /** The events of an INSERT, an UPDATE and a DELETE. */
   readonly events: readonly [created: string, updated: string, deleted: string];
   readonly userId: FieldColumn | null;
@@ -62,8 +62,8 @@ interface Watched {
   readonly fields: readonly (FieldColumn | undefined)[];
 }
 
-const triggers = (schema: string, { table, events, userId, organizationId, fields }: Watched): string => {
-  const on = quoteTable(schema, table);
+const triggers = ({ table, events, userId, organizationId, fields }: Watched): string => {
+  const on = quoteTable(table);
   const columns = [userId, organizationId].map((column) => column?.name ?? '');
   const call = `EXECUTE FUNCTION assent.record_change(${[...events, ...columns].map(quoteText).join(', ')})`;
   // As text: a column of type json has no equality.
@@ -86,11 +86,11 @@ const triggers = (schema: string, { table, events, userId, organizationId, field
 };
 
 /** The statements that make the outbox, its triggers on Better Auth's tables, and the relay's role. */
-export const outboxSql = ({ name, user, organizations, organizationRole }: Schema): string => {
+export const outboxSql = ({ user, organizations, organizationRole }: Schema): string => {
   const { id, role, banned, banExpires, email } = user.columns;
   const watched: Watched[] = [
     {
-      table: user.table,
+      table: user,
       // A new row is an update of nothing: somebody may have asked about the id before, and been told that there is none.
       events: ['user.updated', 'user.updated', 'user.deleted'],
       userId: id,
@@ -103,14 +103,14 @@ export const outboxSql = ({ name, user, organizations, organizationRole }: Schem
     const { userId, organizationId } = member.columns;
     watched.push(
       {
-        table: organization.table,
+        table: organization,
         events: ['organization.updated', 'organization.updated', 'organization.deleted'],
         userId: null,
         organizationId: organization.columns.id,
         fields: [],
       },
       {
-        table: member.table,
+        table: member,
         events: ['member.added', 'member.role_changed', 'member.removed'],
         userId,
         organizationId,
@@ -119,15 +119,15 @@ export const outboxSql = ({ name, user, organizations, organizationRole }: Schem
     );
   }
   if (organizationRole !== null) {
-    const { columns, table } = organizationRole;
+    const { columns } = organizationRole;
     const event = 'organization_role.changed';
     watched.push({
-      table,
+      table: organizationRole,
       events: [event, event, event],
       userId: null,
       organizationId: columns.organizationId,
       fields: [columns.organizationId, columns.role, columns.permission],
     });
   }
-  return `${OUTBOX}\n${watched.map((one) => triggers(name, one)).join('\n')}\nCOMMIT;\n`;
+  return `${OUTBOX}\n${watched.map(triggers).join('\n')}\nCOMMIT;\n`;
 };

@@ -10,4 +10,5 @@ export const quoteText = (text: string): string => {
 };
 
 /** A table in its schema, quoted. */
-export const quoteTable = (schema: string, table: string): string => `${quoteName(schema)}.${quoteName(table)}`;
+export const quoteTable = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
+  `${quoteName(schema)}.${quoteName(table)}`;

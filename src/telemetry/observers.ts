@@ -24,6 +24,9 @@ const rarely = (intervalMs: number, write: (error: unknown, suppressed: number) 
 
 const INTERVAL_MS = 5_000;
 
+const nameOf = (table: { readonly schema: string; readonly table: string } | null | undefined): string | undefined =>
+  table == null ? undefined : `${table.schema}.${table.table}`;
+
 /** Everything that the parts report. */
 export type Observers = ReturnType<typeof observers>;
 
@@ -70,16 +73,16 @@ export const observers = (log: Logger, metrics: Metrics) => {
       redisError(error);
     },
     /** What the tables that were found mean for the answers. */
-    schema: ({ name, user, organizations, organizationRole, jwks }: Schema): void => {
+    schema: ({ user, organizations, organizationRole, jwks }: Schema): void => {
       log.info(
         {
-          schema: name,
-          user: user.table,
-          member: organizations?.member.table ?? 'none: every organization check is denied',
-          organization: organizations?.organization.table ?? 'none',
-          organizationRole: organizationRole?.table ?? 'none: no dynamic roles',
+          event: 'database.tables_found',
+          user: nameOf(user),
+          member: nameOf(organizations?.member) ?? 'none: every organization check is denied',
+          organization: nameOf(organizations?.organization) ?? 'none',
+          organizationRole: nameOf(organizationRole) ?? 'none: no dynamic roles',
           jwks:
-            jwks?.table ?? 'none: no keys in the database, so that with ASSENT_JWKS=database only HS256 tokens verify',
+            nameOf(jwks) ?? 'none: no keys in the database, so that with ASSENT_JWKS=database only HS256 tokens verify',
           bans: user.columns.banned === undefined ? 'none: nobody is banned' : 'on',
         },
         "found Better Auth's tables",

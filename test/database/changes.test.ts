@@ -83,7 +83,7 @@ it('stays in the schema that it found, whatever path a later session searches', 
     ),
   );
   const found = await directory.schema();
-  expect(found.name).toBe('public');
+  expect(found.user.schema).toBe('public');
   expect(await user()).toEqual({ roles: ['admin'], ban: null });
   await change(`ALTER DATABASE ${name} RESET search_path; DROP SCHEMA other CASCADE`);
 });

@@ -32,5 +32,5 @@ it.each(HOSTILE)('PostgreSQL reads %j as it was written, as a name and as a text
 });
 
 it('a table has its schema in front, each with its own quotes', () => {
-  expect(quoteTable('a.b', 'c"d')).toBe('"a.b"."c""d"');
+  expect(quoteTable({ schema: 'a.b', table: 'c"d' })).toBe('"a.b"."c""d"');
 });
