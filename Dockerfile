@@ -1,13 +1,12 @@
 # The service alone: Node runs the TypeScript sources, so there is no build step.
-FROM node:24-slim AS dependencies
+FROM node:24.22.3-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-COPY scripts/require-node.cjs scripts/require-node.cjs
 # No install script of a production dependency is needed. packages/ is not here, so that npm leaves the workspace out, and
-# with it Better Auth, which it needs beside it.
-RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
+# with it Better Auth, which it needs beside it. The optional dependencies are Node, which the image has.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
 
-FROM node:24-slim
+FROM node:24.22.3-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules

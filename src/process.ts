@@ -2,6 +2,7 @@
 import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
+import { warnOfUnfixedNode } from './node-version.ts';
 import { runService, type ServiceControl } from './service.ts';
 import { stopOnSignals } from './stop-signals.ts';
 import { createLog, type Logger } from './telemetry/log.ts';
@@ -38,6 +39,7 @@ const run = async (config: Config, log: Logger): Promise<number> => {
     return 0;
   }
   const stopping = stopOnSignals(log);
+  warnOfUnfixedNode(log);
   sayWhatIsMissing(config, log);
   for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
   const workers = config.workers === 0 ? availableParallelism() : config.workers;

@@ -6,6 +6,7 @@
 import { loadRelayConfig } from './config/programs.ts';
 import { ConfigError } from './config/reader.ts';
 import { describeError } from './errors.ts';
+import { warnOfUnfixedNode } from './node-version.ts';
 import { runRelay } from './relay/relay.ts';
 import { stopOnSignals } from './stop-signals.ts';
 import { createLog } from './telemetry/log.ts';
@@ -26,6 +27,7 @@ const main = async (): Promise<number> => {
   const { logLevel, ...config } = loadRelayConfig(process.env);
   const log = createLog(logLevel);
   const stopping = stopOnSignals(log);
+  warnOfUnfixedNode(log);
   let faulty = false;
   await runRelay(
     {
