@@ -1,5 +1,7 @@
 /** The parts of the configuration that more than one program reads. */
 import type { Naming } from '../database/naming.ts';
+import { isSamePath } from '../database/search-path.ts';
+import { type DatabaseUrl, parseDatabaseUrl } from './database-url.ts';
 import { parseNaming } from './naming.ts';
 import { parseCertificates, parsePrivateKey } from './pem.ts';
 import type { Reader } from './reader.ts';
@@ -7,7 +9,8 @@ import type { Reader } from './reader.ts';
 /** Where Better Auth's tables are. */
 export interface DatabaseConfig {
   readonly url: string;
-  readonly schema: string | null;
+  /** The database schemas to look in, in order; null for the search path of the role. `$user` stands for the role's own. */
+  readonly searchPath: readonly string[] | null;
   readonly naming: Naming;
 }
 
@@ -25,27 +28,42 @@ const FILES_IN_URL = [
   ['sslkey', parsePrivateKey],
 ] as const;
 
-/** The URL of a PostgreSQL database, with the files that it names looked at. */
-export const readDatabaseUrl = (read: Reader, variable: string): string | null => {
-  const url = read.url(variable, ['postgres:', 'postgresql:']);
-  if (url === null) return null;
-  const { searchParams } = new URL(url);
+/** The URL of a PostgreSQL database, with its parameters understood and the files that it names looked at. */
+export const readDatabaseUrl = (read: Reader, variable: string): DatabaseUrl | null => {
+  const text = read.url(variable, ['postgres:', 'postgresql:']);
+  if (text === null) return null;
+  const database = read.parsed(`${variable}:`, parseDatabaseUrl(text));
+  const { searchParams } = new URL(text);
   for (const [parameter, parse] of FILES_IN_URL) {
     const path = searchParams.getAll(parameter).at(-1) ?? '';
     const name = `${variable}: its ${parameter}`;
-    const text = path === '' ? null : read.fileAt(name, path);
-    if (text !== null) read.parsed(name, parse(text));
+    const content = path === '' ? null : read.fileAt(name, path);
+    if (content !== null) read.parsed(name, parse(content));
   }
-  return url;
+  return database;
+};
+
+const readSearchPath = (read: Reader, database: DatabaseUrl | null): DatabaseConfig['searchPath'] => {
+  const text = read.text('ASSENT_DB_SCHEMA');
+  const inUrl = database?.searchPath ?? null;
+  if (text === null) return inUrl;
+  const named = text.split(',').map((name) => name.trim());
+  if (named.includes('')) read.problem('ASSENT_DB_SCHEMA must be a database schema, or several separated by commas.');
+  if (inUrl !== null && !isSamePath(named, inUrl)) {
+    read.problem(
+      `ASSENT_DB_SCHEMA says ${named.join(',')} and DATABASE_URL says ${inUrl.join(',')}: which of them has Better Auth's tables? Leave one.`,
+    );
+  }
+  return named;
 };
 
 export const readDatabase = (read: Reader): DatabaseConfig => {
-  const url = readDatabaseUrl(read, 'DATABASE_URL');
-  if (url === null && read.text('DATABASE_URL') === null) {
+  const database = readDatabaseUrl(read, 'DATABASE_URL');
+  if (database === null && read.text('DATABASE_URL') === null) {
     read.problem("DATABASE_URL must be set: the PostgreSQL URL of Better Auth's database.");
   }
   const naming = read.parsed('ASSENT_NAMING', parseNaming(read.text('ASSENT_NAMING') ?? 'auto'));
-  return { url: url ?? '', schema: read.text('ASSENT_DB_SCHEMA'), naming };
+  return { url: database?.url ?? '', searchPath: readSearchPath(read, database), naming };
 };
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];

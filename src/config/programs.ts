@@ -38,7 +38,7 @@ export interface RelayConfig extends NatsConfig {
  */
 export const loadRelayConfig = (environment: Environment): RelayConfig => {
   const read = new Reader(environment);
-  const databaseUrl = readDatabaseUrl(read, 'RELAY_DATABASE_URL');
+  const database = readDatabaseUrl(read, 'RELAY_DATABASE_URL');
   if (read.text('RELAY_DATABASE_URL') === null) {
     read.problem('RELAY_DATABASE_URL must be set: the database of the outbox, as the role assent_relay.');
   }
@@ -46,6 +46,6 @@ export const loadRelayConfig = (environment: Environment): RelayConfig => {
   if (read.text('NATS_URL') === null) read.problem('NATS_URL must be set: where changes are published.');
   const logLevel = readLogLevel(read);
   const maxAgeMs = (readTtlSeconds(read) + EVENT_MARGIN_SECONDS) * 1_000;
-  if (databaseUrl === null || nats === null || read.problems.length > 0) throw new ConfigError(read.problems);
-  return { databaseUrl, ...nats, maxAgeMs, logLevel };
+  if (database === null || nats === null || read.problems.length > 0) throw new ConfigError(read.problems);
+  return { databaseUrl: database.url, ...nats, maxAgeMs, logLevel };
 };

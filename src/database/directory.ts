@@ -15,8 +15,8 @@ import { detectSchema } from './schema.ts';
 import { readUser, type UserRecord } from './users.ts';
 
 export interface DirectoryOptions extends PoolOptions {
-  /** The database schema; null for the first one of the search path. */
-  readonly schema: string | null;
+  /** The database schemas to look in, in order; null for the search path of the role. */
+  readonly searchPath: readonly string[] | null;
   readonly naming: Naming;
   readonly clock?: Clock;
   /**
@@ -55,6 +55,7 @@ export interface Directory {
 /** The tables that were found, and what is made for them once. */
 interface Tables {
   readonly schema: Schema;
+  readonly searchPath: readonly string[];
   readonly origin: string;
   readonly readFacts: FactsReader;
 }
@@ -86,13 +87,17 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   let lookedAt = clock.monotonic();
 
   const find = async (): Promise<Tables> => {
-    // Where it was found first: behind a pooler the search path of a session may be what another client made of it.
-    const schema = await detectSchema(db, options.schema ?? known?.schema.user.schema ?? null, options.naming);
+    // Where they were found first: behind a pooler the search path of a session may be what another client made of it.
+    const { schema, searchPath } = await detectSchema(
+      db,
+      options.searchPath ?? known?.searchPath ?? null,
+      options.naming,
+    );
     const origin = originOf(await readIdentity(db, options.url), schema);
     if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);
     onSchema(schema, origin);
-    known = { schema, origin, readFacts: createFactsReader(db, schema, options.onBadRole) };
+    known = { schema, searchPath, origin, readFacts: createFactsReader(db, schema, options.onBadRole) };
     return known;
   };
   const detect = (): Promise<Tables> => {

@@ -6,6 +6,7 @@ import { type FieldColumn, MODELS, type ModelName, type ModelTable, type Schema,
 
 /** One column of the database, as the catalog has it. */
 export interface Column {
+  readonly schema: string;
   readonly table: string;
   readonly column: string;
   /** The SQL type to cast a parameter to, for example `text`, `uuid` or `integer`. */
@@ -56,7 +57,13 @@ const candidateTables = (model: ModelName, naming: Naming): readonly string[] =>
   return tables.filter((table) => table.endsWith('s') === (naming.tables === 'plural'));
 };
 
-type Tables = ReadonlyMap<string, ReadonlyMap<string, Column>>;
+/** A table or view with its columns by name. */
+interface Relation {
+  readonly schema: string;
+  readonly table: string;
+  readonly columns: ReadonlyMap<string, Column>;
+}
+type Tables = ReadonlyMap<string, Relation>;
 type Found = { readonly kind: 'found'; readonly table: ModelTable<string, string> };
 type Missing = { readonly kind: 'missing'; readonly problem: string; readonly tableExists: boolean };
 
@@ -74,9 +81,7 @@ const fieldColumn = ({ column: name, type, deterministic }: Column): FieldColumn
 /** One table as a model: its columns, or what is wrong with it. */
 const readTable = (
   model: ModelName,
-  schema: string,
-  table: string,
-  available: ReadonlyMap<string, Column>,
+  { schema, table, columns: available }: Relation,
   naming: Naming,
 ): ModelTable<string, string> | string => {
   const { required, optional } = MODELS[model];
@@ -112,16 +117,16 @@ const readTable = (
   return faults.length === 0 ? { schema, table, columns } : `table "${table}" (${model}) ${faults.join(' and ')}`;
 };
 
-const findModel = (model: ModelName, schema: string, naming: Naming, tables: Tables): Found | Missing => {
+const findModel = (model: ModelName, naming: Naming, tables: Tables): Found | Missing => {
   const candidates = candidateTables(model, naming);
   const complete: ModelTable<string, string>[] = [];
   const problems: string[] = [];
   for (const table of candidates) {
-    const available = tables.get(table);
-    if (available === undefined) continue;
+    const relation = tables.get(table);
+    if (relation === undefined) continue;
     // Keys may come from a URL instead, and then nothing grants this table: no key is read from it, no check allowed.
-    if (model === 'jwks' && [...available.values()].every(({ readable }) => !readable)) continue;
-    const read = readTable(model, schema, table, available, naming);
+    if (model === 'jwks' && [...relation.columns.values()].every(({ readable }) => !readable)) continue;
+    const read = readTable(model, relation, naming);
     if (typeof read === 'string') problems.push(read);
     else complete.push(read);
   }
@@ -136,17 +141,27 @@ const findModel = (model: ModelName, schema: string, naming: Naming, tables: Tab
   return { kind: 'missing', problem, tableExists: naming.renamed.has(model) };
 };
 
+/** Tables by their names: of two with one name that of the first schema, as PostgreSQL takes it. */
+const tablesByName = (searchPath: readonly string[], columns: readonly Column[]): Tables => {
+  const tables = new Map<string, Relation & { readonly columns: Map<string, Column> }>();
+  for (const name of searchPath) {
+    for (const column of columns) {
+      if (column.schema !== name) continue;
+      const known = tables.get(column.table) ?? { schema: name, table: column.table, columns: new Map() };
+      if (known.schema === name) tables.set(column.table, known);
+      if (known.schema === name) known.columns.set(column.column, column);
+    }
+  }
+  return tables;
+};
+
 /**
- * Finds every model among the columns of one database schema.
+ * Finds every model among the columns of the database schemas of a search path.
  * @throws {SchemaError} when users cannot be read, or when a plugin's tables are there only in part.
  */
-export const resolveSchema = (name: string, columns: readonly Column[], naming: Naming): Schema => {
-  const tables = new Map<string, Map<string, Column>>();
-  for (const column of columns) {
-    const known = tables.get(column.table) ?? new Map<string, Column>();
-    known.set(column.column, column);
-    tables.set(column.table, known);
-  }
+export const resolveSchema = (searchPath: readonly string[], columns: readonly Column[], naming: Naming): Schema => {
+  const tables = tablesByName(searchPath, columns);
+  const name = searchPath.join(', ');
   if (tables.size === 0) {
     throw new SchemaError(
       `The database schema "${name}" cannot be read as Better Auth's: it is not there or has no tables. ` +
@@ -156,7 +171,7 @@ export const resolveSchema = (name: string, columns: readonly Column[], naming: 
   const problems: string[] = [];
   const find = <M extends ModelName>(model: M, need: 'required' | 'optional'): TableOf<M> | null => {
     if (optionalModels.has(model) && naming.renamed.get(model) === OFF) return null;
-    const result = findModel(model, name, naming, tables);
+    const result = findModel(model, naming, tables);
     if (result.kind === 'found') return result.table as TableOf<M>;
     if (need === 'required' || result.tableExists) problems.push(result.problem);
     return null;

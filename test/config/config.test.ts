@@ -282,8 +282,12 @@ describe('loadConfig', () => {
   });
 
   it.each(['sslrootcert', 'sslcert', 'sslkey'])('looks at the file that DATABASE_URL names as its %s', (name) => {
-    const problems = (path: string) =>
-      problemsOf({ ...MINIMAL, DATABASE_URL: `${MINIMAL.DATABASE_URL}?sslmode=verify-full&${name}=${path}` });
+    const pair = file('pair', server.cert + server.key);
+    const both = name === 'sslrootcert' ? {} : { sslcert: pair, sslkey: pair };
+    const problems = (path: string) => {
+      const query = new URLSearchParams({ sslmode: 'verify-full', ...both, [name]: path });
+      return problemsOf({ ...MINIMAL, DATABASE_URL: `${MINIMAL.DATABASE_URL}?${query}` });
+    };
     expect(problems(file('pair', server.cert + server.key))).toEqual([]);
     expect(problems(join(folder, 'missing'))).toEqual([
       `DATABASE_URL: its ${name} names a file that cannot be read (ENOENT).`,

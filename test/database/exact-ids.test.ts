@@ -43,7 +43,10 @@ beforeAll(async () => {
 });
 
 const directoryIn = (schema: string) =>
-  directoryOf(url, { schema, naming: { tables: 'singular', renamed: new Map() } });
+  directoryOf(url, {
+    searchPath: [schema],
+    naming: { tables: 'singular', renamed: new Map() },
+  });
 
 describe('a collation that ignores case', () => {
   const directory = directoryIn('folded');

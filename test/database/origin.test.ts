@@ -59,9 +59,9 @@ it('is that of the address where the role may not ask for the server', async () 
 it('is another one for another schema, and for tables with other columns', () => {
   const schemaOf = (name: string, ...more: readonly string[]): Schema =>
     resolveSchema(
-      name,
+      [name],
       [...FIELDS, ...more].map((column) => ({
-        ...{ table: 'users', column, type: 'text' },
+        ...{ schema: name, table: 'users', column, type: 'text' },
         ...{ deterministic: true, readable: true },
       })),
       { tables: 'auto', renamed: new Map() },

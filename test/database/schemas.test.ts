@@ -31,7 +31,7 @@ const directoryBy = (url: string, { naming, schema }: Pick<Variant, 'naming' | '
   expect(parsed.problems).toEqual([]);
   return directoryOf(url, {
     size: 2,
-    schema,
+    searchPath: schema === null ? null : [schema],
     naming: parsed.value,
     onFault: (error) => bad.push(error),
     onBadRole: (organizationId, count) => bad.push([organizationId, count]),

@@ -3,6 +3,7 @@ import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
+import { drizzleTables } from '../database/support/drizzle.ts';
 import { outboxDatabase, variantOf } from '../relay/support/outbox.ts';
 import { type ServingAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
@@ -16,6 +17,8 @@ const call = async ({ httpUrl }: ServingAssent, method: string, body: object): P
   });
   return response.json();
 };
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Starts the service; it ends after the tests of its `describe`. */
 const start = async (environment: Readonly<Record<string, string>>): Promise<ServingAssent> => {
@@ -55,6 +58,38 @@ describe('serial ids, by Drizzle in the plural', async () => {
       expect(await call(assent, 'GetUser', { userId: id })).toMatchObject({ code: 'not_found' });
       expect(await call(assent, 'GetOrganization', { organizationId: id })).toMatchObject({ code: 'not_found' });
       expect(await call(assent, 'ListUserOrganizations', { userId: id })).toMatchObject({ memberships: [] });
+    },
+  );
+});
+
+describe('old tables in public, live ones in the schema that DATABASE_URL names', async () => {
+  const { url } = await testDatabase();
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  await pool.query('CREATE SCHEMA auth');
+  for (const [schema, banned] of [
+    ['public', false],
+    ['auth', true],
+  ] as const) {
+    await pool.query(`SET search_path = ${schema}`);
+    await pool.query(drizzleTables((model) => snakeCase(model), 'text'));
+    await pool.query(
+      `INSERT INTO "user" (id, name, email, banned) VALUES ('u1', 'Ada', 'ada@example.com', ${banned});
+      INSERT INTO organization (id, name, slug, created_at) VALUES ('o1', 'Acme', 'acme', now());
+      INSERT INTO member (id, organization_id, user_id, role, created_at) VALUES ('m1', 'o1', 'u1', 'owner', now())`,
+    );
+  }
+  await pool.end();
+
+  it.each(['schema=auth', 'currentSchema=auth', 'search_path=auth', 'options=-c%20search_path%3Dauth'])(
+    'refuses a banned member: %s',
+    async (query) => {
+      const assent = await startAssent({
+        BETTER_AUTH_SECRET: TEST_SECRET,
+        ...{ DATABASE_URL: `${url}?${query}&pgbouncer=true`, ASSENT_JWKS: 'off' },
+      });
+      const asked = { userId: 'u1', organizationId: 'o1', permission: 'member:create' };
+      const answer = await call(assent, 'CheckPermission', asked).finally(() => assent.stop());
+      expect(answer).toMatchObject({ reason: 'REASON_USER_BANNED' });
     },
   );
 });

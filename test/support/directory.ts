@@ -7,7 +7,7 @@ export const directoryOf = (url: string, options: Partial<DirectoryOptions> = {}
     size: 1,
     statementTimeoutMs: 5_000,
     maxPending: 100,
-    schema: null,
+    searchPath: null,
     naming: { tables: 'auto', renamed: new Map() },
     onFault: () => {},
     onBadRole: () => {},

@@ -18,7 +18,10 @@ export const variantOf = (title: string): Variant => {
 
 /** The schema as `npm run sql` finds it. */
 export const detect = async (url: string, { naming, schema }: Variant): Promise<Schema> => {
-  const directory = directoryOf(url, { schema, naming: parseNaming(naming).value });
+  const directory = directoryOf(url, {
+    searchPath: schema === null ? null : [schema],
+    naming: parseNaming(naming).value,
+  });
   return directory.schema().finally(() => directory.end());
 };
 
