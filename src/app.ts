@@ -66,6 +66,7 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
     onFault: observe.databaseFault,
     onUnprepared: observe.databaseUnprepared,
     onBadRole: observe.badDynamicRoles,
+    onUnreadable: observe.unreadableValue,
     clock,
     onSchema: (schema, origin) => {
       positions.readFrom(origin);

@@ -12,7 +12,8 @@ import { type MembershipRecord, type OrganizationRecord, readMemberships, readOr
 import { originOf, readIdentity } from './origin.ts';
 import { createDatabase, type PoolOptions } from './pool.ts';
 import { detectSchema } from './schema.ts';
-import { readUser, type UserRecord } from './users.ts';
+import { readUserByEmail, readUserById, type UserRecord } from './users.ts';
+import type { OnUnreadable } from './values.ts';
 
 export interface DirectoryOptions extends PoolOptions {
   /** The database schemas to look in, in order; null for the search path of the role. */
@@ -28,6 +29,8 @@ export interface DirectoryOptions extends PoolOptions {
   readonly onSchemaFault?: (error: unknown) => void;
   /** Called with how many dynamic roles of an organization could not be read. */
   readonly onBadRole: (organizationId: string, count: number) => void;
+  /** Called with the field of each value that could not be read: it counts as absent, and of a ban's end as none. */
+  readonly onUnreadable?: OnUnreadable;
 }
 
 /** Reads of Better Auth's tables, always from PostgreSQL. Every method can fail with DATABASE_UNAVAILABLE or OVERLOADED. */
@@ -39,7 +42,7 @@ export interface Directory {
   schema(): Promise<Schema>;
   facts(key: FactsKey): Promise<Facts>;
   userById(id: string): Promise<UserRecord | null>;
-  /** `email` is compared as Better Auth stores it: in lower case. */
+  /** As Better Auth finds it: by the address in lower case, and by the equality of the column. */
   userByEmail(email: string): Promise<UserRecord | null>;
   organizationById(id: string): Promise<OrganizationRecord | null>;
   organizationBySlug(slug: string): Promise<OrganizationRecord | null>;
@@ -80,7 +83,7 @@ const checkUsers = (before: Schema, { user }: Schema): void => {
 
 /** Creates the directory; no connection is made before the first read. */
 export const createDirectory = (options: DirectoryOptions): Directory => {
-  const { clock = systemClock, onSchema = () => {}, onSchemaFault = () => {} } = options;
+  const { clock = systemClock, onSchema = () => {}, onSchemaFault = () => {}, onUnreadable = () => {} } = options;
   const db = createDatabase(options);
   let known: Tables | null = null;
   let detecting: Promise<Tables> | null = null;
@@ -97,7 +100,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
     if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);
     onSchema(schema, origin);
-    known = { schema, searchPath, origin, readFacts: createFactsReader(db, schema, options.onBadRole) };
+    known = { schema, searchPath, origin, readFacts: createFactsReader(db, schema, options.onBadRole, onUnreadable) };
     return known;
   };
   const detect = (): Promise<Tables> => {
@@ -117,12 +120,12 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   return {
     schema: async () => (await detect()).schema,
     facts: async (key) => (await tables()).readFacts(key),
-    userById: async (id) => readUser(db, await current(), 'id', id),
-    userByEmail: async (email) => readUser(db, await current(), 'email', email.toLowerCase()),
-    organizationById: async (id) => readOrganization(db, await current(), 'id', id),
-    organizationBySlug: async (slug) => readOrganization(db, await current(), 'slug', slug),
-    memberships: async (page) => readMemberships(db, await current(), page),
-    keys: async () => readKeys(db, await current()),
+    userById: async (id) => readUserById(db, await current(), id, onUnreadable),
+    userByEmail: async (email) => readUserByEmail(db, await current(), email, onUnreadable),
+    organizationById: async (id) => readOrganization(db, await current(), 'id', id, onUnreadable),
+    organizationBySlug: async (slug) => readOrganization(db, await current(), 'slug', slug, onUnreadable),
+    memberships: async (page) => readMemberships(db, await current(), page, onUnreadable),
+    keys: async () => readKeys(db, await current(), onUnreadable),
     end: db.end,
   };
 };

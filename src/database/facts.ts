@@ -7,7 +7,8 @@ import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { RecoveryError } from './read-only-driver.ts';
 import { memberRoles, platformRoles } from './roles.ts';
-import { canHold, columnOf, epochMillis, equals, millis, roleText, tableName, textOrNull } from './sql.ts';
+import { canHold, equals, tableName } from './sql.ts';
+import { banOf, flagOf, type OnUnreadable, rolesFormOf, rolesOf, textOf, time, timeOf } from './values.ts';
 
 /** With every row of facts, not once for each connection: a pooler keeps those while the servers behind it change. */
 const standby = z.boolean().transform((is) => {
@@ -19,7 +20,7 @@ const factsRow = z.object({
   userId: z.string().nullable(),
   platformRole: z.string().nullable(),
   banned: z.boolean().nullable(),
-  banExpires: millis.nullable(),
+  banExpires: time,
   organizationId: z.string().nullable(),
   memberRoles: z.array(z.string().nullable()),
   dynamicRoles: z.array(z.tuple([z.string(), z.string().nullable()])).nullable(),
@@ -36,40 +37,44 @@ interface Parts {
 const USER_ID = 'user id';
 const ORGANIZATION_ID = 'organization id';
 
-const dynamicRolesOf = ({ organizationRole: role }: Schema): FragmentSqlToken => {
+const dynamicRolesOf = ({ organizationRole: role, organizations }: Schema): FragmentSqlToken => {
   if (role === null) return sql.fragment`NULL::json`;
   // strpos keeps the rows of roles that nobody asked about at home; which of the rest are held is decided after the
   // member's text is split, by the same code for every role. The two columns may have different collations.
+  // In a JSON text a name may be written with escapes.
+  const isEscaped =
+    rolesFormOf(organizations?.member.columns.role) === 'json'
+      ? sql.fragment` OR strpos(held.role, '\\') > 0`
+      : sql.fragment``;
   return sql.fragment`(SELECT json_agg(json_build_array(r.role, r.permission)) FROM (
-      SELECT ${columnOf('x', role.columns.role)}::text AS role, ${columnOf('x', role.columns.permission)}::text AS permission
+      SELECT ${textOf('x', role.columns.role)} AS role, ${textOf('x', role.columns.permission)} AS permission
       FROM ${tableName(role)} x
       WHERE ${equals('x', role.columns.organizationId, ORGANIZATION_ID)}
-    ) r WHERE EXISTS (SELECT FROM held WHERE strpos(held.role COLLATE "C", r.role) > 0))`;
+    ) r WHERE EXISTS (SELECT FROM held WHERE strpos(held.role COLLATE "C", r.role) > 0${isEscaped}))`;
 };
 
 const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
   const { user } = schema;
   const organizations = parts.organization ? schema.organizations : null;
-  const banned = user.columns.banned === undefined ? sql.fragment`NULL::boolean` : columnOf('u', user.columns.banned);
   const held =
     organizations === null
       ? sql.fragment`SELECT NULL::text AS role WHERE false`
-      : sql.fragment`SELECT ${roleText('m', organizations.member.columns.role)} AS role
+      : sql.fragment`SELECT ${rolesOf('m', organizations.member.columns.role)} AS role
         FROM ${tableName(organizations.member)} m
         WHERE ${equals('m', organizations.member.columns.userId, USER_ID)}
           AND ${equals('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
   const organization =
     organizations === null
       ? sql.fragment`NULL::text`
-      : sql.fragment`(SELECT ${columnOf('o', organizations.organization.columns.id)}::text
+      : sql.fragment`(SELECT ${textOf('o', organizations.organization.columns.id)}
         FROM ${tableName(organizations.organization)} o
         WHERE ${equals('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
   return sql.unsafe`WITH held AS MATERIALIZED (${held})
     SELECT pg_is_in_recovery() AS "standby",
-      ${columnOf('u', user.columns.id)}::text AS "userId",
-      ${textOrNull('u', user.columns.role)} AS "platformRole",
-      ${banned} AS "banned",
-      ${epochMillis('u', user.columns.banExpires)} AS "banExpires",
+      ${textOf('u', user.columns.id)} AS "userId",
+      ${rolesOf('u', user.columns.role)} AS "platformRole",
+      ${flagOf('u', user.columns.banned)} AS "banned",
+      ${timeOf('u', user.columns.banExpires)} AS "banExpires",
       ${organization} AS "organizationId",
       ARRAY(SELECT held.role FROM held) AS "memberRoles",
       ${parts.dynamicRoles ? dynamicRolesOf(schema) : sql.fragment`NULL::json`} AS "dynamicRoles"
@@ -105,12 +110,6 @@ const createStatements = (schema: Schema) => {
   };
 };
 
-const toUser = (row: FactsRow): UserFacts => ({
-  roles: platformRoles(row.platformRole),
-  // An end that is not a moment in time (infinity) is no end.
-  ban: row.banned === true ? { until: Number.isFinite(row.banExpires) ? row.banExpires : null } : null,
-});
-
 const DISABLED: OrganizationFacts = { status: 'disabled', memberRoles: null, dynamicRoles: [] };
 const ABSENT: OrganizationFacts = { status: 'absent', memberRoles: null, dynamicRoles: [] };
 
@@ -122,9 +121,17 @@ export const createFactsReader = (
   db: Database,
   schema: Schema,
   onBadRole: (organizationId: string, count: number) => void,
+  onUnreadable: OnUnreadable,
 ): FactsReader => {
+  const platformForm = rolesFormOf(schema.user.columns.role);
+  const memberForm = rolesFormOf(schema.organizations?.member.columns.role);
   const statementFor = createStatements(schema);
   const none: OrganizationFacts = schema.organizations === null ? DISABLED : ABSENT;
+  const toUser = (row: FactsRow): UserFacts => {
+    const { roles, unreadable } = platformRoles(row.platformRole, platformForm);
+    if (unreadable > 0) onUnreadable('user.role');
+    return { roles, ban: banOf(row.banned, row.banExpires, onUnreadable) };
+  };
 
   return async ({ userId, organizationId }) => {
     if (!canHold(schema.user.columns.id, userId)) {
@@ -136,12 +143,14 @@ export const createFactsReader = (
     const user = row === undefined || row.userId === null ? null : toUser(row);
     if (row === undefined || organizationId === null) return { user, organization: null };
     if (row.organizationId === null) return { user, organization: none };
-    const roles = row.memberRoles.length === 0 ? null : memberRoles(row.memberRoles);
+    const { roles: held, unreadable } = memberRoles(row.memberRoles, memberForm);
+    if (unreadable > 0) onUnreadable('member.role');
     const dynamic = heldDynamicRoles(
       (row.dynamicRoles ?? []).map(([role, permission]) => ({ role, permission })),
-      roles ?? [],
+      held,
     );
     if (dynamic.bad > 0) onBadRole(organizationId, dynamic.bad);
+    const roles = row.memberRoles.length === 0 ? null : held;
     return { user, organization: { status: 'present', memberRoles: roles, dynamicRoles: dynamic.roles } };
   };
 };

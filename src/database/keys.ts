@@ -3,7 +3,8 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
-import { columnOf, epochMillis, millis, tableName, textOrNull } from './sql.ts';
+import { tableName } from './sql.ts';
+import { type OnUnreadable, readable, textOf, time, timeOf } from './values.ts';
 
 /** A row of the `jwks` table. */
 export interface KeyRecord {
@@ -21,19 +22,27 @@ const keyRow = z.object({
   publicKey: z.string(),
   alg: z.string().nullable(),
   crv: z.string().nullable(),
-  expiresAt: millis.nullable(),
+  expiresAt: time,
 });
 
-/** Reads all keys; none without the jwt plugin's table. */
-export const readKeys = async (db: Database, schema: Schema): Promise<readonly KeyRecord[]> => {
+/** Reads all keys whose end can be read; none without the jwt plugin's table. */
+export const readKeys = async (
+  db: Database,
+  schema: Schema,
+  onUnreadable: OnUnreadable,
+): Promise<readonly KeyRecord[]> => {
   const { jwks } = schema;
   if (jwks === null) return [];
   const { columns } = jwks;
-  return db.rows(
-    sql.unsafe`SELECT ${columnOf('k', columns.id)}::text AS "id", ${columnOf('k', columns.publicKey)}::text AS "publicKey",
-        ${textOrNull('k', columns.alg)} AS "alg", ${textOrNull('k', columns.crv)} AS "crv",
-        ${epochMillis('k', columns.expiresAt)} AS "expiresAt"
+  const rows = await db.rows(
+    sql.unsafe`SELECT ${textOf('k', columns.id)} AS "id", ${textOf('k', columns.publicKey)} AS "publicKey",
+        ${textOf('k', columns.alg)} AS "alg", ${textOf('k', columns.crv)} AS "crv",
+        ${timeOf('k', columns.expiresAt)} AS "expiresAt"
       FROM ${tableName(jwks)} k`,
     keyRow,
+  );
+  // Of a key whose end cannot be read nobody knows whether it has ended.
+  return rows.filter(
+    ({ expiresAt }) => expiresAt === null || readable(expiresAt, 'jwks.expiresAt', onUnreadable) !== null,
   );
 };

@@ -1,9 +1,35 @@
 /** Better Auth's models as far as Assent reads them: which fields, in which tables. */
 
+/** How statements read and compare a column. Types that they treat alike are one kind. */
+export type ColumnKind =
+  | 'text'
+  /** `char(n)`, which pads with blanks. */
+  | 'character'
+  | 'citext'
+  | 'enum'
+  /** An array of text. */
+  | 'list'
+  | 'json'
+  | 'uuid'
+  | 'integer'
+  | 'bigint'
+  | 'numeric'
+  | 'boolean'
+  | 'time'
+  | 'other';
+
 /** A column of a model. */
 export interface FieldColumn {
   readonly name: string;
+  /** Below any domain, without length: `text`, `integer`, `extensions.citext`. The same whatever the search path. */
   readonly type: string;
+  readonly kind: ColumnKind;
+  /** The database schema of the type, which also has its operators. */
+  readonly typeSchema: string;
+  /** How many characters a `char(n)` is padded to; null for other types. */
+  readonly length: number | null;
+  /** Schema and name of its collation; null for types that have none. */
+  readonly collation: readonly [schema: string, name: string] | null;
   /** Whether its collation takes only the same bytes for equal; others equate what differs in case or accents. */
   readonly deterministic: boolean;
 }
@@ -61,6 +87,21 @@ export interface Schema {
   readonly jwks: TableOf<'jwks'> | null;
 }
 
+/** A table of any model. */
+type AnyTable = ModelTable<never, string>;
+
+/** The tables that were found, each with its model. */
+export function tablesByModel(schema: Schema): ReadonlyMap<ModelName, AnyTable> {
+  const { user, organizations, organizationRole, jwks } = schema;
+  const found: readonly (readonly [ModelName, AnyTable | null | undefined])[] = [
+    ['user', user],
+    ['organization', organizations?.organization],
+    ['member', organizations?.member],
+    ['organizationRole', organizationRole],
+    ['jwks', jwks],
+  ];
+  return new Map(found.flatMap(([model, table]) => (table == null ? [] : [[model, table] as const])));
+}
+
 /** The tables that were found. */
-export const tablesOf = ({ user, organizations, organizationRole, jwks }: Schema): readonly ModelTable<never>[] =>
-  [user, organizations?.organization, organizations?.member, organizationRole, jwks].filter((table) => table != null);
+export const tablesOf = (schema: Schema): readonly AnyTable[] => [...tablesByModel(schema).values()];

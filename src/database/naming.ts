@@ -5,14 +5,10 @@
 import { type FieldColumn, MODELS, type ModelName, type ModelTable, type Schema, type TableOf } from './models.ts';
 
 /** One column of the database, as the catalog has it. */
-export interface Column {
+export interface Column extends Omit<FieldColumn, 'name'> {
   readonly schema: string;
   readonly table: string;
   readonly column: string;
-  /** The SQL type to cast a parameter to, for example `text`, `uuid` or `integer`. */
-  readonly type: string;
-  /** As of {@link FieldColumn}. */
-  readonly deterministic: boolean;
   /** Whether the connection's role may read it. */
   readonly readable: boolean;
 }
@@ -76,7 +72,16 @@ const absentOfAdmin = (model: ModelName, columns: Readonly<Record<string, FieldC
     ? ['role', 'banned', 'banExpires'].filter((field) => columns[field] === undefined)
     : [];
 
-const fieldColumn = ({ column: name, type, deterministic }: Column): FieldColumn => ({ name, type, deterministic });
+const fieldColumn = ({
+  column: name,
+  schema: _schema,
+  table: _table,
+  readable: _readable,
+  ...type
+}: Column): FieldColumn => ({
+  name,
+  ...type,
+});
 
 /** One table as a model: its columns, or what is wrong with it. */
 const readTable = (

@@ -1,10 +1,9 @@
-/** Pieces of SQL that every statement is made of. */
+/** Names and comparisons: the pieces of SQL by which every statement finds its rows. */
 import { type FragmentSqlToken, type IdentifierSqlToken, sql } from 'slonik';
-import { z } from 'zod';
-import type { FieldColumn, ModelTable } from './models.ts';
+import type { ColumnKind, FieldColumn } from './models.ts';
 
 /** A table with its schema, quoted. */
-export const tableName = ({ schema, table }: Pick<ModelTable<never>, 'schema' | 'table'>): IdentifierSqlToken =>
+export const tableName = ({ schema, table }: { readonly schema: string; readonly table: string }): IdentifierSqlToken =>
   sql.identifier([schema, table]);
 
 /** A column of an aliased table, quoted. */
@@ -12,24 +11,75 @@ export const columnOf = (alias: string, column: FieldColumn): IdentifierSqlToken
   sql.identifier([alias, column.name]);
 
 /**
- * A timestamp as milliseconds since the epoch. `extract(epoch …)` reads a `timestamp` without zone as UTC, which is what
- * Drizzle stores, and needs neither a type parser nor the session's time zone.
+ * Whether a column can hold an id spelled exactly like this. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid and
+ * `007` as 7; here each row has one spelling only, since two would mean two cache entries of which an event clears one.
+ * Only a `char(n)` has two: without its padding, as applications write ids, and with all of it, as Better Auth reads them.
+ * An event clears both (src/events/spellings.ts).
  */
-export const epochMillis = (alias: string, column: FieldColumn | undefined): FragmentSqlToken =>
-  column === undefined
-    ? sql.fragment`NULL::float8`
-    : sql.fragment`(extract(epoch FROM ${columnOf(alias, column)}) * 1000)::float8`;
+export function canHold(column: FieldColumn, id: string): boolean {
+  if (column.type === 'uuid') return UUID.test(id);
+  if (column.type === 'numeric') return INTEGER.test(id) && id.length <= MAX_DIGITS;
+  const limit = INTEGER_LIMITS[column.type];
+  if (limit !== undefined) {
+    if (!INTEGER.test(id) || id.length > 20) return false;
+    const value = BigInt(id);
+    return value >= -limit && value < limit;
+  }
+  if (column.type === 'character' && id.endsWith(' ') && [...id].length !== column.length) return false;
+  return !id.includes('\0');
+}
 
-/** What {@link epochMillis} reads as: a number, infinite for PostgreSQL's `infinity`, which zod's own number refuses. */
-export const millis = z.custom<number>((value) => typeof value === 'number' && !Number.isNaN(value), 'expected a time');
+/**
+ * Whether a column has this value, byte for byte: a collation or citext may equate more, and the roles of one user would
+ * be another's. Only such a column is compared twice, which costs 8 % of a read of facts. Call only where {@link canHold}
+ * says yes: the cast of anything else fails.
+ */
+export function equals(alias: string, column: FieldColumn, value: string): FragmentSqlToken {
+  const found = matches(alias, column, value);
+  if (isExact(column)) return found;
+  const text = column.kind === 'character' ? sql.fragment`rtrim(${value}::text, ' ')` : sql.fragment`${value}::text`;
+  return sql.fragment`(${found} AND ${columnOf(alias, column)}::text = ${text} COLLATE "C")`;
+}
 
-/** A column as text, or NULL where the database has no such column. */
-export const textOrNull = (alias: string, column: FieldColumn | undefined): FragmentSqlToken =>
-  column === undefined ? sql.fragment`NULL::text` : sql.fragment`${columnOf(alias, column)}::text`;
+/** Whether a column has this value by its own equality: the value has the column's type, so that an index serves. */
+export const matches = (alias: string, column: FieldColumn, value: string): FragmentSqlToken =>
+  isEqual(alias, column, cast(column, sql.fragment`${value}::text`));
 
-/** The text of a member's roles: one character more than counts, which tells that it was cut off. */
-export const roleText = (alias: string, column: FieldColumn): FragmentSqlToken =>
-  sql.fragment`left(${columnOf(alias, column)}::text, 65537)`;
+/**
+ * How the ids of one column are looked up in another. Better Auth compares ids as text in JavaScript, so that a foreign key
+ * without a constraint may have another type than the column that it names.
+ */
+export interface IdLink {
+  /** The id of a row, by which rows are grouped and ordered. */
+  readonly id: FragmentSqlToken;
+  /** Whether `id` comes after a value. Call only where {@link canHold} of the column says yes. */
+  follows(id: FragmentSqlToken, value: string): FragmentSqlToken;
+  /** Whether the other column, of an aliased table, has this id: by an index, and without an error for any id. */
+  isIn(alias: string, id: FragmentSqlToken): FragmentSqlToken;
+}
+
+/** @param alias The table with the column `from`. */
+export function linkIds(alias: string, from: FieldColumn, to: FieldColumn): IdLink {
+  const column = columnOf(alias, from);
+  if (areAlike(from, to)) {
+    return {
+      id: sql.fragment`${column}`,
+      follows: (id, value) => sql.fragment`${id} > ${cast(from, sql.fragment`${value}::text`)}`,
+      isIn: (other, id) => sql.fragment`${columnOf(other, to)} = ${id}`,
+    };
+  }
+  // By bytes, whatever the collations. Better Auth copies ids with the blanks of a column that pads: without these they are
+  // one, and the organization is in a list once.
+  const text = to.kind === 'character' ? sql.fragment`rtrim(${column}::text, ' ')` : sql.fragment`${column}::text`;
+  return {
+    id: sql.fragment`${text} COLLATE "C"`,
+    follows: (id, value) => sql.fragment`${id} > ${value}::text`,
+    isIn: (other, id) => {
+      const found = isEqual(other, to, castIfValid(to, id));
+      return isExact(to) ? found : sql.fragment`(${found} AND ${columnOf(other, to)}::text = ${id} COLLATE "C")`;
+    },
+  };
+}
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const INTEGER = /^(?:0|-?[1-9]\d*)$/;
@@ -38,37 +88,63 @@ const INTEGER_LIMITS: Readonly<Record<string, bigint>> = {
   integer: 2n ** 31n,
   bigint: 2n ** 63n,
 };
+/** Far below what PostgreSQL's numeric holds. */
+const MAX_DIGITS = 512;
 
-/**
- * Whether a column can hold an id spelled exactly like this. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid and
- * `007` as 7; here each row has one spelling only, since two would mean two cache entries of which an event clears one.
- */
-export const canHold = (column: FieldColumn, id: string): boolean => {
-  if (column.type === 'uuid') return UUID.test(id);
-  const limit = INTEGER_LIMITS[column.type];
-  if (limit !== undefined) {
-    if (!INTEGER.test(id) || id.length > 20) return false;
-    const value = BigInt(id);
-    return value >= -limit && value < limit;
+/** Kinds whose operators of equality and order are in one family, which one index serves. */
+const ALIKE: readonly (readonly ColumnKind[])[] = [['text'], ['character'], ['uuid'], ['integer', 'bigint']];
+
+/** Whether the column's own equality is that of bytes. A numeric has `7` and `7.0` for one. */
+const isExact = ({ kind, deterministic }: FieldColumn): boolean =>
+  deterministic && kind !== 'citext' && kind !== 'numeric';
+
+/** Whether two columns compare by themselves with an index on either: of one type, by one collation, byte for byte. */
+function areAlike(one: FieldColumn, other: FieldColumn): boolean {
+  const kinds = ALIKE.find((alike) => alike.includes(one.kind)) ?? [];
+  const sameCollation = one.collation?.join('.') === other.collation?.join('.');
+  return kinds.includes(other.kind) && sameCollation && isExact(one) && isExact(other);
+}
+
+/** citext's operator by its schema: outside the search path `=` would be that of text, which no index serves. */
+const isEqual = (alias: string, column: FieldColumn, value: FragmentSqlToken): FragmentSqlToken =>
+  column.kind === 'citext'
+    ? sql.fragment`${columnOf(alias, column)} OPERATOR(${sql.identifier([column.typeSchema])}.=) ${value}`
+    : sql.fragment`${columnOf(alias, column)} = ${value}`;
+
+/** A text as a value of the column's type. */
+function cast({ kind, typeSchema }: FieldColumn, text: FragmentSqlToken): FragmentSqlToken {
+  switch (kind) {
+    case 'uuid':
+      return sql.fragment`${text}::uuid`;
+    case 'integer':
+    case 'bigint':
+      return sql.fragment`${text}::int8`;
+    case 'numeric':
+      return sql.fragment`${text}::numeric`;
+    case 'character':
+      return sql.fragment`${text}::bpchar`;
+    case 'citext':
+      return sql.fragment`${text}::${sql.identifier([typeSchema, 'citext'])}`;
+    default:
+      return text;
   }
-  return !id.includes('\0');
-};
+}
 
-/** `column = value` with the value cast to the column's type, so that an index on it serves. */
-const found = (alias: string, column: FieldColumn, value: string): FragmentSqlToken => {
-  const name = columnOf(alias, column);
-  if (column.type === 'uuid') return sql.fragment`${name} = ${value}::uuid`;
-  if (column.type in INTEGER_LIMITS) return sql.fragment`${name} = ${value}::int8`;
-  if (column.type === 'text' || column.type === 'character varying') return sql.fragment`${name} = ${value}::text`;
-  return sql.fragment`${name}::text = ${value}::text`;
-};
-
-/**
- * Whether a column has this value, byte for byte: a collation may equate more, and the roles of one user would be
- * another's. Only such a column is compared twice, which costs 8 % of a read of facts. Call only where {@link canHold}
- * says yes: the cast of anything else fails.
- */
-export const equals = (alias: string, column: FieldColumn, value: string): FragmentSqlToken =>
-  column.deterministic
-    ? found(alias, column, value)
-    : sql.fragment`(${found(alias, column, value)} AND ${columnOf(alias, column)}::text = ${value}::text COLLATE "C")`;
+/** The same for any text: NULL where it is not spelled as a value of the type is, of which the cast may fail. */
+function castIfValid(column: FieldColumn, text: FragmentSqlToken): FragmentSqlToken {
+  const value = cast(column, text);
+  switch (column.kind) {
+    case 'uuid':
+      return sql.fragment`CASE WHEN ${text} ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN ${value} END`;
+    case 'integer':
+    case 'bigint':
+      return sql.fragment`CASE WHEN ${text} ~ '^(0|-?[1-9][0-9]{0,18})$'
+        THEN CASE WHEN ${text}::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN ${value} END END`;
+    case 'numeric':
+      return sql.fragment`CASE WHEN ${text} ~ '^(0|-?[1-9][0-9]*)$' AND length(${text}) <= 512 THEN ${value} END`;
+    default:
+      return column.collation === null
+        ? value
+        : sql.fragment`${value} COLLATE ${sql.identifier([...column.collation])}`;
+  }
+}

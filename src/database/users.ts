@@ -1,69 +1,100 @@
 /** Users by id and by e-mail address. Never selects a column of sessions, accounts or keys. */
-import { type QuerySqlToken, sql } from 'slonik';
+import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Ban } from '../permission/facts.ts';
-import type { FieldColumn, Schema } from './models.ts';
+import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { platformRoles } from './roles.ts';
-import { canHold, columnOf, epochMillis, equals, millis, tableName, textOrNull } from './sql.ts';
+import { canHold, equals, matches, tableName } from './sql.ts';
+import { banOf, flagOf, type OnUnreadable, readable, rolesFormOf, rolesOf, textOf, time, timeOf } from './values.ts';
 
-/** A user as stored. Times are milliseconds since the epoch. */
+/** A user as stored. Times are milliseconds since the epoch, null where none is stored that can be read. */
 export interface UserRecord {
   readonly id: string;
   readonly name: string;
+  /** Empty when there is none. */
   readonly email: string;
   readonly emailVerified: boolean;
   readonly image: string | null;
   readonly roles: readonly string[];
   readonly ban: Ban | null;
   readonly banReason: string | null;
-  readonly createdAt: number;
-  readonly updatedAt: number;
+  readonly createdAt: number | null;
+  readonly updatedAt: number | null;
 }
 
 const userRow = z.object({
   id: z.string(),
   name: z.string().nullable(),
-  email: z.string(),
+  email: z.string().nullable(),
   emailVerified: z.boolean().nullable(),
   image: z.string().nullable(),
   role: z.string().nullable(),
   banned: z.boolean().nullable(),
   banReason: z.string().nullable(),
-  banExpires: millis.nullable(),
-  createdAt: millis,
-  updatedAt: millis,
+  banExpires: time,
+  createdAt: time,
+  updatedAt: time,
 });
 
-const select = (schema: Schema, by: FieldColumn, value: string): QuerySqlToken => {
-  const { columns } = schema.user;
-  return sql.unsafe`SELECT ${columnOf('u', columns.id)}::text AS "id", ${columnOf('u', columns.name)} AS "name",
-      ${columnOf('u', columns.email)}::text AS "email", ${columnOf('u', columns.emailVerified)} AS "emailVerified",
-      ${columnOf('u', columns.image)} AS "image", ${textOrNull('u', columns.role)} AS "role",
-      ${columns.banned === undefined ? sql.fragment`NULL::boolean` : columnOf('u', columns.banned)} AS "banned",
-      ${textOrNull('u', columns.banReason)} AS "banReason", ${epochMillis('u', columns.banExpires)} AS "banExpires",
-      ${epochMillis('u', columns.createdAt)} AS "createdAt", ${epochMillis('u', columns.updatedAt)} AS "updatedAt"
-    FROM ${tableName(schema.user)} u
-    WHERE ${equals('u', by, value)}`;
-};
-
-/** Reads the user whose `field` has exactly this value; null when there is none. */
-export const readUser = async (
+/** Reads the user of an id; null when there is none. */
+export async function readUserById(
   db: Database,
   schema: Schema,
-  field: 'id' | 'email',
-  value: string,
-): Promise<UserRecord | null> => {
-  const column = schema.user.columns[field];
-  if (!canHold(column, value)) return null;
-  const [row] = await db.rows(select(schema, column, value), userRow);
-  if (row === undefined || row[field] !== value) return null;
+  id: string,
+  onUnreadable: OnUnreadable,
+): Promise<UserRecord | null> {
+  const column = schema.user.columns.id;
+  if (!canHold(column, id)) return null;
+  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow);
+  return row === undefined ? null : toUser(schema, row, onUnreadable);
+}
+
+/**
+ * Reads the user of an e-mail address as Better Auth finds it: by the address in lower case, and by the column's own
+ * equality, which of citext and of some collations is without case.
+ */
+export async function readUserByEmail(
+  db: Database,
+  schema: Schema,
+  email: string,
+  onUnreadable: OnUnreadable,
+): Promise<UserRecord | null> {
+  const column = schema.user.columns.email;
+  const lower = email.toLowerCase();
+  if (!canHold(column, lower)) return null;
+  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow);
+  // As Better Auth does, too: a collation without accents equates the addresses of two people.
+  const row = rows.find((one) => one.email === lower) ?? rows.find((one) => folded(one.email ?? '') === folded(email));
+  return row === undefined ? null : toUser(schema, row, onUnreadable);
+}
+
+const folded = (email: string): string => email.normalize('NFC').toLowerCase();
+
+function select(schema: Schema, condition: FragmentSqlToken): QuerySqlToken {
+  const { columns } = schema.user;
+  return sql.unsafe`SELECT ${textOf('u', columns.id)} AS "id", ${textOf('u', columns.name)} AS "name",
+      ${textOf('u', columns.email)} AS "email", ${flagOf('u', columns.emailVerified)} AS "emailVerified",
+      ${textOf('u', columns.image)} AS "image", ${rolesOf('u', columns.role)} AS "role",
+      ${flagOf('u', columns.banned)} AS "banned", ${textOf('u', columns.banReason)} AS "banReason",
+      ${timeOf('u', columns.banExpires)} AS "banExpires",
+      ${timeOf('u', columns.createdAt)} AS "createdAt", ${timeOf('u', columns.updatedAt)} AS "updatedAt"
+    FROM ${tableName(schema.user)} u
+    WHERE ${condition}`;
+}
+
+function toUser(schema: Schema, row: z.infer<typeof userRow>, onUnreadable: OnUnreadable): UserRecord {
   const { banned, banExpires, role, ...rest } = row;
+  const { roles, unreadable } = platformRoles(role, rolesFormOf(schema.user.columns.role));
+  if (unreadable > 0) onUnreadable('user.role');
   return {
     ...rest,
     name: row.name ?? '',
+    email: row.email ?? '',
     emailVerified: row.emailVerified === true,
-    roles: platformRoles(role),
-    ban: banned === true ? { until: Number.isFinite(banExpires) ? banExpires : null } : null,
+    roles,
+    ban: banOf(banned, banExpires, onUnreadable),
+    createdAt: readable(row.createdAt, 'user.createdAt', onUnreadable),
+    updatedAt: readable(row.updatedAt, 'user.updatedAt', onUnreadable),
   };
-};
+}

@@ -107,7 +107,12 @@ export const timestampFromSeconds = (seconds: number): Timestamp => {
 const MIN_MS = -62_135_596_800_000;
 const MAX_MS = 253_402_300_799_999;
 const storedTimestamp = (milliseconds: number): Timestamp =>
-  timestampFromMillis(Math.min(Math.max(Number.isNaN(milliseconds) ? 0 : milliseconds, MIN_MS), MAX_MS));
+  timestampFromMillis(Math.min(Math.max(milliseconds, MIN_MS), MAX_MS));
+/** The field of a time that may be absent. */
+const timeField = <Name extends string>(name: Name, milliseconds: number | null): { [K in Name]?: Timestamp } =>
+  milliseconds === null || Number.isNaN(milliseconds)
+    ? {}
+    : ({ [name]: storedTimestamp(milliseconds) } as { [K in Name]?: Timestamp });
 
 /** A user at the moment `now`, in milliseconds since the epoch: a ban that has expired is not shown. */
 export const userMessage = (user: UserRecord, defaultRole: string, now: number): User => {
@@ -122,9 +127,9 @@ export const userMessage = (user: UserRecord, defaultRole: string, now: number):
     roles: user.roles.length === 0 ? [defaultRole] : [...user.roles],
     banned,
     banReason: banned ? (user.banReason ?? '') : '',
-    ...(banned && until !== null ? { banExpiresAt: storedTimestamp(until) } : {}),
-    createdAt: storedTimestamp(user.createdAt),
-    updatedAt: storedTimestamp(user.updatedAt),
+    ...timeField('banExpiresAt', banned ? until : null),
+    ...timeField('createdAt', user.createdAt),
+    ...timeField('updatedAt', user.updatedAt),
   });
 };
 
@@ -135,12 +140,12 @@ export const organizationMessage = (organization: OrganizationRecord): Organizat
     slug: organization.slug,
     logo: organization.logo ?? '',
     metadata: organization.metadata ?? '',
-    createdAt: storedTimestamp(organization.createdAt),
+    ...timeField('createdAt', organization.createdAt),
   });
 
 export const membershipMessage = (membership: MembershipRecord): Membership =>
   create(MembershipSchema, {
     organization: organizationMessage(membership.organization),
     roles: [...membership.roles],
-    joinedAt: storedTimestamp(membership.joinedAt),
+    ...timeField('joinedAt', membership.joinedAt),
   });

@@ -12,6 +12,7 @@ export interface Metrics {
   readonly redisRefused: (reason: string) => void;
   readonly databaseFault: () => void;
   readonly badDynamicRoles: (count: number) => void;
+  readonly unreadableValue: () => void;
   readonly policyReload: (ok: boolean) => void;
   readonly keyRefresh: (outcome: string) => void;
   readonly defect: () => void;
@@ -113,6 +114,10 @@ export const createMetrics = (): Metrics => {
   );
   const databaseFaults = total('assent_database_faults_total', 'Statements that PostgreSQL could not answer.');
   const badRoles = total('assent_bad_dynamic_roles_total', 'Dynamic roles that could not be read and grant nothing.');
+  const unreadable = total(
+    'assent_unreadable_values_total',
+    'Values in the database that could not be read and count as absent.',
+  );
   const reloads = totals('assent_policy_reloads_total', 'Reloads of the policy file by outcome.', 'outcome', [
     'ok',
     'failed',
@@ -139,6 +144,7 @@ export const createMetrics = (): Metrics => {
     redisRefused,
     databaseFault: () => databaseFaults.inc(),
     badDynamicRoles: (count) => badRoles.inc(count),
+    unreadableValue: () => unreadable.inc(),
     policyReload: (ok) => reloads(ok ? 'ok' : 'failed'),
     keyRefresh: refreshes,
     defect: () => defects.inc(),

@@ -48,6 +48,7 @@ export const observers = (log: Logger, metrics: Metrics) => {
     log.error({ err: error, suppressed }, 'a defect: a call was answered with INTERNAL'),
   );
   const deaf = createReasons();
+  const unreadable = createReasons();
   /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
   const isAway = (error: unknown): boolean =>
     error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED');
@@ -67,6 +68,15 @@ export const observers = (log: Logger, metrics: Metrics) => {
     badDynamicRoles: (organizationId: string, count: number): void => {
       metrics.badDynamicRoles(count);
       badRole(organizationId);
+    },
+    /** A row of a field whose column has a type that can be read. */
+    unreadableValue: (field: string): void => {
+      metrics.unreadableValue();
+      if (!unreadable.isNew(field)) return;
+      log.warn(
+        { event: 'database.value_unreadable', field },
+        'a stored value cannot be read: a role or a time counts as absent, a ban as one without end, a key as none',
+      );
     },
     redisError: (operation: string, error: unknown): void => {
       metrics.redisError(operation);

@@ -62,10 +62,10 @@ describe('a collation that ignores case', () => {
     });
   });
 
-  it('finds by id, e-mail address and slug what is spelled so', async () => {
+  it('finds by id and slug what is spelled so, and by e-mail address in any case, as Better Auth does', async () => {
     expect(await directory.userById('Ada')).toMatchObject({ id: 'Ada' });
     expect(await directory.userById('ADA')).toBeNull();
-    expect(await directory.userByEmail('Ada@example.com')).toBeNull();
+    expect(await directory.userByEmail('ADA@example.com')).toMatchObject({ id: 'Ada', email: 'Ada@example.com' });
     expect(await directory.organizationById('ACME')).toBeNull();
     expect(await directory.organizationBySlug('Acme-slug')).toMatchObject({ id: 'Acme' });
     expect(await directory.organizationBySlug('acme-SLUG')).toBeNull();

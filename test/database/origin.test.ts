@@ -62,6 +62,7 @@ it('is another one for another schema, and for tables with other columns', () =>
       [name],
       [...FIELDS, ...more].map((column) => ({
         ...{ schema: name, table: 'users', column, type: 'text' },
+        ...{ kind: 'text' as const, typeSchema: 'pg_catalog', length: null, collation: null },
         ...{ deterministic: true, readable: true },
       })),
       { tables: 'auto', renamed: new Map() },

@@ -57,6 +57,7 @@ it('begins to count at nought, so that the first of what an alert asks for is an
     ['assent_redis_refused_total', 'expired'],
     ['assent_database_faults_total', undefined],
     ['assent_bad_dynamic_roles_total', undefined],
+    ['assent_unreadable_values_total', undefined],
     ['assent_policy_reloads_total', 'ok'],
     ['assent_policy_reloads_total', 'failed'],
     ['assent_key_refreshes_total', 'refreshed'],

@@ -16,6 +16,7 @@ const told = async (times: number, hearing: boolean, lag: number | null = times)
     metrics.redisError('get');
     metrics.redisRefused('expired');
     metrics.databaseFault();
+    metrics.unreadableValue();
     metrics.policyReload(true);
     metrics.keyRefresh('refreshed');
     metrics.defect();
@@ -45,6 +46,7 @@ const counted = (times: number): Readonly<Record<string, number>> => ({
   'assent_redis_refused_total{reason="expired"}': times,
   assent_database_faults_total: times,
   assent_bad_dynamic_roles_total: times,
+  assent_unreadable_values_total: times,
   'assent_policy_reloads_total{outcome="ok"}': times,
   'assent_key_refreshes_total{outcome="refreshed"}': times,
   assent_defects_total: times,

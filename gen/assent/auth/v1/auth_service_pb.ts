@@ -117,7 +117,7 @@ export type User = Message<"assent.auth.v1.User"> & {
   name: string;
 
   /**
-   * The e-mail address as Better Auth stores it: in lower case.
+   * The e-mail address as stored, which is in lower case where Better Auth wrote it; empty when there is none.
    *
    * @generated from field: string email = 3;
    */
@@ -166,14 +166,14 @@ export type User = Message<"assent.auth.v1.User"> & {
   banExpiresAt?: Timestamp | undefined;
 
   /**
-   * When the user was created.
+   * When the user was created; absent when no time is stored.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the user was last changed.
+   * When the user was last changed; absent when no time is stored.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 11;
    */
@@ -229,7 +229,7 @@ export type Organization = Message<"assent.auth.v1.Organization"> & {
   metadata: string;
 
   /**
-   * When the organization was created.
+   * When the organization was created; absent when no time is stored.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 6;
    */
@@ -264,7 +264,7 @@ export type Membership = Message<"assent.auth.v1.Membership"> & {
   roles: string[];
 
   /**
-   * When they joined: the earliest of their member rows.
+   * When they joined: the earliest of their member rows; absent when no time is stored.
    *
    * @generated from field: google.protobuf.Timestamp joined_at = 3;
    */
