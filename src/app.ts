@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createEntrySeal } from './cache/entry.ts';
+import { createEntryMac } from './cache/entry.ts';
 import { createFactsCache } from './cache/facts-cache.ts';
 import { databaseFacts } from './cache/facts-loader.ts';
 import { createMemoryStore } from './cache/memory.ts';
@@ -42,8 +42,15 @@ export interface App extends Lifecycle {
  * Builds the service. Nothing is connected and nothing listens before {@link Lifecycle.prepare}.
  * @param metrics Of this process.
  * @param scrape What `/metrics` shows: the metrics of all workers, where there are several.
+ * @param replicaKey Signs entries in Redis where no signing key is configured: random, the same in all workers.
  */
-export const createApp = async (config: Config, log: Logger, metrics: Metrics, scrape: Scrape): Promise<App> => {
+export const createApp = async (
+  config: Config,
+  log: Logger,
+  metrics: Metrics,
+  scrape: Scrape,
+  replicaKey: string,
+): Promise<App> => {
   const clock = systemClock;
   const observe = observers(log, metrics);
   const ttlMs = config.ttlSeconds * 1_000;
@@ -82,8 +89,6 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
       ? null
       : createRedisStore({ url: config.redisUrl, clock, onError: observe.redisError, onReady: observe.redisReady });
   const database = databaseFacts(directory.facts, clock, LIMITS.loadTimeoutMs);
-  // The same in all replicas: signs what comes back from outside, page tokens and entries in Redis.
-  const signingSecret = config.hs256.secrets[0] ?? config.database.url;
   const cached =
     redis === null
       ? database
@@ -92,7 +97,7 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
           positions,
           clock,
           ttlMs,
-          seal: createEntrySeal(signingSecret),
+          mac: createEntryMac(config.signingKeys.length > 0 ? config.signingKeys : [replicaKey]),
           onRefused: observe.redisRefused,
           view: sharedView(policy.current),
           next: database,
@@ -121,7 +126,7 @@ export const createApp = async (config: Config, log: Logger, metrics: Metrics, s
     cache,
     directory,
     policy: policy.current,
-    pageTokens: createPageTokens(signingSecret),
+    pageTokens: createPageTokens(config.signingKeys),
     clock,
     onDecision: observe.decision,
   };

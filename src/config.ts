@@ -14,7 +14,7 @@ import {
 } from './config/parts.ts';
 import { pairProblem, parseCertificates, parsePrivateKey } from './config/pem.ts';
 import { type Address, ConfigError, type Environment, Reader } from './config/reader.ts';
-import { parseSecrets } from './config/secrets.ts';
+import { parseSecrets, parseSigningKeys } from './config/secrets.ts';
 
 export { type Address, ConfigError };
 
@@ -32,6 +32,8 @@ export interface Config {
     readonly issuer: string | null;
     readonly audience: string | null;
   };
+  /** Secrets from which the keys of MACs are derived, newest first; empty when there is none. */
+  readonly signingKeys: readonly string[];
   /** Keys of asymmetric tokens; null when no such token is taken. */
   readonly jwks: { readonly source: 'database' | URL; readonly issuer: string; readonly audience: string } | null;
   readonly grpcAddress: Address;
@@ -129,6 +131,7 @@ export const loadConfig = (environment: Environment): Config => {
   const database = readDatabase(read);
   const nats = readNats(read);
   const secrets = read.parsed('', parseSecrets(read.text('BETTER_AUTH_SECRET'), read.text('BETTER_AUTH_SECRETS')));
+  const signingKeys = read.parsed('', parseSigningKeys(read.text('ASSENT_SIGNING_KEY')));
   const jwks = readJwks(read);
   if (secrets.length === 0 && jwks === null && read.text('ASSENT_JWKS') === 'off') {
     read.problem('BETTER_AUTH_SECRET must be set when ASSENT_JWKS is off: no token could be verified.');
@@ -158,6 +161,7 @@ export const loadConfig = (environment: Environment): Config => {
     redisUrl: read.url('REDIS_URL', ['redis:', 'rediss:']),
     nats,
     hs256: { secrets, issuer: read.text('ASSENT_HS256_ISSUER'), audience: read.text('ASSENT_HS256_AUDIENCE') },
+    signingKeys: signingKeys.length > 0 ? signingKeys : secrets,
     jwks,
     grpcAddress,
     grpcDoor: read.choice('ASSENT_GRPC_DOOR', GRPC_DOORS),

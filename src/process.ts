@@ -1,5 +1,6 @@
 /** The process: configuration, signals, workers, exit codes. 0: stopped as asked; 1: could not start or broke. */
 import cluster from 'node:cluster';
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { warnOfUnfixedNode } from './node-version.ts';
@@ -25,6 +26,12 @@ const sayWhatIsMissing = (config: Config, log: Logger): void => {
       `NATS_URL is not set: nothing tells of changes, so a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
     );
   }
+  if (config.signingKeys.length === 0) {
+    log.warn(
+      { event: 'signing.no_key' },
+      'Neither ASSENT_SIGNING_KEY nor BETTER_AUTH_SECRET is set: replicas do not answer from the entries in Redis that others wrote, and page tokens are not signed',
+    );
+  }
   if (config.hs256.secrets.length === 0) log.warn('BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
   if (config.jwks === null) log.warn('ASSENT_JWKS is off: only HS256 tokens are taken');
   if (config.policyPath === null) {
@@ -43,11 +50,13 @@ const run = async (config: Config, log: Logger): Promise<number> => {
   sayWhatIsMissing(config, log);
   for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
   const workers = config.workers === 0 ? availableParallelism() : config.workers;
-  if (workers > 1) return runPrimary(workers, stopping, log);
+  const replicaKey = randomBytes(32).toString('base64url');
+  if (workers > 1) return runPrimary(workers, stopping, log, replicaKey);
   const metrics = createMetrics();
   const control: ServiceControl = {
     stopping,
     scrape: metrics.scrape,
+    replicaKey: Promise.resolve(replicaKey),
     serving: (addresses, setServing) => {
       setServing(true);
       log.info(addresses, 'serving');

@@ -20,6 +20,8 @@ export interface ServiceControl {
   serving(addresses: Readonly<Record<string, string>>, setServing: (serving: boolean) => void): void;
   /** The metrics of the process, or of all workers. */
   readonly scrape: Scrape;
+  /** A random key, the same in all workers of one replica. */
+  readonly replicaKey: Promise<string>;
 }
 
 /** Waits until PostgreSQL can be read; the doors are open meanwhile and say NOT_SERVING. */
@@ -49,7 +51,7 @@ export const runService = async (
   control: ServiceControl,
 ): Promise<void> => {
   const { stopping } = control;
-  const app = await createApp(config, log, metrics, control.scrape);
+  const app = await createApp(config, log, metrics, control.scrape, await control.replicaKey);
   const stopped = new Promise<void>((resolve) => {
     stopping.addEventListener('abort', () => resolve(), { once: true });
     if (stopping.aborted) resolve();

@@ -1,5 +1,5 @@
 /** Facts as they are cached, and their form in Redis. Pure. */
-import { createHmac, createSecretKey, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createMac, type Mac } from '../mac.ts';
 import type { Facts } from '../permission/facts.ts';
 import type { Stamp } from './positions.ts';
 
@@ -21,7 +21,7 @@ export interface SharedView {
 }
 
 /** Raised whenever the form below changes: an entry of another version is a miss. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** What every entry begins with; the code follows, then all that it covers. */
 const HEAD = `{"assent":{"v":${VERSION},"mac":"`;
@@ -38,40 +38,29 @@ interface Said {
   readonly facts: Facts;
 }
 
-/** A code over a key and what stands under it: whoever lacks the secret can write none. */
-export type EntrySeal = (name: string, covered: string) => string;
+/** @param keys The same in all processes that share entries, newest first. The version is part of each derived key. */
+export const createEntryMac = (keys: readonly string[]): Mac => createMac(keys, `assent cache entry v${VERSION}`);
 
-/** @param secret The same in all replicas that share a Redis; entries are sealed with a key derived from it. */
-export const createEntrySeal = (secret: string): EntrySeal => {
-  // The version is part of the key, so that no entry passes for one of another version. A KeyObject: bytes would be made
-  // one at each call, which takes seven times as long as the code itself.
-  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `assent cache entry v${VERSION}`, 32)));
-  // The name as JSON, which shows where it ends and tells strings apart that have no UTF-8.
-  return (name, covered) =>
-    createHmac('sha256', key)
-      .update(JSON.stringify(name) + covered)
-      .digest('base64url');
-};
+/** What the code of an entry covers. The name as JSON, which shows where it ends and tells strings apart that have no UTF-8. */
+const signed = (name: string, covered: string): string => JSON.stringify(name) + covered;
 
 /** The value of the Redis entry `name`, JSON on two lines: `{"assent":{…},` and `"role":…,"permissions":…}`. */
-export const encodeEntry = (seal: EntrySeal, name: string, entry: CachedFacts, view: SharedView): string => {
+export const encodeEntry = (mac: Mac, name: string, entry: CachedFacts, view: SharedView): string => {
   const { stamp, readAt, facts } = entry;
   const said: Said = { epoch: stamp.epoch, seq: stamp.seq, readAt, facts };
   const { role, permissions } = view;
   const covered = `${SAYS}${JSON.stringify(said)}${END}${JSON.stringify({ role, permissions }).slice(1)}`;
-  return HEAD + seal(name, covered) + covered;
+  return HEAD + mac.sign(signed(name, covered)) + covered;
 };
 
 /**
  * Reads a value back; null for anything that this version of Assent did not write under this name. The code covers every
  * character after it as it stands, so that what passes was written by {@link encodeEntry} and needs no other check.
  */
-export const decodeEntry = (seal: EntrySeal, name: string, text: string): CachedFacts | null => {
+export const decodeEntry = (mac: Mac, name: string, text: string): CachedFacts | null => {
   if (!text.startsWith(HEAD)) return null;
   const coveredAt = text.indexOf('"', HEAD.length);
-  const found = Buffer.from(text.slice(HEAD.length, coveredAt));
-  const expected = Buffer.from(seal(name, text.slice(coveredAt)));
-  if (found.length !== expected.length || !timingSafeEqual(found, expected)) return null;
+  if (!mac.verify(signed(name, text.slice(coveredAt)), text.slice(HEAD.length, coveredAt))) return null;
   const saysAt = coveredAt + SAYS.length;
   const { epoch, seq, readAt, facts }: Said = JSON.parse(text.slice(saysAt, text.indexOf(END, saysAt)));
   return { facts, stamp: { epoch, seq }, readAt };

@@ -1,7 +1,8 @@
 /** Redis as a tier of facts, around another one. */
 import type { Clock } from '../clock.ts';
+import type { Mac } from '../mac.ts';
 import type { Facts, FactsChange, FactsKey } from '../permission/facts.ts';
-import { type CachedFacts, decodeEntry, type EntrySeal, encodeEntry, remainingLife, type SharedView } from './entry.ts';
+import { type CachedFacts, decodeEntry, encodeEntry, remainingLife, type SharedView } from './entry.ts';
 import type { FactsLoader } from './facts-loader.ts';
 import { redisKey } from './keys.ts';
 import type { Positions } from './positions.ts';
@@ -27,7 +28,7 @@ export interface RedisFactsOptions {
   readonly clock: Clock;
   readonly ttlMs: number;
   /** Tells the entries that Assent wrote from those of others. */
-  readonly seal: EntrySeal;
+  readonly mac: Mac;
   /** Called with every value that was there and does not answer, and why. */
   readonly onRefused: (reason: RefusedReason) => void;
   /** What other services read beside the facts. */
@@ -40,13 +41,13 @@ export interface RedisFactsOptions {
  * What the next tier read is stored only if it is still current: otherwise an event came in between.
  */
 export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
-  const { store, positions, clock, ttlMs, seal, onRefused, view, next } = options;
+  const { store, positions, clock, ttlMs, mac, onRefused, view, next } = options;
   const refused = (reason: RefusedReason): null => {
     onRefused(reason);
     return null;
   };
   const judge = ({ userId, organizationId }: FactsKey, name: string, value: string): CachedFacts | null => {
-    const entry = decodeEntry(seal, name, value);
+    const entry = decodeEntry(mac, name, value);
     if (entry === null) return refused('unreadable');
     if (remainingLife(entry, ttlMs, clock.now()) <= 0) return refused('expired');
     const current = positions.hearing() && positions.current(entry.stamp, userId, organizationId);
@@ -63,7 +64,7 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
       const lifeMs = remainingLife(loaded, ttlMs, now);
       // Not for the promise, since whoever reads the entry judges it; but other readers of `perm:` know no positions.
       if (lifeMs > 0 && positions.current(loaded.stamp, key.userId, key.organizationId)) {
-        store.set(name, encodeEntry(seal, name, loaded, view(loaded.facts, now)), lifeMs);
+        store.set(name, encodeEntry(mac, name, loaded, view(loaded.facts, now)), lifeMs);
       }
       return loaded;
     },

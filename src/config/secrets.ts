@@ -1,33 +1,61 @@
-/** Better Auth's secrets, in its two forms. Pure; problems never hold a secret. */
+/** Better Auth's secrets and Assent's signing keys, one or several. Pure; problems never hold a secret. */
 
 const MIN_LENGTH = 32;
 /** What Better Auth itself refuses in production: it stands in its source, and whoever reads that could sign tokens. */
 const PUBLISHED = 'better-auth-secret-12345678901234567890';
 
+/** Secrets, newest first and each once, and what is wrong with the variables. */
+interface Secrets {
+  readonly value: readonly string[];
+  readonly problems: readonly string[];
+}
+
 /**
  * @param secret `BETTER_AUTH_SECRET`.
  * @param secrets `BETTER_AUTH_SECRETS`, in the form `2:new,1:old`.
- * @returns Each secret once, those of `secrets` first and in their order.
+ * @returns Those of `secrets` first and in their order.
  */
-export const parseSecrets = (
-  secret: string | null,
-  secrets: string | null,
-): { readonly value: readonly string[]; readonly problems: readonly string[] } => {
-  const value: string[] = [];
+export function parseSecrets(secret: string | null, secrets: string | null): Secrets {
+  return checked([
+    ...(secrets === null ? [] : listed('BETTER_AUTH_SECRETS', secrets)),
+    ...(secret === null ? [] : [{ name: 'BETTER_AUTH_SECRET', text: secret }]),
+  ]);
+}
+
+/** @param keys `ASSENT_SIGNING_KEY`: one key, or several in the form `2:new,1:old`. */
+export function parseSigningKeys(keys: string | null): Secrets {
+  const name = 'ASSENT_SIGNING_KEY';
+  if (keys === null) return { value: [], problems: [] };
+  return checked(VERSIONED_PART.test(keys) ? listed(name, keys) : [{ name, text: keys }]);
+}
+
+/** Where a list has an entry with a version: a single secret has none. */
+const VERSIONED_PART = /(?:^|,)\s*\d+:/;
+
+/** A secret with the name of its variable; without a text where its place in a list has none. */
+interface Named {
+  readonly name: string;
+  readonly text: string | null;
+}
+
+function listed(variable: string, list: string): readonly Named[] {
+  return list.split(',').map((part, index) => {
+    const text = /^\s*\d+:(?<text>.*?)\s*$/s.exec(part)?.groups?.['text'];
+    return text === undefined
+      ? { name: `${variable} must have the form "2:new,1:old"; entry ${index + 1} has no version.`, text: null }
+      : { name: `${variable}, entry ${index + 1},`, text };
+  });
+}
+
+function checked(secrets: readonly Named[]): Secrets {
+  const value = new Set<string>();
   const problems: string[] = [];
-  const add = (name: string, text: string): void => {
-    if (text.length < MIN_LENGTH) problems.push(`${name} must have at least ${MIN_LENGTH} characters.`);
+  for (const { name, text } of secrets) {
+    if (text === null) problems.push(name);
+    else if (text.length < MIN_LENGTH) problems.push(`${name} must have at least ${MIN_LENGTH} characters.`);
     else if (text === PUBLISHED)
       problems.push(`${name} must not be Better Auth's own default, which everybody can read.`);
-    else if (!value.includes(text)) value.push(text);
-  };
-  for (const [index, part] of (secrets?.split(',') ?? []).entries()) {
-    const match = /^\s*(?<version>\d+):(?<text>.*?)\s*$/s.exec(part);
-    const text = match?.groups?.['text'];
-    if (text === undefined)
-      problems.push(`BETTER_AUTH_SECRETS must have the form "2:new,1:old"; entry ${index + 1} has no version.`);
-    else add(`BETTER_AUTH_SECRETS, entry ${index + 1},`, text);
+    else value.add(text);
   }
-  if (secret !== null) add('BETTER_AUTH_SECRET', secret);
-  return { value, problems };
-};
+  return { value: [...value], problems };
+}

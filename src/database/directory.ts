@@ -96,7 +96,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
       options.searchPath ?? known?.searchPath ?? null,
       options.naming,
     );
-    const origin = originOf(await readIdentity(db, options.url), schema);
+    const origin = originOf(await readIdentity(db), schema);
     if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);
     onSchema(schema, origin);

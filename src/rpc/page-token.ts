@@ -1,42 +1,60 @@
-/** Page tokens: the key of the last row, signed for one user, so that a forged or foreign one is refused. */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+/**
+ * Page tokens: the user and the place in their list after which the next page begins. With a key the token is signed, and
+ * one that was not issued here is refused. Without one every replica takes it: a caller who changes the place gets nothing
+ * beyond what it may list anyway.
+ */
 import { invalidArgument } from '../errors.ts';
+import { createMac } from '../mac.ts';
+import { isId } from './validate.ts';
 
 export interface PageTokens {
-  /** The token of the page after the row `key` of this user's list. */
-  issue(userId: string, key: string): string;
+  /** The token of the page after the row `place` of this user's list. */
+  issue(userId: string, place: string): string;
   /**
-   * The key in a token; null for an empty one.
-   * @throws {AssentError} INVALID_ARGUMENT when it was not issued here for this user.
+   * The place in a token; null for an empty one.
+   * @throws {AssentError} INVALID_ARGUMENT when it is not a token of this user, or was not signed by any of the keys.
    */
   read(userId: string, token: string): string | null;
 }
 
-const MAC_BYTES = 16;
-
-/** @param secret The same in all replicas; page tokens are signed with a key derived from it. */
-export const createPageTokens = (secret: string): PageTokens => {
-  const macKey = Buffer.from(hkdfSync('sha256', secret, '', 'assent page token v1', 32));
-  const mac = (userId: string, key: string): Buffer =>
-    // The length keeps (user, key) pairs apart that would be the same joined up.
-    createHmac('sha256', macKey).update(`${userId.length}:${userId}${key}`).digest().subarray(0, MAC_BYTES);
+/** @param keys The same in all replicas, newest first; empty where there is none, and tokens are not signed. */
+export function createPageTokens(keys: readonly string[]): PageTokens {
+  const mac = keys.length === 0 ? null : createMac(keys, 'assent page token v2');
   return {
-    issue: (userId, key) => Buffer.concat([mac(userId, key), Buffer.from(key)]).toString('base64url'),
+    issue: (userId, place) => {
+      const text = Buffer.from(beginningOf(userId) + place).toString('base64url');
+      return mac === null ? text : `${text}.${mac.sign(text)}`;
+    },
     read: (userId, token) => {
       if (token === '') return null;
-      const bytes = Buffer.from(token, 'base64url');
-      const key = bytes.subarray(MAC_BYTES).toString();
-      const genuine =
-        bytes.length > MAC_BYTES &&
-        bytes.toString('base64url') === token &&
-        timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(userId, key));
-      if (!genuine) {
+      const { text, code } = TOKEN.exec(token)?.groups ?? {};
+      const genuine = mac === null ? code === undefined : mac.verify(text ?? '', code ?? '');
+      const place = genuine ? placeIn(userId, text ?? '') : null;
+      if (place === null) {
         throw invalidArgument(
           'page_token',
           'must be the next_page_token of the same user, or empty for the first page.',
         );
       }
-      return key;
+      return place;
     },
   };
-};
+}
+
+const TOKEN = /^(?<text>[\w-]+)(?:\.(?<code>[\w-]+))?$/;
+
+/** The length keeps a user and a place apart from others that would be the same joined up. */
+function beginningOf(userId: string): string {
+  return `${userId.length}:${userId}`;
+}
+
+/** Null where the text is in another form, or another user's. */
+function placeIn(userId: string, text: string): string | null {
+  const bytes = Buffer.from(text, 'base64url');
+  const decoded = bytes.toString();
+  const canonical = Buffer.from(decoded).toString('base64url') === text;
+  const beginning = beginningOf(userId);
+  if (!canonical || !decoded.startsWith(beginning)) return null;
+  const place = decoded.slice(beginning.length);
+  return isId(place) ? place : null;
+}

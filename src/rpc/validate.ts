@@ -52,6 +52,12 @@ export const checkId = (violations: Violations, field: string, value: string): v
   checkText(violations, field, value, MAX_ID_BYTES);
 };
 
+/** Whether a text could be an id. */
+export const isId = (value: string): boolean => {
+  const violations = new Violations();
+  return checkText(violations, 'id', value, MAX_ID_BYTES);
+};
+
 /** The text of a token, without judging it. */
 export const checkToken = (violations: Violations, field: string, value: string): void => {
   checkText(violations, field, value, MAX_TOKEN_BYTES);

@@ -3,6 +3,8 @@ import type { MetricsSnapshot } from '../telemetry/metrics.ts';
 
 /** From a worker to the primary. */
 export type WorkerMessage =
+  /** The worker takes messages from now on: one that was sent before is lost. */
+  | { readonly type: 'assent:started' }
   /** The doors are open and the worker can answer. */
   | { readonly type: 'assent:serving'; readonly addresses: Readonly<Record<string, string>> }
   /** Somebody asked this worker for the metrics of all. */
@@ -13,6 +15,8 @@ export type WorkerMessage =
 /** From the primary to a worker. */
 export type PrimaryMessage =
   | { readonly type: 'assent:stop' }
+  /** A random key that the workers of one replica share. */
+  | { readonly type: 'assent:key'; readonly key: string }
   /** Whether the service as a whole serves. */
   | { readonly type: 'assent:whole'; readonly serving: boolean }
   /** Asks for the worker's own metrics. */

@@ -20,9 +20,15 @@ const send = (worker: Worker, message: PrimaryMessage): void => {
 
 /**
  * Runs until `stopping` aborts and every worker has ended.
+ * @param replicaKey What the workers sign with where no signing key is configured.
  * @returns The exit code: 1 when a worker could not start at all, since none then can, or had to be killed.
  */
-export const runPrimary = async (count: number, stopping: AbortSignal, log: Logger): Promise<number> => {
+export const runPrimary = async (
+  count: number,
+  stopping: AbortSignal,
+  log: Logger,
+  replicaKey: string,
+): Promise<number> => {
   if (stopping.aborted) return 0;
   const serving = new Set<number>();
   let addresses: Readonly<Record<string, string>> = {};
@@ -58,6 +64,10 @@ export const runPrimary = async (count: number, stopping: AbortSignal, log: Logg
       addresses = message.addresses;
       serving.add(worker.id);
       review();
+      return;
+    }
+    if (message.type === 'assent:started') {
+      send(worker, { type: 'assent:key', key: replicaKey });
       return;
     }
     const { id } = message;

@@ -16,6 +16,7 @@ const send = (message: WorkerMessage): void => {
 export const createWorkerControl = (metrics: Metrics): ServiceControl => {
   const stopping = new AbortController();
   const scrapes = new Map<number, (text: string) => void>();
+  const replicaKey = Promise.withResolvers<string>();
   let lastScrape = 0;
   let onWhole = (_serving: boolean): void => {};
   const tell = (id: number): void => {
@@ -30,13 +31,16 @@ export const createWorkerControl = (metrics: Metrics): ServiceControl => {
   process.on('message', (message: unknown) => {
     if (!isOurs<PrimaryMessage>(message)) return;
     if (message.type === 'assent:stop') stopping.abort();
+    else if (message.type === 'assent:key') replicaKey.resolve(message.key);
     else if (message.type === 'assent:whole') onWhole(message.serving);
     else if (message.type === 'assent:tell') tell(message.id);
     else scrapes.get(message.id)?.(message.text);
   });
+  send({ type: 'assent:started' });
 
   return {
     stopping: stopping.signal,
+    replicaKey: replicaKey.promise,
     serving: (addresses, setServing) => {
       onWhole = setServing;
       send({ type: 'assent:serving', addresses });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type CachedFacts,
-  createEntrySeal,
+  createEntryMac,
   decodeEntry,
   encodeEntry,
   remainingLife,
@@ -36,9 +36,9 @@ const manyScripts = entry({
 });
 const view = { role: 'staff', permissions: ['data:read'] };
 const NAME = 'perm:u:o';
-const seal = createEntrySeal('the secret of all replicas');
-const encode = (one = entry(), shown: SharedView = view): string => encodeEntry(seal, NAME, one, shown);
-const decode = (text: string, name = NAME): CachedFacts | null => decodeEntry(seal, name, text);
+const mac = createEntryMac(['the secret of all replicas']);
+const encode = (one = entry(), shown: SharedView = view): string => encodeEntry(mac, NAME, one, shown);
+const decode = (text: string, name = NAME): CachedFacts | null => decodeEntry(mac, name, text);
 
 describe('an entry in Redis', () => {
   it('shows other services role and permissions, and reads its own part back', () => {
@@ -48,7 +48,7 @@ describe('an entry in Redis', () => {
 
   it('is written as this version always was: another form, or facts with other fields, are another version', () => {
     expect(encode()).toBe(
-      '{"assent":{"v":3,"mac":"Dq0ZpVXVFIvFv4f6kHLuV0n_nSq4mw5ncXNSHp3a6jU","says":{"epoch":"js:S:now","seq":7,' +
+      '{"assent":{"v":4,"mac":"pBkHsDTAXg8PLCiXQVsv-6foQFeUzDmWDS0Z1ze2KFw","says":{"epoch":"js:S:now","seq":7,' +
         '"readAt":1800000000000,"facts":{"user":{"roles":["user"],"ban":null},"organization":{"status":"present",' +
         '"memberRoles":["staff","__proto__"],"dynamicRoles":[{"role":"night","grants":[["door","open"]]}]}}}},\n' +
         '"role":"staff","permissions":["data:read"]}',
@@ -65,9 +65,16 @@ describe('an entry in Redis', () => {
     ['nothing', ''],
     ['no object', 'null'],
     ['an entry of somebody else', JSON.stringify(view)],
-    ['a later version', encode().replace('"v":3', '"v":4')],
+    ['a later version', encode().replace('"v":4', '"v":5')],
     [
       'the version before',
+      '{"assent":{"v":3,"mac":"Dq0ZpVXVFIvFv4f6kHLuV0n_nSq4mw5ncXNSHp3a6jU","says":{"epoch":"js:S:now","seq":7,' +
+        '"readAt":1800000000000,"facts":{"user":{"roles":["user"],"ban":null},"organization":{"status":"present",' +
+        '"memberRoles":["staff","__proto__"],"dynamicRoles":[{"role":"night","grants":[["door","open"]]}]}}}},\n' +
+        '"role":"staff","permissions":["data:read"]}',
+    ],
+    [
+      'the version before that',
       '{"role":"staff","permissions":["data:read"],"assent":{"v":2,"epoch":"js:S:now","seq":7,"readAt":1800000000000,"facts":{"user":null,"organization":null},"mac":"uu2tHO9ybwAK5pGWaDx537dC99m8RFkNFMEk-PjBlIQ"}}',
     ],
     ['a sequence that is none', encode().replace('"seq":7', '"seq":"7"')],
@@ -83,7 +90,7 @@ describe('an entry in Redis', () => {
         'null',
       ),
     ],
-    ['a code of another secret', encodeEntry(createEntrySeal('a guess'), NAME, entry(), view)],
+    ['a code of another secret', encodeEntry(createEntryMac(['a guess']), NAME, entry(), view)],
     ['no code', encode().replace(/"mac":"[^"]*"/, '"mac":""')],
     ['its own code twice', encode().replace(/"mac":("[^"]*")/, '"mac":$1,"mac":$1')],
     [
@@ -105,7 +112,16 @@ describe('an entry in Redis', () => {
   });
 
   it('is a miss under a key that reads the same in UTF-8, which has no halves of surrogate pairs', () => {
-    expect(decode(encodeEntry(seal, 'perm:\ud800:o', entry(), view), 'perm:\ud801:o')).toBeNull();
+    expect(decode(encodeEntry(mac, 'perm:\ud800:o', entry(), view), 'perm:\ud801:o')).toBeNull();
+  });
+
+  it('is read with any of the keys, and signed with the newest', () => {
+    const rotating = createEntryMac(['the next secret', 'the secret of all replicas']);
+    expect(decodeEntry(rotating, NAME, encode())).toEqual(entry());
+    expect(decode(encodeEntry(rotating, NAME, entry(), view))).toBeNull();
+    expect(decodeEntry(createEntryMac(['the next secret']), NAME, encodeEntry(rotating, NAME, entry(), view))).toEqual(
+      entry(),
+    );
   });
 
   it('is never made of any bytes, nor of any JSON', () => {
@@ -155,10 +171,10 @@ describe('an entry in Redis', () => {
     });
     fc.assert(
       fc.property(any, name, names, name, name, (one, role, permissions, key, other) => {
-        const text = encodeEntry(seal, key, one, { role, permissions });
-        expect(decodeEntry(seal, key, text)).toEqual(one);
+        const text = encodeEntry(mac, key, one, { role, permissions });
+        expect(decodeEntry(mac, key, text)).toEqual(one);
         expect(JSON.parse(text)).toMatchObject({ role, permissions });
-        expect(decodeEntry(seal, other, text)).toEqual(other === key ? one : null);
+        expect(decodeEntry(mac, other, text)).toEqual(other === key ? one : null);
       }),
     );
   });

@@ -1,5 +1,5 @@
 /** The real cache on stores of this process, with time, loads and events in the test's hands. */
-import { createEntrySeal } from '../../src/cache/entry.ts';
+import { createEntryMac } from '../../src/cache/entry.ts';
 import { createFactsCache, type FactsCache } from '../../src/cache/facts-cache.ts';
 import { databaseFacts } from '../../src/cache/facts-loader.ts';
 import { createMemoryStore } from '../../src/cache/memory.ts';
@@ -78,7 +78,7 @@ export const createReplica = (options: {
     positions,
     clock,
     ttlMs: TTL_MS,
-    seal: createEntrySeal('a secret of tests'),
+    mac: createEntryMac(['a secret of tests']),
     onRefused,
     view,
     next: database,

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEntrySeal } from '../../src/cache/entry.ts';
+import { createEntryMac } from '../../src/cache/entry.ts';
 import { createFactsCache, type FactsCache } from '../../src/cache/facts-cache.ts';
 import { databaseFacts, type FactsTier } from '../../src/cache/facts-loader.ts';
 import { redisKey } from '../../src/cache/keys.ts';
@@ -61,9 +61,9 @@ const startReplica = (read: Parameters<typeof databaseFacts>[0], onRefused: () =
   const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 1_000 });
   const store = createRedisStore({ url: redis.url, clock, onError: () => {}, onReady: () => {} });
   const database = databaseFacts(read, clock, 2_500);
-  const seal = createEntrySeal('the secret of all replicas');
+  const mac = createEntryMac(['the secret of all replicas']);
   const view = () => ({ role: '', permissions: [] });
-  const cached = redisFacts({ store, positions, clock, ttlMs: TTL_MS, seal, onRefused, view, next: database });
+  const cached = redisFacts({ store, positions, clock, ttlMs: TTL_MS, mac, onRefused, view, next: database });
   const listener = createListener({
     ...names,
     windowMs: TTL_MS + 60_000,

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { createEntrySeal } from '../../src/cache/entry.ts';
+import { createEntryMac } from '../../src/cache/entry.ts';
 import { createFactsCache, type FactsCache } from '../../src/cache/facts-cache.ts';
 import { databaseFacts } from '../../src/cache/facts-loader.ts';
 import { createMemoryStore } from '../../src/cache/memory.ts';
@@ -51,7 +51,7 @@ const createCache = (): FactsCache => {
     positions,
     clock,
     ttlMs: TTL_MS,
-    seal: createEntrySeal('a secret of tests'),
+    mac: createEntryMac(['a secret of tests']),
     onRefused: (reason) => refused.push(reason),
     view: () => ({ role: '', permissions: [] }),
     next,

@@ -127,6 +127,22 @@ describe('loadConfig', () => {
     );
   });
 
+  it('takes signing keys, one or several, newest first, else those of Better Auth, and shows none', () => {
+    const [newer, older] = ['n'.repeat(32), 'o'.repeat(32)];
+    const keysOf = (more: Record<string, string | undefined>) => loadConfig({ ...MINIMAL, ...more }).signingKeys;
+    expect(keysOf({ ASSENT_SIGNING_KEY: older })).toEqual([older]);
+    expect(keysOf({ ASSENT_SIGNING_KEY: ` 2:${newer}, 1:${SECRET} ` })).toEqual([newer, SECRET]);
+    expect(keysOf({ BETTER_AUTH_SECRETS: `2:${newer}` })).toEqual([newer, SECRET]);
+    expect(keysOf({ BETTER_AUTH_SECRET: undefined })).toEqual([]);
+    for (const [key, problem] of [
+      ['hunter2', 'ASSENT_SIGNING_KEY must have at least 32 characters.'],
+      [`2:${newer},1:hunter2`, 'ASSENT_SIGNING_KEY, entry 2, must have at least 32 characters.'],
+      [`${newer},1:${SECRET}`, 'ASSENT_SIGNING_KEY must have the form "2:new,1:old"; entry 1 has no version.'],
+    ]) {
+      expect(problemsOf({ ...MINIMAL, ASSENT_SIGNING_KEY: key })).toEqual([problem]);
+    }
+  });
+
   it('takes no secret that everybody can read in the source of Better Auth', () => {
     const published = 'better-auth-secret-12345678901234567890';
     const problems = problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: published, BETTER_AUTH_SECRETS: `1:${published}` });

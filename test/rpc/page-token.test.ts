@@ -1,29 +1,63 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createPageTokens } from '../../src/rpc/page-token.ts';
 
-const MAC_BYTES = 16;
-const tokens = createPageTokens('the secret of all replicas');
 const problem = 'page_token: must be the next_page_token of the same user, or empty for the first page.';
-/** The signature of one token before the key of another. */
-const spliced = (token: string, key: string): string =>
-  Buffer.concat([Buffer.from(token, 'base64url').subarray(0, MAC_BYTES), Buffer.from(key)]).toString('base64url');
+const encode = (text: string | Buffer): string => Buffer.from(text).toString('base64url');
+const [OLD, NEW] = ['the key of all replicas until now', 'the key of all replicas from now'];
 
-it('is read by whoever has the secret, for the user that it was issued for', () => {
-  const token = tokens.issue('u', 'organization-ü');
-  expect(createPageTokens('the secret of all replicas').read('u', token)).toBe('organization-ü');
-  expect(tokens.read('u', '')).toBeNull();
+describe('a page token that is signed', () => {
+  const tokens = createPageTokens([OLD]);
+  const codeOf = (token: string): string => token.slice(token.indexOf('.'));
+
+  it('is read with the same key, for the user that it was issued for', () => {
+    const token = tokens.issue('u', 'organization-ü');
+    expect(createPageTokens([OLD]).read('u', token)).toBe('organization-ü');
+    expect(tokens.read('u', '')).toBeNull();
+  });
+
+  it('is read with any of the keys, and signed with the newest', () => {
+    const rotating = createPageTokens([NEW, OLD]);
+    expect(rotating.read('u', tokens.issue('u', 'o'))).toBe('o');
+    expect(createPageTokens([NEW]).read('u', rotating.issue('u', 'o'))).toBe('o');
+    expect(() => tokens.read('u', rotating.issue('u', 'o'))).toThrow(problem);
+  });
+
+  it.each([
+    ['of another user', 'v', tokens.issue('u', 'o')],
+    ['of another key', 'u', createPageTokens([NEW]).issue('u', 'o')],
+    ['with another place', 'u', encode('1:up') + codeOf(tokens.issue('u', 'o'))],
+    ['without a code', 'u', encode('1:uo')],
+    ['of a user and a place that are the same joined up', 'ab', tokens.issue('a', 'bc')],
+    ['cut off', 'u', tokens.issue('u', 'o').slice(0, 20)],
+    ['without a place, though well signed', 'u', tokens.issue('u', '')],
+    ['in another alphabet', 'u', tokens.issue('u', 'oo?>~').replace('_', '/')],
+    ['with something after it', 'u', `${tokens.issue('u', 'o')}=`],
+    ['that is none', 'u', 'none'],
+  ])('is refused: one %s', (_, userId, token) => {
+    expect(() => tokens.read(userId, token)).toThrow(problem);
+  });
 });
 
-it.each([
-  ['of another user', 'v', tokens.issue('u', 'o')],
-  ['of another secret', 'u', createPageTokens('a guess').issue('u', 'o')],
-  ['with another key', 'u', spliced(tokens.issue('u', 'o'), 'p')],
-  ['of a user and a key that are the same joined up', 'ab', spliced(tokens.issue('a', 'bc'), 'c')],
-  ['cut off', 'u', tokens.issue('u', 'o').slice(0, 20)],
-  ['without a key, though well signed', 'u', spliced(tokens.issue('u', ''), '')],
-  ['in another alphabet', 'u', Buffer.from(tokens.issue('u', 'oo?>~'), 'base64url').toString('base64')],
-  ['with something after it', 'u', `${tokens.issue('u', 'o')}=`],
-  ['that is none', 'u', 'none'],
-])('is refused: one %s', (_, userId, token) => {
-  expect(() => tokens.read(userId, token)).toThrow(problem);
+describe('a page token without a key', () => {
+  const tokens = createPageTokens([]);
+
+  it('is read by every replica, for the user that it was issued for', () => {
+    const token = tokens.issue('u', 'organization-ü');
+    expect(createPageTokens([]).read('u', token)).toBe('organization-ü');
+    expect(tokens.read('u', '')).toBeNull();
+  });
+
+  it.each([
+    ['of another user', 'v', tokens.issue('u', 'o')],
+    ['of a user and a place that are the same joined up', 'ab', tokens.issue('a', 'bc')],
+    ['without a place', 'u', encode('1:u')],
+    ['whose place is longer than any id', 'u', encode(`1:u${'o'.repeat(513)}`)],
+    ['that is not UTF-8', 'u', encode(Buffer.from([...Buffer.from('1:u'), 0xff]))],
+    ['with bits that nothing reads', 'u', 'MTp1bz'],
+    ['with something after it', 'u', `${tokens.issue('u', 'o')}=`],
+    ['with a code', 'u', createPageTokens([OLD]).issue('u', 'o')],
+    ['that is none', 'u', 'none'],
+  ])('is refused: one %s', (_, userId, token) => {
+    expect(() => tokens.read(userId, token)).toThrow(problem);
+  });
 });

@@ -38,7 +38,7 @@ const rpcsOf = (verifier: TokenVerifier) => {
         ...{ organizationBySlug: untouched, memberships: untouched },
       },
       policy: () => parsePolicy('version: 1', 'policy.yaml'),
-      pageTokens: createPageTokens('pages'),
+      pageTokens: createPageTokens(['the key of the pages']),
       clock: systemClock,
       onDecision: () => {},
     },

@@ -8,6 +8,6 @@ it('a stop that came before the workers starts none', async () => {
   cluster.on('fork', (worker) => started.push(worker));
   // Of no use as a worker: it ends by itself.
   cluster.setupPrimary({ exec: '/dev/null' });
-  expect(await runPrimary(2, AbortSignal.abort(), createLog('silent'))).toBe(0);
+  expect(await runPrimary(2, AbortSignal.abort(), createLog('silent'), 'a key')).toBe(0);
   expect(started).toEqual([]);
 });

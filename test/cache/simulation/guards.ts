@@ -128,7 +128,12 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the code over the key of an entry in Redis',
-    without: [entry('if (found.length !== expected.length || !timingSafeEqual(found, expected)) return null;', '')],
+    without: [
+      entry(
+        'if (!mac.verify(signed(name, text.slice(coveredAt)), text.slice(HEAD.length, coveredAt))) return null;',
+        '',
+      ),
+    ],
   },
   {
     name: 'the doubt about an entry from the future',

@@ -180,7 +180,7 @@ export const simulate = async (
       clock,
       ttlMs,
       // The code itself has tests of its own (test/cache/entry.test.ts); this much tells keys apart.
-      seal: encodeURIComponent,
+      mac: { sign: encodeURIComponent, verify: (text, code) => code === encodeURIComponent(text) },
       onRefused: () => {},
       view,
       next: direct,

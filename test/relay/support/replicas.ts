@@ -47,7 +47,13 @@ export const startReplicas = async (environment: Readonly<Record<string, string>
   });
   for (let index = 0; index < 3; index += 1) {
     const metrics = createMetrics();
-    const app = await createApp(config, createLog('silent'), metrics, metrics.scrape);
+    const app = await createApp(
+      config,
+      createLog('silent'),
+      metrics,
+      metrics.scrape,
+      'the key of one replica, 32 characters',
+    );
     apps.push(app);
     if (!(await app.prepare())) throw new Error('PostgreSQL is away');
     for (const { name, door } of app.doors) {

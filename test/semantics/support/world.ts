@@ -145,7 +145,7 @@ export const createWorld = async (databaseUrl: string, size: number) => {
         if (policy === null) throw new Error('no policy');
         return policy;
       },
-      pageTokens: createPageTokens('pages'),
+      pageTokens: createPageTokens(['the key of the pages']),
       clock: systemClock,
       onDecision: () => {},
     },
