@@ -26,7 +26,7 @@ export async function startContainer(kind: ServerKind, options: ServerOptions): 
   if (typeof engine !== 'string' || engine.trim() === '') {
     return 'no Docker engine';
   }
-  if (options.folder !== undefined) {
+  if (options.folder !== undefined || options.config !== undefined) {
     return 'a container cannot use a folder of this machine';
   }
   const name = `assent-${kind.service}-${randomBytes(6).toString('hex')}`;
@@ -56,7 +56,7 @@ export async function startContainer(kind: ServerKind, options: ServerOptions): 
   };
   const create = async (): Promise<void> => {
     const flags = ['--detach', '--no-deps', '--name', name, '--publish', `127.0.0.1:${port}:${kind.containerPort}`];
-    const inside = kind.args({ host: '0.0.0.0', port: kind.containerPort, folder: '/data' });
+    const inside = kind.args({ host: '0.0.0.0', port: kind.containerPort, folder: '/data', config: undefined });
     const args = [...compose, 'run', ...flags, kind.service, ...inside, ...(options.args ?? [])];
     await run('docker', args, { timeout: createMs, env });
     await untilItAnswers(kind, port);

@@ -9,6 +9,7 @@ export {
   withClient,
 } from './databases.ts';
 export { type NatsOptions, startNats } from './nats.ts';
+export { type NatsLink, type NatsLinkOpener, type NatsServerPlan, startNatsNetwork } from './nats-network.ts';
 export type { Server, ServerOptions } from './network-server.ts';
 export { freePort } from './ports.ts';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';

@@ -14,8 +14,9 @@ function natsKind(jetstream: boolean): ServerKind {
     containerPort: 4222,
     variable: 'NATS_URL',
     answers: (url) => natsAnswers(url, jetstream),
-    args: ({ host, port, folder }) => [
+    args: ({ host, port, folder, config }) => [
       ...['-a', host, '-p', String(port)],
+      ...(config === undefined ? [] : ['-c', config]),
       ...(jetstream ? ['-js', '-sd', folder] : []),
     ],
     url: (port) => `nats://127.0.0.1:${port}`,

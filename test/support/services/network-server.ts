@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerPackage } from './debian-packages.ts';
 import { startContainer } from './docker.ts';
@@ -8,6 +8,8 @@ import { createServerProcess, type ServerProcess } from './server-process.ts';
 import { type Origin, serverProgram } from './server-program.ts';
 import { serviceUnavailable } from './unavailable.ts';
 
+const configName = 'server.conf';
+
 /** How a Redis or NATS server is set up. */
 export interface ServerOptions {
   /** The port of 127.0.0.1; a free one by default. Implies `own`. */
@@ -16,6 +18,8 @@ export interface ServerOptions {
   folder?: string;
   /** Arguments after ours, which they override. Implies `own`. */
   args?: readonly string[];
+  /** The text of its configuration file; NATS only. Implies `own`. */
+  config?: string;
   /** Never a server that runs already (`REDIS_URL`, `NATS_URL`): one that may be killed, restarted and emptied. */
   own?: boolean;
 }
@@ -52,7 +56,7 @@ export interface ServerKind {
   /** The environment variable that may name a server, and whether one answers there. */
   variable: string;
   answers(url: string): Promise<boolean>;
-  args(where: { host: string; port: number; folder: string }): string[];
+  args(where: { host: string; port: number; folder: string; config: string | undefined }): string[];
   url(port: number): string;
   ready: RegExp;
 }
@@ -64,8 +68,9 @@ export interface ServerKind {
  */
 export async function startServer(kind: ServerKind, options: ServerOptions): Promise<Server> {
   const tried: string[] = [];
-  const { port, folder, args = [] } = options;
-  const own = options.own === true || port !== undefined || folder !== undefined || args.length > 0;
+  const { port, folder, config, args = [] } = options;
+  const own =
+    options.own === true || port !== undefined || folder !== undefined || config !== undefined || args.length > 0;
   const url = process.env[kind.variable];
   if (!own && url !== undefined && url !== '') {
     if (await kind.answers(url)) {
@@ -113,10 +118,14 @@ async function startProcess(
     const port = options.port ?? (await freePort());
     const folder = options.folder ?? (await temporaryFolder(kind.service));
     await mkdir(folder, { recursive: true });
+    const config = options.config === undefined ? undefined : join(folder, configName);
+    if (config !== undefined) {
+      await writeFile(config, options.config ?? '');
+    }
     const server = createServerProcess({
       name: kind.package,
       command: program.command,
-      args: [...kind.args({ host: '127.0.0.1', port, folder }), ...(options.args ?? [])],
+      args: [...kind.args({ host: '127.0.0.1', port, folder, config }), ...(options.args ?? [])],
       env: { ...process.env, ...program.env, LC_ALL: 'C' },
       cwd: folder,
       stopSignal: 'SIGTERM',
@@ -161,6 +170,9 @@ function processServer(kind: ServerKind, server: ServerProcess, port: number, fo
 
 async function emptyFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
+    if (name === configName) {
+      continue;
+    }
     await rm(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -1,0 +1,107 @@
+import { startNats } from './nats.ts';
+import type { Server } from './network-server.ts';
+import { freePort } from './ports.ts';
+
+/** One server of a network. */
+export interface NatsServerPlan {
+  readonly name: string;
+  /** Servers of one cluster have routes to each other, and clusters have gateways to each other. */
+  readonly cluster?: string;
+  /** The server that this one is a leaf node of. */
+  readonly leafOf?: string;
+  /** On by default. */
+  readonly jetstream?: boolean;
+  /** JetStream's domain. */
+  readonly domain?: string;
+}
+
+/** A connection that one server of a network makes to another. */
+export interface NatsLink {
+  readonly from: string;
+  readonly to: string;
+  /** The port of 127.0.0.1 on which the other one listens. */
+  readonly port: number;
+}
+
+/** Leads a connection another way: returns the port of a proxy to the link's port. */
+export type NatsLinkOpener = (link: NatsLink) => Promise<number>;
+
+/**
+ * Starts NATS servers that lead to each other; they find out within 3 s that a link died without a word. JetStream of a
+ * cluster elects its leaders after this resolves, which takes some seconds.
+ * @param openLink Called for each connection between two servers, which is then made to the port that it returns.
+ * @returns The servers in the order of their plans.
+ * @throws ServiceUnavailable
+ */
+export async function startNatsNetwork(
+  plans: readonly NatsServerPlan[],
+  openLink: NatsLinkOpener = async ({ port }) => port,
+): Promise<readonly Server[]> {
+  const nowhere = await freePort();
+  const places = await Promise.all(
+    plans.map(async (plan) => ({ plan, route: await freePort(), gateway: await freePort(), leaf: await freePort() })),
+  );
+  const configs = await Promise.all(
+    places.map(async (place) => {
+      const open = async (to: Place, kind: LinkKind): Promise<string> =>
+        `"nats://127.0.0.1:${await openLink({ from: place.plan.name, to: to.plan.name, port: to[kind] })}"`;
+      return configOf(place, places, nowhere, open);
+    }),
+  );
+  const starting = plans.map(({ jetstream = true }, index) =>
+    startNats({ own: true, jetstream, config: configs[index] ?? '' }),
+  );
+  try {
+    return await Promise.all(starting);
+  } catch (error) {
+    for (const started of await Promise.allSettled(starting)) {
+      if (started.status === 'fulfilled') {
+        await started.value.stop();
+      }
+    }
+    throw error;
+  }
+}
+
+type LinkKind = 'route' | 'gateway' | 'leaf';
+
+/** A server and the ports on which it listens to other servers. */
+type Place = { readonly plan: NatsServerPlan } & Readonly<Record<LinkKind, number>>;
+
+async function configOf(
+  place: Place,
+  places: readonly Place[],
+  nowhere: number,
+  open: (to: Place, kind: LinkKind) => Promise<string>,
+): Promise<string> {
+  const { name, cluster, leafOf, domain } = place.plan;
+  const openAll = async (to: readonly Place[], kind: LinkKind): Promise<string> =>
+    `[${(await Promise.all(to.map((other) => open(other, kind)))).join(', ')}]`;
+  // Servers tell each other how to reach them, and a connection made by that would pass by the links. Nobody listens there.
+  const listen = (port: number): string => `listen: "127.0.0.1:${port}", advertise: "127.0.0.1:${nowhere}"`;
+  const lines = [`server_name: "${name}"`, 'ping_interval: "1s"', 'ping_max: 2'];
+  if (domain !== undefined) {
+    lines.push(`jetstream { domain: "${domain}" }`);
+  }
+  if (cluster !== undefined) {
+    const others = places.filter((other) => other !== place && other.plan.cluster === cluster);
+    lines.push(
+      `cluster { name: "${cluster}", ${listen(place.route)}, no_advertise: true, routes: ${await openAll(others, 'route')} }`,
+    );
+    const gateways = await Promise.all(
+      [...Map.groupBy(places, ({ plan }) => plan.cluster)]
+        .filter(([far]) => far !== undefined && far !== cluster)
+        .map(async ([far, members]) => `{ name: "${far}", urls: ${await openAll(members, 'gateway')} }`),
+    );
+    if (gateways.length > 0) {
+      lines.push(`gateway { name: "${cluster}", ${listen(place.gateway)}, gateways: [${gateways.join(', ')}] }`);
+    }
+  }
+  const hub = places.find(({ plan }) => plan.name === leafOf);
+  if (hub !== undefined) {
+    lines.push(`leafnodes { remotes: [{ url: ${await open(hub, 'leaf')} }] }`);
+  } else if (places.some(({ plan }) => plan.leafOf === name)) {
+    lines.push(`leafnodes { ${listen(place.leaf)} }`);
+  }
+  return `${lines.join('\n')}\n`;
+}
