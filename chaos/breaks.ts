@@ -1,11 +1,10 @@
 /** How each kind of fault is made, and made good. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { connect, type JetStreamManager } from 'nats';
-import { withClient } from '../test/support/services/index.ts';
-import type { LinkState } from './links.ts';
+import type { JetStreamManager } from 'nats';
+import { type Server, withClient } from '../test/support/services/index.ts';
+import type { Link, LinkState } from './links.ts';
 import { type FaultKind, type PlannedFault, partOf } from './plan.ts';
-import { STREAM } from './publisher.ts';
+import { leaderOf, makeStream, STREAM, untilDone, withJetStream } from './topology.ts';
 import type { World } from './world.ts';
 
 /** Breaks something and returns what makes it whole again. */
@@ -16,10 +15,6 @@ const replicaOf = (world: World, { target }: PlannedFault) => {
   if (replica === undefined) throw new Error('no such replica');
   return replica;
 };
-
-/** For what needs a server that a fault of before has just let go. */
-const READY_MS = 10_000;
-const RETRY_MS = 100;
 
 const signalAll = (pids: readonly number[], name: NodeJS.Signals): void => {
   for (const pid of pids) {
@@ -41,11 +36,35 @@ const withRedis = async <T>(world: World, work: (redis: Redis) => Promise<T>): P
   }
 };
 
+/** The server, looked for when the fault begins. */
+type Find = (world: World, fault: PlannedFault) => Server | Promise<Server>;
+
+const there = (server: Server | null | undefined): Server => {
+  if (server === null || server === undefined) throw new Error('no such server');
+  return server;
+};
+const redis: Find = (world) => world.redis;
+const nats: Find = ({ nats: { servers } }, { target }) => there(servers[target === 'all' ? 0 : target]);
+const natsEntry: Find = (world) => there(world.nats.entry);
+const natsLeader: Find = ({ nats: world }) =>
+  untilDone(async () =>
+    there(world.servers[leaderOf(world, await withJetStream(world, (manager) => manager.streams.info(STREAM)))]),
+  );
+
 const stopServer =
-  (server: 'redis' | 'nats'): Break =>
-  async (world) => {
-    await world[server].kill('SIGSTOP');
-    return () => world[server].kill('SIGCONT');
+  (find: Find): Break =>
+  async (world, fault) => {
+    const server = await find(world, fault);
+    await server.kill('SIGSTOP');
+    return () => server.kill('SIGCONT');
+  };
+
+const killServer =
+  (find: Find, empty = false): Break =>
+  async (world, fault) => {
+    const server = await find(world, fault);
+    await server.kill('SIGKILL');
+    return () => server.restart({ empty });
   };
 
 /** Killed at the end of the time and not at its start: what was written meanwhile is what the snapshot lacks. */
@@ -67,27 +86,19 @@ const evict: Break = async (world) => {
   return () => withRedis(world, async (redis) => void (await redis.config('SET', 'maxmemory', 0)));
 };
 
-/** Done to the stream of a server that serves; whoever misses it makes it anew. */
+/** Done to the stream of servers that serve: after a fault of before JetStream may not be ready yet, or the stream missing. */
 const spoilStream =
-  (spoil: (manager: JetStreamManager) => Promise<unknown>): Break =>
+  (spoil: (manager: JetStreamManager, world: World) => Promise<unknown>): Break =>
   async (world) => {
-    const deadline = performance.now() + READY_MS;
-    for (;;) {
-      try {
-        const connection = await connect({ servers: world.nats.url, reconnect: false, timeout: RETRY_MS * 5 });
-        try {
-          await spoil(await connection.jetstreamManager({ timeout: RETRY_MS * 5 }));
-          return async () => {};
-        } finally {
-          await connection.close();
-        }
-      } catch (error) {
-        // After a fault of before JetStream may not be ready yet, or nobody has made the stream.
-        if (performance.now() > deadline) throw error;
-        await delay(RETRY_MS);
-      }
-    }
+    await untilDone(() => withJetStream(world.nats, (manager) => spoil(manager, world)));
+    return async () => {};
   };
+
+/** A replica that misses the stream makes one on a single server: where there are several, this is faster. */
+const deleteStream = async (manager: JetStreamManager, { nats: { topology, servers } }: World): Promise<void> => {
+  await manager.streams.delete(STREAM);
+  if (servers.length > 1) await makeStream(manager, topology);
+};
 
 /** All of its processes: a postmaster that is gone would else leave sessions that end in their own time. */
 const killPostgres: Break = async ({ postgres }) => {
@@ -97,19 +108,8 @@ const killPostgres: Break = async ({ postgres }) => {
   });
   await postgres.kill('SIGKILL');
   signalAll(pids, 'SIGKILL');
-  return async () => {
-    const deadline = performance.now() + READY_MS;
-    for (;;) {
-      try {
-        await postgres.restart();
-        return;
-      } catch (error) {
-        // It does not start on shared memory that a session of before still has.
-        if (performance.now() > deadline) throw error;
-        await delay(RETRY_MS);
-      }
-    }
-  };
+  // It does not start on shared memory that a session of before still has.
+  return () => untilDone(() => postgres.restart());
 };
 
 /** The sessions of the replicas, each a process. */
@@ -124,18 +124,48 @@ const stopPostgres: Break = async (world) => {
   return async () => signalAll(pids, 'SIGCONT');
 };
 
+type ToState = LinkState['state'];
+
+const breakAll = async (links: readonly Link[], to: ToState, delayMs: number): Promise<void> => {
+  const state: LinkState = to === 'delay' ? { state: to, delayMs } : { state: to };
+  await Promise.all(links.map((link) => link.set(state)));
+};
+
 const breakLinks =
-  (to: LinkState['state']): Break =>
+  (to: ToState): Break =>
   async (world, { kind, target, delayMs }) => {
     const part = partOf(kind);
     if (part === 'replica') throw new Error('a replica has no link');
-    const { replicas, publisher } = world.ways[part];
+    const { replicas, publishers } = world.ways[part];
     const links = replicas.filter((_, index) => target === 'all' || target === index);
-    if (target === 'all' && publisher !== null) links.push(publisher);
-    const state: LinkState = to === 'delay' ? { state: to, delayMs } : { state: to };
-    await Promise.all(links.map((link) => link.set(state)));
-    return async () => void (await Promise.all(links.map((link) => link.set({ state: 'whole' }))));
+    if (target === 'all') links.push(...publishers);
+    await breakAll(links, to, delayMs);
+    return () => breakAll(links, 'whole', 0);
   };
+
+/** The links of one of the stream's servers to the other servers, to the entry where there is one; else all of the entry's. */
+const breakBetween =
+  (to: ToState): Break =>
+  async ({ nats: { between, entry } }, { target, delayMs }) => {
+    const links = between
+      .filter(({ ends }) => (entry === null || ends.includes(-1)) && (target === 'all' || ends.includes(target)))
+      .map(({ link }) => link);
+    await breakAll(links, to, delayMs);
+    return async () => {
+      // A server that began to connect meanwhile would wait for the other end for ever, as none does to which packets come
+      // again and that does not know the connection.
+      if (to === 'half-open') await breakAll(links, 'cut', 0);
+      await breakAll(links, 'whole', 0);
+    };
+  };
+
+const betweenFaults = <Name extends 'route' | 'gateway' | 'leaf'>(name: Name) =>
+  ({
+    [`${name}-cut`]: breakBetween('cut'),
+    [`${name}-delay`]: breakBetween('delay'),
+    [`${name}-half-open`]: breakBetween('half-open'),
+    [`${name}-stop`]: breakBetween('stop'),
+  }) as Record<`${Name}-${'cut' | 'delay' | 'half-open' | 'stop'}`, Break>;
 
 const linkFaults = <Name extends 'redis' | 'nats' | 'postgres'>(part: Name) =>
   ({
@@ -144,13 +174,6 @@ const linkFaults = <Name extends 'redis' | 'nats' | 'postgres'>(part: Name) =>
     [`${part}-link-half-open`]: breakLinks('half-open'),
     [`${part}-link-stop`]: breakLinks('stop'),
   }) as Record<`${Name}-link-${'cut' | 'delay' | 'half-open' | 'stop'}`, Break>;
-
-const killServer =
-  (server: 'redis' | 'nats', empty: boolean): Break =>
-  async (world) => {
-    await world[server].kill('SIGKILL');
-    return () => world[server].restart({ empty });
-  };
 
 export const BREAKS: Readonly<Record<FaultKind, Break>> = {
   'replica-kill': async (world, fault) => {
@@ -161,18 +184,25 @@ export const BREAKS: Readonly<Record<FaultKind, Break>> = {
     replicaOf(world, fault).pause();
     return async () => replicaOf(world, fault).resume();
   },
-  'redis-kill-empty': killServer('redis', true),
+  'redis-kill-empty': killServer(redis, true),
   'redis-kill-snapshot': rollBackRedis,
-  'redis-stop': stopServer('redis'),
+  'redis-stop': stopServer(redis),
   'redis-evict': evict,
-  'nats-kill': killServer('nats', false),
-  'nats-kill-empty': killServer('nats', true),
-  'nats-stop': stopServer('nats'),
+  'nats-kill': killServer(nats),
+  'nats-kill-empty': killServer(nats, true),
+  'nats-stop': stopServer(nats),
+  'nats-server-kill': killServer(nats),
+  'nats-leader-stop': stopServer(natsLeader),
+  'nats-entry-kill': killServer(natsEntry),
+  'nats-entry-stop': stopServer(natsEntry),
   'nats-stream-purge': spoilStream((manager) => manager.streams.purge(STREAM)),
-  'nats-stream-delete': spoilStream((manager) => manager.streams.delete(STREAM)),
+  'nats-stream-delete': spoilStream(deleteStream),
   'postgres-kill': killPostgres,
   'postgres-stop': stopPostgres,
   ...linkFaults('redis'),
   ...linkFaults('nats'),
+  ...betweenFaults('route'),
+  ...betweenFaults('gateway'),
+  ...betweenFaults('leaf'),
   ...linkFaults('postgres'),
 };

@@ -19,7 +19,7 @@ import {
   Source,
 } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { LACKING_ROLE } from './population.ts';
-import { STREAM } from './publisher.ts';
+import { STREAM } from './topology.ts';
 
 /** What is known of a pair, and at which event its read began. */
 interface Entry {

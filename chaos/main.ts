@@ -11,7 +11,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** Starts everything, runs, and stops everything again; null when it was stopped before it began. */
 const live = async (options: NonNullable<ReturnType<typeof parseOptions>>, stopped: AbortSignal) => {
   await using stack = new AsyncDisposableStack();
-  say(`seed ${options.seed}: starting PostgreSQL, Redis, NATS and three replicas`);
+  say(`seed ${options.seed}: starting PostgreSQL, Redis, NATS (${options.topology}) and three replicas`);
   const world = await createWorld(stack, options);
   if (stopped.aborted) return null;
   const results: Results = await run({ options, world, stopped, say });

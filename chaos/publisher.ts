@@ -4,16 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  connect,
-  type JetStreamClient,
-  type JetStreamManager,
-  type NatsConnection,
-  nanos,
-  RetentionPolicy,
-  StorageType,
-} from 'nats';
+import { connect, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
 import type { Mark } from './streams.ts';
+import { openStream, PREFIX, STREAM, type Topology } from './topology.ts';
 
 export interface PublishedEvent {
   /** The subject without `betterauth.`. */
@@ -30,8 +23,6 @@ export interface Publisher {
   end(): Promise<void>;
 }
 
-export const STREAM = 'BETTERAUTH';
-const PREFIX = 'betterauth';
 const ANSWER_MS = 1_000;
 const RETRY_MS = 100;
 
@@ -45,22 +36,8 @@ interface Session {
   readonly created: string;
 }
 
-const openStream = (manager: JetStreamManager) =>
-  manager.streams.info(STREAM).catch(async () => {
-    const config = {
-      name: STREAM,
-      subjects: [`${PREFIX}.>`],
-      retention: RetentionPolicy.Limits,
-      storage: StorageType.File,
-      max_age: nanos(15 * 60_000),
-    };
-    // A replica may be faster.
-    await manager.streams.add(config).catch(() => {});
-    return manager.streams.info(STREAM);
-  });
-
-/** Creates a publisher; it connects at the first event, and anew after each fault. */
-export const createPublisher = (url: string): Publisher => {
+/** Creates a publisher; it connects to one of the servers at the first event, and anew after each fault. */
+export const createPublisher = (urls: readonly string[], topology: Topology): Publisher => {
   const ending = new AbortController();
   /** The highest number acknowledged, by the stream's making. */
   const highest = new Map<string, number>();
@@ -68,10 +45,10 @@ export const createPublisher = (url: string): Publisher => {
   let retries = 0;
 
   const open = async (): Promise<Session> => {
-    const connection = await connect({ servers: url, name: 'chaos', reconnect: false, timeout: ANSWER_MS });
+    const connection = await connect({ servers: [...urls], name: 'chaos', reconnect: false, timeout: ANSWER_MS });
     try {
       const manager = await connection.jetstreamManager({ timeout: ANSWER_MS });
-      const { created, state } = await openStream(manager);
+      const { created, state } = await openStream(manager, topology);
       // A stream that lost acknowledged messages numbers on from what it has left: its numbers say nothing any more.
       const lost = state.last_seq < (highest.get(created) ?? 0);
       const name = lost ? `${created} lost messages` : created;

@@ -3,11 +3,15 @@ import type { Finding } from './auditor.ts';
 import { type FaultKind, faultKinds } from './plan.ts';
 import { type Quantiles, quantiles } from './statistics.ts';
 import type { Counts } from './survey.ts';
+import type { Topology } from './topology.ts';
 
 /** What a run saw. */
 export interface Results {
   readonly seconds: number;
   readonly seed: number;
+  readonly topology: Topology;
+  /** How the names of the faults begin that were to be made; empty: all of the topology's. */
+  readonly only: string;
   /** Whether anything was broken on purpose. */
   readonly withFaults: boolean;
   readonly counts: Counts;
@@ -17,6 +21,8 @@ export interface Results {
   readonly revocations: number;
   /** Of a grant that had been answered from a cache in the second before, and that was then asked about on all replicas. */
   readonly revocationsOfCachedGrants: number;
+  /** Acknowledged by the stream while the servers that replicas connect to had no way to it; in a cluster one of them. */
+  readonly revocationsWhileApart: number;
   readonly findings: Readonly<Record<Finding, number>>;
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   readonly flips: readonly number[];
@@ -24,9 +30,24 @@ export interface Results {
 }
 
 const FULL_SECONDS = 600;
-const FULL_REVOCATIONS = 1_000;
-const MIN_MEMORY = 0.5;
-const MIN_REDIS = 0.02;
+
+/** What a run must have for its result to mean something; revocations in {@link FULL_SECONDS}, in proportion for less. */
+interface Needs {
+  /** Shares of the answers. */
+  readonly memory: number;
+  readonly redis: number;
+  readonly revocationsOfCachedGrants: number;
+  readonly revocationsWhileApart: number;
+}
+
+const NEEDS: Needs = { memory: 0.5, redis: 0.02, revocationsOfCachedGrants: 1_000, revocationsWhileApart: 0 };
+/**
+ * Servers that are apart stay so for longer than a lease, and elect leaders for seconds: meanwhile replicas answer from
+ * PostgreSQL, as they must. How many revocations they could not hear of is asked instead.
+ */
+const NEEDS_BETWEEN_SERVERS: Needs = {
+  ...{ memory: 0.2, redis: 0.002, revocationsOfCachedGrants: 500, revocationsWhileApart: 200 },
+};
 
 /** Of each scope of an event: a user, a pair, an organization, everything. */
 const EVENTS_NEEDED = [
@@ -43,9 +64,16 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 
 const faultCount = ({ faults }: Pick<Results, 'faults'>): number => sum(Object.values(faults));
 
-/** How many revocations of cached grants a run of this length must have for its result to mean something. */
-const revocationsNeeded = (seconds: number): number =>
-  Math.ceil(FULL_REVOCATIONS * Math.min(1, seconds / FULL_SECONDS));
+/** What this run must have. Without faults servers are never apart. */
+const needsOf = ({ topology, withFaults, seconds }: Pick<Results, 'topology' | 'withFaults' | 'seconds'>): Needs => {
+  const needs = topology === 'single' || !withFaults ? NEEDS : NEEDS_BETWEEN_SERVERS;
+  const inProportion = (revocations: number): number => Math.ceil(revocations * Math.min(1, seconds / FULL_SECONDS));
+  return {
+    ...needs,
+    revocationsOfCachedGrants: inProportion(needs.revocationsOfCachedGrants),
+    revocationsWhileApart: inProportion(needs.revocationsWhileApart),
+  };
+};
 
 /** What was wrong with the service. */
 export const defects = ({ findings, counts }: Results): readonly string[] => [
@@ -62,18 +90,23 @@ export const defects = ({ findings, counts }: Results): readonly string[] => [
 
 /** Why the run proves nothing. */
 const gaps = (results: Results): readonly string[] => {
-  const { counts, withFaults, faults, seconds, revocationsOfCachedGrants } = results;
+  const { counts, topology, only, withFaults, faults, revocationsOfCachedGrants, revocationsWhileApart } = results;
   const memory = share(counts.bySource.memory, counts.answers);
   const redis = share(counts.bySource.redis, counts.answers);
-  const needed = revocationsNeeded(seconds);
-  const missing = faultKinds.filter((kind) => faults[kind] === undefined);
+  const needs = needsOf(results);
+  const missing = faultKinds(topology, only).filter((kind) => faults[kind] === undefined);
   const untold = EVENTS_NEEDED.filter((name) => results.changesByEvent[name] === undefined);
   return [
-    ...(memory < MIN_MEMORY ? [`only ${percent(memory)} of the answers came from memory`] : []),
-    ...(redis < MIN_REDIS ? [`only ${percent(redis)} of the answers came from Redis`] : []),
-    ...(revocationsOfCachedGrants < needed
+    ...(memory < needs.memory ? [`only ${percent(memory)} of the answers came from memory`] : []),
+    ...(redis < needs.redis ? [`only ${percent(redis)} of the answers came from Redis`] : []),
+    ...(revocationsOfCachedGrants < needs.revocationsOfCachedGrants
       ? [
-          `only ${revocationsOfCachedGrants} of ${needed} revocations hit a cached grant that was then asked about everywhere`,
+          `only ${revocationsOfCachedGrants} of ${needs.revocationsOfCachedGrants} revocations hit a cached grant that was then asked about everywhere`,
+        ]
+      : []),
+    ...(revocationsWhileApart < needs.revocationsWhileApart
+      ? [
+          `only ${revocationsWhileApart} of ${needs.revocationsWhileApart} revocations were acknowledged while servers were apart`,
         ]
       : []),
     ...(withFaults && untold.length > 0 ? [`no change was told of by ${untold.join(', ')}`] : []),
@@ -103,12 +136,18 @@ const listed = (values: Readonly<Record<string, number>>): string => {
 
 /** The figures, one a line, without the last line. */
 export const summary = (results: Results): readonly string[] => {
-  const { counts, seed, seconds } = results;
+  const { counts, topology, only, seed, seconds } = results;
+  const needs = needsOf(results);
   const from = (count: number): string => percent(share(count, counts.answers));
   return [
-    `seed ${seed}, ${seconds} s: ${counts.calls} calls, ${counts.answers} answers`,
+    `${topology}, ${only === '' ? '' : `only ${only}, `}seed ${seed}, ${seconds} s: ${counts.calls} calls, ${counts.answers} answers`,
     `answers from memory ${from(counts.bySource.memory)}, Redis ${from(counts.bySource.redis)}, PostgreSQL ${from(counts.bySource.database)}`,
-    `${results.changes} changes, ${results.revocations} revocations, of which ${results.revocationsOfCachedGrants} of a grant that was cached and then asked about on every replica (${revocationsNeeded(seconds)} needed); ${results.publishRetries} publishes tried again`,
+    `${results.changes} changes, ${results.revocations} revocations, of which ${results.revocationsOfCachedGrants} of a grant that was cached and then asked about on every replica (${needs.revocationsOfCachedGrants} needed); ${results.publishRetries} publishes tried again`,
+    ...(needs.revocationsWhileApart > 0
+      ? [
+          `${results.revocationsWhileApart} revocations were acknowledged while servers were apart (${needs.revocationsWhileApart} needed)`,
+        ]
+      : []),
     `changes by event: ${listed(results.changesByEvent)}`,
     `faults: ${listed(results.faults)}`,
     `checks failed by status: ${listed(counts.failures)}`,
@@ -122,6 +161,8 @@ export const summary = (results: Results): readonly string[] => {
 export const toJson = (results: Results): Readonly<Record<string, unknown>> => ({
   seconds: results.seconds,
   seed: results.seed,
+  topology: results.topology,
+  only: results.only,
   calls: results.counts.calls,
   answers: results.counts.answers,
   bySource: results.counts.bySource,
@@ -129,6 +170,7 @@ export const toJson = (results: Results): Readonly<Record<string, unknown>> => (
   changesByEvent: results.changesByEvent,
   revocations: results.revocations,
   revocationsOfCachedGrants: results.revocationsOfCachedGrants,
+  revocationsWhileApart: results.revocationsWhileApart,
   staleGrants: results.findings['stale grant'],
   otherStaleAnswers: results.findings.stale,
   wrongAnswers: results.findings.wrong,

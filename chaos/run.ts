@@ -3,11 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { createAuditor, type Finding, type Violation } from './auditor.ts';
 import { createFaultLog } from './fault-log.ts';
-import { runFaults } from './faults.ts';
+import { type FaultUnderWay, runFaults } from './faults.ts';
 import { createHearingWatch } from './hearing.ts';
 import { type Change, latest, type Pair, sameAnswer } from './history.ts';
 import type { ChaosOptions } from './options.ts';
-import { type FaultKind, type PlannedFault, partOf, planFaults, REPLICAS } from './plan.ts';
+import { type FaultKind, type PlannedFault, partOf, planFaults, REPLICAS, scopeOf, separates } from './plan.ts';
 import { createPublisher } from './publisher.ts';
 import { createRandom } from './random.ts';
 import { runReaders } from './readers.ts';
@@ -52,7 +52,7 @@ const describe = ({ finding, observation, change }: Violation): string => {
 
 /** @returns What was seen. */
 export const run = async ({ options, world, stopped, say }: RunOptions): Promise<Results> => {
-  const { seconds, seed } = options;
+  const { seconds, seed, topology } = options;
   await using stack = new AsyncDisposableStack();
   const faultLog = createFaultLog();
   const findings: Record<Finding, number> = { 'stale grant': 0, stale: 0, wrong: 0 };
@@ -73,7 +73,7 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
   const pool = stack.adopt(new pg.Pool({ connectionString: world.ownerUrl, max: 8 }), (opened) => opened.end());
   // Of sessions that a killed server leaves: whoever commits next hears of it.
   pool.on('error', () => {});
-  const publisher = stack.adopt(createPublisher(world.publisherUrl), (created) => created.end());
+  const publisher = stack.adopt(createPublisher(world.publisherUrls, world.nats.topology), (created) => created.end());
   const replicas = Array.from({ length: REPLICAS }, (_, index) => index);
   const clientOf = (replica: number) => {
     const found = world.replicas[replica];
@@ -95,16 +95,26 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
   const warmingUp = (): boolean => !options.faults && performance.now() < began + WARM_UP_MS;
   const revocations = (): number => changes.filter(({ revokes }) => revokes).length;
 
-  const onFault = ({ kind, target }: PlannedFault) => {
+  const separations: { readonly from: number; readonly to: number }[] = [];
+  const onFault = (fault: PlannedFault): FaultUnderWay => {
+    const { kind, target } = fault;
     const name = target === 'all' ? kind : `${kind} ${target}`;
+    const from = performance.now();
     broken.add(name);
     faults[kind] = (faults[kind] ?? 0) + 1;
-    const healed = faultLog.begin(partOf(kind), target, performance.now());
-    return () => {
-      broken.delete(name);
-      healed(performance.now());
+    const over = faultLog.begin(partOf(kind), scopeOf(fault), from);
+    return {
+      healed: () => {
+        broken.delete(name);
+        if (separates(kind)) separations.push({ from, to: performance.now() });
+      },
+      over: () => over(performance.now()),
     };
   };
+  const whileApart = ({ revokes, acknowledged }: Change): boolean =>
+    revokes &&
+    acknowledged !== null &&
+    separations.some(({ from, to }) => from < acknowledged.at && acknowledged.at < to);
   const progress = setInterval(() => {
     const total = Object.values(faults).reduce((sum, count) => sum + count, 0);
     const failed = Object.values(counts.failures).reduce((sum, count) => sum + count, 0);
@@ -118,7 +128,12 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
   const over = new AbortController();
   const signal = AbortSignal.any([over.signal, stopped]);
   const working = [
-    runFaults({ world, plan: options.faults ? planFaults(seed, seconds) : [], signal, onFault }),
+    runFaults({
+      world,
+      plan: options.faults ? planFaults(seed, seconds, topology, options.only) : [],
+      signal,
+      onFault,
+    }),
     runWriters(
       {
         people: world.people,
@@ -173,6 +188,8 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
   return {
     seconds,
     seed,
+    topology,
+    only: options.only,
     withFaults: options.faults,
     counts,
     changes: changes.length,
@@ -181,6 +198,7 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
     ),
     revocations: revocations(),
     revocationsOfCachedGrants: changes.filter((change) => change.revokesCached && change.askedOn === everywhere).length,
+    revocationsWhileApart: changes.filter(whileApart).length,
     findings,
     faults,
     flips,

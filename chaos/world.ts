@@ -8,7 +8,6 @@ import {
   createDatabase,
   type PostgresServer,
   type Server,
-  startNats,
   startPostgres,
   startRedis,
 } from '../test/support/services/index.ts';
@@ -17,21 +16,22 @@ import type { ChaosOptions } from './options.ts';
 import { REPLICAS } from './plan.ts';
 import { MEMORY_ENTRIES, type Organization, type Person, populate } from './population.ts';
 import { type Replica, startReplica } from './replica.ts';
+import { type NatsWorld, serverOf, startNatsWorld } from './topology.ts';
 
-/** The ways to one server: of each replica, and of the publisher where it has one. */
+/** The ways to one part: of each replica, and of the publisher, to each server, where it has any. */
 export interface Ways {
   readonly replicas: readonly Link[];
-  readonly publisher: Link | null;
+  readonly publishers: readonly Link[];
 }
 
 export interface World {
   readonly postgres: PostgresServer;
   readonly redis: Server;
-  readonly nats: Server;
+  readonly nats: NatsWorld;
   /** Of the owner of the tables; not through a link: writers commit whatever happens. */
   readonly ownerUrl: string;
-  /** Through a link. */
-  readonly publisherUrl: string;
+  /** The servers of the stream, each through a link. */
+  readonly publisherUrls: readonly string[];
   readonly ways: { readonly postgres: Ways; readonly redis: Ways; readonly nats: Ways };
   readonly replicas: readonly Replica[];
   readonly people: readonly Person[];
@@ -57,51 +57,55 @@ const migrated = async (serverUrl: string, secret: string): Promise<string> => {
  */
 export const createWorld = async (
   stack: AsyncDisposableStack,
-  { service, faults, door }: Pick<ChaosOptions, 'service' | 'faults' | 'door'>,
+  { service, faults, door, topology }: Pick<ChaosOptions, 'service' | 'faults' | 'door' | 'topology'>,
 ): Promise<World> => {
   const adopt = async <Resource extends { stop(): Promise<unknown> }>(start: Promise<Resource>): Promise<Resource> =>
     stack.adopt(await start, async (started) => void (await started.stop()));
+  const links = startLinks();
+  stack.defer(() => links.end());
   // Never somebody's own: they are killed and emptied.
   const [postgres, redis, nats] = await Promise.all([
     // It is killed: what was acknowledged must have left its memory. The machine keeps running, and so nothing need reach
     // the disk.
     adopt(startPostgres({ settings: { synchronous_commit: 'on' } })),
     adopt(startRedis({ own: true })),
-    adopt(startNats({ own: true })),
+    startNatsWorld(topology, faults ? links : null, stack),
   ]);
-  const links = startLinks();
-  stack.defer(() => links.end());
-  const waysTo = async ({ port }: { readonly port: number }): Promise<Ways> => ({
-    replicas: await Promise.all(Array.from({ length: REPLICAS }, () => links.open(port))),
-    publisher: null,
-  });
+  const waysTo = async (
+    serverOfReplica: (index: number) => { readonly port: number },
+    ofPublisher: readonly Server[] = [],
+  ): Promise<Ways> => {
+    const open = ({ port }: { readonly port: number }): Promise<Link> => links.open(port);
+    return {
+      replicas: await Promise.all(Array.from({ length: REPLICAS }, (_, index) => open(serverOfReplica(index)))),
+      publishers: await Promise.all(ofPublisher.map(open)),
+    };
+  };
 
   const secret = randomBytes(24).toString('base64url');
   const ownerUrl = await migrated(postgres.url, secret);
   const population = await populate(ownerUrl);
   const databaseUrl = await grantLeastPrivilege(ownerUrl, 'plural');
-  const publisher = await links.open(nats.port);
   const ways = {
-    postgres: await waysTo(postgres),
-    redis: await waysTo(redis),
-    nats: { ...(await waysTo(nats)), publisher },
+    postgres: await waysTo(() => postgres),
+    redis: await waysTo(() => redis),
+    nats: await waysTo((index) => serverOf(nats, index), nats.servers),
   };
-  const environmentOf = (index: number): Readonly<Record<string, string>> => {
-    const by = (url: string, { replicas }: Ways): string => (faults ? through(url, replicas[index] ?? publisher) : url);
-    return {
-      DATABASE_URL: by(databaseUrl, ways.postgres),
-      REDIS_URL: by(redis.url, ways.redis),
-      NATS_URL: by(nats.url, ways.nats),
-      BETTER_AUTH_SECRET: secret,
-      ASSENT_JWKS: 'off',
-      ASSENT_POLICY: POLICY,
-      ...(door === null ? {} : { ASSENT_GRPC_DOOR: door }),
-      ...(faults ? { ASSENT_MEMORY_ENTRIES: String(MEMORY_ENTRIES) } : {}),
-    };
-  };
+  const by = (url: string, link: Link | undefined): string => (faults && link !== undefined ? through(url, link) : url);
+  const environmentOf = (index: number): Readonly<Record<string, string>> => ({
+    DATABASE_URL: by(databaseUrl, ways.postgres.replicas[index]),
+    REDIS_URL: by(redis.url, ways.redis.replicas[index]),
+    NATS_URL: by(serverOf(nats, index).url, ways.nats.replicas[index]),
+    ...nats.environment,
+    BETTER_AUTH_SECRET: secret,
+    ASSENT_JWKS: 'off',
+    ASSENT_POLICY: POLICY,
+    ...(door === null ? {} : { ASSENT_GRPC_DOOR: door }),
+    ...(faults ? { ASSENT_MEMORY_ENTRIES: String(MEMORY_ENTRIES) } : {}),
+  });
   const replicas = await Promise.all(
     Array.from({ length: REPLICAS }, (_, index) => adopt(startReplica(environmentOf(index), service))),
   );
-  const publisherUrl = faults ? through(nats.url, publisher) : nats.url;
-  return { postgres, redis, nats, ownerUrl, publisherUrl, ways, replicas, ...population };
+  const publisherUrls = nats.servers.map(({ url }, index) => by(url, ways.nats.publishers[index]));
+  return { postgres, redis, nats, ownerUrl, publisherUrls, ways, replicas, ...population };
 };

@@ -8,6 +8,8 @@ import { quantiles } from '../../chaos/statistics.ts';
 const GOOD: Results = {
   seconds: 600,
   seed: 1,
+  topology: 'single',
+  only: '',
   withFaults: true,
   counts: {
     calls: 500,
@@ -25,8 +27,9 @@ const GOOD: Results = {
   },
   revocations: 1_500,
   revocationsOfCachedGrants: 1_000,
+  revocationsWhileApart: 0,
   findings: { 'stale grant': 0, stale: 0, wrong: 0 },
-  faults: Object.fromEntries(faultKinds.map((kind) => [kind, 2])),
+  faults: Object.fromEntries(faultKinds('single').map((kind) => [kind, 2])),
   flips: [1, 2, 3],
   publishRetries: 4,
 };
@@ -37,7 +40,7 @@ describe('the verdict', () => {
     expect(problems(GOOD)).toEqual([]);
     expect(summary(GOOD).join('\n')).not.toContain('FAILED');
     expect(lastLine(GOOD)).toBe(
-      `stale grants: 0 of 1000 answers after 1500 revocations, ${2 * faultKinds.length} faults`,
+      `stale grants: 0 of 1000 answers after 1500 revocations, ${2 * faultKinds('single').length} faults`,
     );
   });
 
@@ -60,15 +63,33 @@ describe('the verdict', () => {
     expect(problems(results)).toEqual([expect.stringMatching(problem)]);
   });
 
+  it('asks for no other faults than were to be made', () => {
+    expect(problems({ ...GOOD, only: 'nats-k', faults: { 'nats-kill': 1, 'nats-kill-empty': 1 } })).toEqual([]);
+    expect(problems({ ...GOOD, only: 'nats-k', faults: { 'nats-kill': 1 } })).toHaveLength(1);
+  });
+
   it('asks a short run for its share of the revocations, and one without faults for none of them', () => {
     expect(problems({ ...GOOD, seconds: 15, revocationsOfCachedGrants: 25 })).toEqual([]);
     expect(problems({ ...GOOD, seconds: 15, revocationsOfCachedGrants: 24 })).toHaveLength(1);
     expect(problems({ ...GOOD, withFaults: false, faults: {} })).toEqual([]);
   });
 
+  it('asks less of caches and more of separations where there are several servers', () => {
+    const edge: Results = {
+      ...{ ...GOOD, topology: 'edge', faults: Object.fromEntries(faultKinds('edge').map((kind) => [kind, 1])) },
+      ...{ revocationsOfCachedGrants: 500, revocationsWhileApart: 200 },
+      counts: { ...GOOD.counts, bySource: { memory: 200, redis: 2, database: 798 } },
+    };
+    expect(problems(edge)).toEqual([]);
+    expect(problems({ ...edge, revocationsWhileApart: 199 })).toEqual([expect.stringMatching(/199 of 200 .* apart/)]);
+    expect(problems({ ...edge, revocationsOfCachedGrants: 499 })).toEqual([expect.stringMatching(/499 of 500/)]);
+    expect(problems({ ...edge, faults: GOOD.faults })).toEqual([expect.stringMatching(/nats-leader-stop.*route-cut/)]);
+  });
+
   it('writes the fields that others read', () => {
     const { bySource, failures } = GOOD.counts;
     expect(toJson(GOOD)).toMatchObject({
+      topology: 'single',
       ...{ answers: 1_000, bySource, revocations: 1_500, revocationsOfCachedGrants: 1_000, staleGrants: 0 },
       ...{ faults: GOOD.faults, failures, flipMs: { p50: 2, p99: 3, max: 3 } },
     });
@@ -87,9 +108,18 @@ describe('the command line', () => {
   it('is read, or refused by name', () => {
     expect(parseOptions(['--seconds', '600', '--seed', '7', '--json', 'x.json'])).toMatchObject({
       ...{ seconds: 600, seed: 7, json: 'x.json', faults: true, service: null },
+      topology: 'single',
     });
+    expect(parseOptions(['--topology', 'edge'])).toMatchObject({ topology: 'edge' });
     expect(parseOptions(['--no-faults'])).toMatchObject({ faults: false });
     expect(parseOptions(['--help'])).toBeNull();
     expect(() => parseOptions(['--seconds', 'many'])).toThrow('--seconds must be a whole number');
+    expect(parseOptions(['--only', 'redis-link'])).toMatchObject({ only: 'redis-link' });
+    expect(() => parseOptions(['--only', 'route'])).toThrow(
+      '--only route is none of the faults of single: replica-kill,',
+    );
+    expect(() => parseOptions(['--topology', 'ring'])).toThrow(
+      '--topology must be one of single, cluster, edge, gateway, leaf, not "ring".',
+    );
   });
 });

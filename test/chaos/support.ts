@@ -11,6 +11,7 @@ const MAIN = fileURLToPath(new URL('../../chaos/main.ts', import.meta.url));
 
 const counts = z.record(z.string(), z.number());
 const reportSchema = z.object({
+  topology: z.string(),
   answers: z.number(),
   bySource: counts,
   revocations: z.number(),
