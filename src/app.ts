@@ -75,9 +75,9 @@ export const createApp = async (
     onBadRole: observe.badDynamicRoles,
     onUnreadable: observe.unreadableValue,
     clock,
-    onSchema: (schema, origin) => {
+    onSchema: (schema, origin, alike) => {
       positions.readFrom(origin);
-      observe.schema(schema);
+      observe.schema(schema, alike);
     },
     onSchemaFault: observe.schemaFault,
   });

@@ -22,9 +22,9 @@ export interface DirectoryOptions extends PoolOptions {
   readonly clock?: Clock;
   /**
    * Called when the tables are found, and when they are other ones than before: no read of these has begun. `origin` names
-   * them and their database.
+   * them and their database; `alike` are other database schemas that have tables of a Better Auth, too.
    */
-  readonly onSchema?: (schema: Schema, origin: string) => void;
+  readonly onSchema?: (schema: Schema, origin: string, alike: readonly string[]) => void;
   /** Called when a later look at the tables failed; those found before stay. The text is for the log only. */
   readonly onSchemaFault?: (error: unknown) => void;
   /** Called with how many dynamic roles of an organization could not be read. */
@@ -91,7 +91,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
 
   const find = async (): Promise<Tables> => {
     // Where they were found first: behind a pooler the search path of a session may be what another client made of it.
-    const { schema, searchPath } = await detectSchema(
+    const { schema, searchPath, alike } = await detectSchema(
       db,
       options.searchPath ?? known?.searchPath ?? null,
       options.naming,
@@ -99,7 +99,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
     const origin = originOf(await readIdentity(db), schema);
     if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);
-    onSchema(schema, origin);
+    onSchema(schema, origin, options.searchPath === null ? alike : []);
     known = { schema, searchPath, origin, readFacts: createFactsReader(db, schema, options.onBadRole, onUnreadable) };
     return known;
   };

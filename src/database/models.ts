@@ -34,11 +34,30 @@ export interface FieldColumn {
   readonly deterministic: boolean;
 }
 
+/** A table by its name. */
+interface TableReference {
+  readonly schema: string;
+  readonly table: string;
+}
+
+/** What the catalog says of a table's relation. */
+export interface RelationFacts {
+  readonly kind: 'table' | 'partitioned' | 'view' | 'foreign';
+  /** Whether row-level security is on for it, or for a table beneath a view. */
+  readonly rowSecurity: boolean;
+  /** The tables that a view reads. */
+  readonly beneath: readonly TableReference[];
+  /** The tables, itself or beneath it, whose policies hide rows from the role that reads them. */
+  readonly hiddenBy: readonly (TableReference & { readonly role: string })[];
+}
+
 /** A model's table with the columns of the fields that it has. */
 export interface ModelTable<Required extends string, Optional extends string = never> {
   /** The database schema that has the table. */
   readonly schema: string;
   readonly table: string;
+  /** Not there before the catalog was asked. */
+  readonly relation?: RelationFacts;
   readonly columns: Readonly<Record<Required, FieldColumn>> & Readonly<Partial<Record<Optional, FieldColumn>>>;
 }
 

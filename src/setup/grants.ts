@@ -1,5 +1,6 @@
 /** The least-privilege role of the service, written for the names of one database. Pure. */
-import { type FieldColumn, type Schema, tablesOf } from '../database/models.ts';
+import { type FieldColumn, type ModelTable, type Schema, tablesOf } from '../database/models.ts';
+import { policyStatements } from '../database/relations.ts';
 import { quoteName, quoteTable } from './quote.ts';
 
 /** A role that is made unless the server has it already. */
@@ -26,5 +27,19 @@ export const grantsSql = (schema: Schema): string => {
 ${createRole('assent')}
 GRANT USAGE ON SCHEMA ${schemas.map(quoteName).join(', ')} TO assent;
 
-${grants.join('')}`;
+${grants.join('')}${policies(tables)}`;
 };
+
+/** Policies for the tables with row-level security: the role would take a row that is hidden for one that is not there. */
+function policies(tables: readonly ModelTable<never>[]): string {
+  const statements = tables.flatMap((table) => {
+    const { kind, rowSecurity = false, hiddenBy = [] } = table.relation ?? {};
+    // A view reads the tables beneath it as its owner, to whom their policies apply.
+    if (kind === 'view') return policyStatements(hiddenBy);
+    return rowSecurity ? policyStatements([{ ...table, role: 'assent' }]) : [];
+  });
+  if (statements.length === 0) return '';
+  return `
+-- Row-level security is on: a row that it hides would count as absent. A restrictive policy must except the role, too.
+${statements.map((statement) => `${statement}\n`).join('')}`;
+}

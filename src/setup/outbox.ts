@@ -53,7 +53,7 @@ GRANT SELECT, DELETE ON assent.outbox TO assent_relay;
 `;
 
 interface Watched {
-  readonly table: Pick<ModelTable<never>, 'schema' | 'table'>;
+  readonly table: Pick<ModelTable<never>, 'schema' | 'table' | 'relation'>;
   /** The events of an INSERT, an UPDATE and a DELETE. */
   readonly events: readonly [created: string, updated: string, deleted: string];
   readonly userId: FieldColumn | null;
@@ -62,7 +62,37 @@ interface Watched {
   readonly fields: readonly (FieldColumn | undefined)[];
 }
 
-const triggers = ({ table, events, userId, organizationId, fields }: Watched): string => {
+/** What is printed for a relation that takes no such triggers, or whose rows change without them. */
+const withoutTriggers = ({ table, events, userId, organizationId }: Watched): string | null => {
+  const { kind, beneath } = table.relation ?? { kind: 'table', beneath: [] };
+  const on = quoteTable(table);
+  if (kind === 'foreign') {
+    return `-- ${on} is a foreign table: its rows change on another server, where no trigger of this one fires. The changes of\n-- that server need an outbox and a relay there.\n`;
+  }
+  if (kind !== 'view') return null;
+  const columns = [
+    userId === null ? '' : "<its column with the user's id>",
+    organizationId === null ? '' : "<its column with the organization's id>",
+  ];
+  // A row beneath is a part of the view's row: whatever happens to it, that one has changed.
+  const call = `assent.record_change(${[events[1], events[1], events[1], ...columns].map(quoteText).join(', ')})`;
+  const below = beneath.map(
+    (one) => `-- CREATE TRIGGER assent_row AFTER INSERT OR UPDATE OR DELETE ON ${quoteTable(one)} FOR EACH ROW
+--   EXECUTE FUNCTION ${call};
+-- ALTER TABLE ${quoteTable(one)} ENABLE ALWAYS TRIGGER assent_row;
+-- CREATE TRIGGER assent_truncate AFTER TRUNCATE ON ${quoteTable(one)} FOR EACH STATEMENT
+--   EXECUTE FUNCTION assent.record_change();
+-- ALTER TABLE ${quoteTable(one)} ENABLE ALWAYS TRIGGER assent_truncate;
+`,
+  );
+  return `-- ${on} is a view, and PostgreSQL has no such triggers on views: put them on the tables beneath, and name their columns.
+${below.join('')}`;
+};
+
+const triggers = (watched: Watched): string => {
+  const comment = withoutTriggers(watched);
+  if (comment !== null) return comment;
+  const { table, events, userId, organizationId, fields } = watched;
   const on = quoteTable(table);
   const columns = [userId, organizationId].map((column) => column?.name ?? '');
   const call = `EXECUTE FUNCTION assent.record_change(${[...events, ...columns].map(quoteText).join(', ')})`;

@@ -1,5 +1,6 @@
 /** What happens in each part, told to the log and the metrics: the parts themselves know neither. */
-import type { Schema } from '../database/models.ts';
+import { type Schema, tablesOf } from '../database/models.ts';
+import { policyStatements } from '../database/relations.ts';
 import { AssentError, describeError } from '../errors.ts';
 import type { KeySetEvent } from '../token/key-set.ts';
 import type { Logger } from './log.ts';
@@ -83,7 +84,8 @@ export const observers = (log: Logger, metrics: Metrics) => {
       redisError(error);
     },
     /** What the tables that were found mean for the answers. */
-    schema: ({ user, organizations, organizationRole, jwks }: Schema): void => {
+    schema: (schema: Schema, alike: readonly string[]): void => {
+      const { user, organizations, organizationRole, jwks } = schema;
       log.info(
         {
           event: 'database.tables_found',
@@ -97,6 +99,20 @@ export const observers = (log: Logger, metrics: Metrics) => {
         },
         "found Better Auth's tables",
       );
+      for (const table of tablesOf(schema)) {
+        const { hiddenBy = [] } = table.relation ?? {};
+        if (hiddenBy.length === 0) continue;
+        log.warn(
+          { event: 'database.rows_hidden', table: nameOf(table), sql: policyStatements(hiddenBy) },
+          'row-level security can hide rows, and a hidden row counts as absent: let the role see all of them',
+        );
+      }
+      if (alike.length > 0) {
+        log.warn(
+          { event: 'database.tables_alike', schemas: alike },
+          "other database schemas have tables like Better Auth's and are not read: ASSENT_DB_SCHEMA says which are in use",
+        );
+      }
     },
     keys: (event: KeySetEvent): void => {
       metrics.keyRefresh(event.kind);

@@ -1,8 +1,9 @@
 /** What the triggers write into the outbox, for every naming; and the files that the package ships. */
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, inject, it } from 'vitest';
 import { outboxSql } from '../../src/setup/outbox.ts';
 import { openTestDatabase } from '../support/database.ts';
-import { leastPrivilegeUrl } from '../support/least-privilege.ts';
+import { directoryOf } from '../support/directory.ts';
+import { asLeastPrivilege, leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { withClient } from '../support/services/databases.ts';
 import { detect, outboxDatabase, variantOf } from './support/outbox.ts';
 
@@ -172,6 +173,69 @@ describe.each([
     });
     await withClient(leastPrivilegeUrl(url), async (client) => {
       await expect(client.query('DELETE FROM assent.outbox')).rejects.toThrow(/permission denied/);
+    });
+  });
+});
+
+describe('relations that are no ordinary tables', async () => {
+  const { url, close } = await openTestDatabase(inject('postgresUrl'));
+  afterAll(close);
+  const USER =
+    'id text, name text, email text, "emailVerified" boolean, image text, "createdAt" timestamptz, "updatedAt" timestamptz';
+  await withClient(url, (client) =>
+    client.query(`CREATE TABLE people (${USER}, role text, banned boolean, "banExpires" timestamptz);
+      CREATE VIEW "user" AS SELECT * FROM people;
+      CREATE TABLE organization (id text, name text, slug text, logo text, "createdAt" timestamptz, metadata text)
+        PARTITION BY HASH (id);
+      CREATE TABLE organization_0 PARTITION OF organization FOR VALUES WITH (modulus 2, remainder 0);
+      CREATE TABLE organization_1 PARTITION OF organization FOR VALUES WITH (modulus 2, remainder 1);
+      CREATE EXTENSION postgres_fdw;
+      CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw;
+      CREATE FOREIGN TABLE member (id text, "organizationId" text, "userId" text, role text, "createdAt" timestamptz)
+        SERVER other`),
+  );
+  const directory = directoryOf(url);
+  const text = outboxSql(await directory.schema().finally(() => directory.end()));
+
+  it('get triggers where PostgreSQL has them, and a comment that says where else', async () => {
+    await asLeastPrivilege(url, text);
+    expect(text).toMatch(/^-- "public"\."user" is a view, and PostgreSQL has no such triggers on views/m);
+    expect(text).toMatch(
+      /^-- CREATE TRIGGER assent_row AFTER INSERT OR UPDATE OR DELETE ON "public"\."people" FOR EACH ROW/m,
+    );
+    expect(text).toMatch(/^-- "public"\."member" is a foreign table/m);
+  });
+
+  it('of a view get those of the comment, with the column filled in', async () => {
+    const [, comment = ''] = /((?:^-- .*\n)+)/m.exec(text.slice(text.indexOf('-- "public"."user" is a view'))) ?? [];
+    const filled = comment
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replace(/^-- /, ''))
+      .join('\n')
+      .replaceAll("<its column with the user''s id>", 'id');
+    await withClient(url, async (client) => {
+      await client.query(filled);
+      await client.query(`INSERT INTO people (id) VALUES ('a'); UPDATE people SET banned = true`);
+      const { rows } = await client.query('DELETE FROM assent.outbox RETURNING name, user_id');
+      expect(rows).toEqual([
+        { name: 'user.updated', user_id: 'a' },
+        { name: 'user.updated', user_id: 'a' },
+      ]);
+    });
+  });
+
+  it('with partitions write each change, also in sessions of bulk loaders', async () => {
+    await withClient(url, async (client) => {
+      await client.query(`INSERT INTO organization (id) VALUES ('a'), ('b'), ('c'), ('d')`);
+      await client.query(`BEGIN; SET LOCAL session_replication_role = replica; UPDATE organization_1 SET name = 'x';
+        UPDATE organization SET name = 'x'; DELETE FROM organization; COMMIT; TRUNCATE organization`);
+      const { rows } = await client.query('DELETE FROM assent.outbox RETURNING name, organization_id');
+      const of = (wanted: string) =>
+        new Set(rows.filter(({ name }) => name === wanted).map(({ organization_id: id }) => id));
+      expect(of('organization.updated')).toEqual(new Set(['a', 'b', 'c', 'd']));
+      expect(of('organization.deleted')).toEqual(new Set(['a', 'b', 'c', 'd']));
+      expect(of('resync').size).toBe(1);
     });
   });
 });
