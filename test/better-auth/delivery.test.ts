@@ -9,7 +9,7 @@ import { createPublisher } from '../../packages/better-auth/src/publisher.ts';
 import { testDatabase } from '../support/database.ts';
 import { testStreamName } from '../support/nats.ts';
 import { startProxy, through } from '../support/proxy.ts';
-import { startNats } from '../support/services/index.ts';
+import { freePort, startNats } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 import { type Application, createApplication } from './support/application.ts';
 import { listen } from './support/ear.ts';
@@ -189,10 +189,10 @@ it('NATS away for as long as it likes: what waits is bounded, and one resync sta
   proxy.setMode('refuse');
   const warnings: string[] = [];
   const publisher = createPublisher({
-    ...{ url: through(url, proxy), prefix, stream, bufferSize: 1_000 },
+    ...{ url: through(url, proxy), prefix, stream, mode: 'stream', domain: null, bufferSize: 1_000 },
     warn: (line) => void warnings.push(line),
   });
-  onTestFinished(() => publisher.close(0));
+  onTestFinished(() => publisher.rest());
   // An hour at 30 changes a second.
   for (let second = 0; second < 3_600; second += 1) {
     publisher.publish(
@@ -262,43 +262,50 @@ it('another stream that takes the events instead: not taken for it, and publishe
   expect(await messagesOf(stream)).toBe(before + 1);
 });
 
-describe('a server without JetStream', async () => {
+describe('core mode', async () => {
   const server = await startNats({ jetstream: false });
   afterAll(() => server.stop());
 
-  it('hears the events all the same, and that they are not kept is said', async () => {
-    const application = start({ nats: server.url });
+  it('publishes to the subscribers of the moment, on a server without JetStream', async () => {
+    const application = start({ nats: server.url, mode: 'core' });
     const ear = await hear(server.url, 'betterauth');
     const organizationId = await newOrganization(application);
     await idle(application);
     await ear.catchUp();
     expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
-    expect(ours(application)).toEqual([expect.stringContaining('has no JetStream')]);
+    expect(await application.plugin?.published()).toBeNull();
+    expect(ours(application)).toEqual([]);
   });
 
-  it.each(['before it is said that the event came', 'without a word'])(
-    'breaks off %s: published again',
-    async (how) => {
-      const proxy = await startProxy(server.port);
-      onTestFinished(() => proxy.close());
-      const application = start({ nats: through(server.url, proxy) });
-      const ear = await hear(server.url, 'betterauth');
-      const organizationId = await newOrganization(application);
-      await idle(application);
-      proxy.setMode('stall');
-      await add(application, organizationId, people[0]?.id ?? '');
-      await until('it is on its way', () => application.plugin?.pending() === 1);
-      if (how !== 'without a word') proxy.cut();
-      await until('it is said', () => ours(application).length === 2);
-      proxy.setMode('pass');
-      await idle(application);
-      await ear.catchUp();
-      expect(ear.events).toContainEqual(added(organizationId)[0]);
-    },
-  );
+  it('stays core NATS on a server with JetStream: it makes no stream', async () => {
+    const { application, ear, stream } = await setUp({ mode: 'core' });
+    const organizationId = await newOrganization(application);
+    await idle(application);
+    await ear.catchUp();
+    expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+    await expect(messagesOf(stream)).rejects.toThrow('stream not found');
+  });
+
+  it.each(['with a reset', 'in silence'])('publishes again after its connection broke %s', async (how) => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.close());
+    const application = start({ nats: through(server.url, proxy), mode: 'core' });
+    const ear = await hear(server.url, 'betterauth');
+    const organizationId = await newOrganization(application);
+    await idle(application);
+    proxy.setMode('stall');
+    await add(application, organizationId, people[0]?.id ?? '');
+    await until('it is on its way', () => application.plugin?.pending() === 1);
+    if (how === 'with a reset') proxy.cut();
+    await until('it is said', () => ours(application).length === 1);
+    proxy.setMode('pass');
+    await idle(application);
+    await ear.catchUp();
+    expect(ear.events).toContainEqual(added(organizationId)[0]);
+  });
 });
 
-it('a server that has JetStream later, or again: a resync for what nobody kept, and acknowledged from then on', async () => {
+it('a server without JetStream: events are kept, and published once JetStream answers, also when it goes again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
   const file = join(folder, 'nats.conf');
   const configure = (jetstream: boolean) =>
@@ -309,48 +316,120 @@ it('a server that has JetStream later, or again: a resync for what nobody kept, 
     await server.stop();
     await rm(folder, { recursive: true });
   });
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  onTestFinished(() => void vi.useRealTimers());
   const application = start({ nats: server.url });
   const organizationId = await newOrganization(application);
-  await idle(application);
-  const kept = async (): Promise<readonly string[]> => {
-    const connection = await connect({ servers: server.url });
-    try {
-      const manager = await connection.jetstreamManager();
-      const { state } = await manager.streams.info('BETTERAUTH');
-      const subjects: string[] = [];
-      for (let seq = 1; seq <= state.last_seq; seq += 1) {
-        subjects.push((await manager.streams.getMessage('BETTERAUTH', { seq })).subject);
-      }
-      return subjects;
-    } catch {
-      return [];
-    } finally {
-      await connection.close();
-    }
-  };
+  await until('it is said', () => ours(application).length === 1);
+  expect(ours(application)[0]).toContain('no JetStream answers');
+  expect(application.plugin?.pending()).toBe(2);
 
   await configure(true);
   await server.kill('SIGHUP');
-  // Half a minute passes, as often as it takes the server.
-  await until('a resync', async () => {
-    vi.advanceTimersByTime(30_000);
-    return (await kept()).join() === 'betterauth.resync';
-  });
-  await add(application, organizationId, people[0]?.id ?? '');
   await idle(application);
-  expect(await kept()).toEqual(['betterauth.resync', 'betterauth.member.added']);
+  const kept = async (): Promise<readonly string[]> => {
+    const connection = await connect({ servers: server.url });
+    const manager = await connection.jetstreamManager();
+    const { state } = await manager.streams.info('BETTERAUTH');
+    const subjects: string[] = [];
+    for (let seq = 1; seq <= state.last_seq; seq += 1) {
+      subjects.push((await manager.streams.getMessage('BETTERAUTH', { seq })).subject.replace('betterauth.', ''));
+    }
+    await connection.close();
+    return subjects;
+  };
+  expect(await kept()).toEqual(['organization.updated', 'member.added', 'resync']);
 
   await configure(false);
   await server.restart();
-  await add(application, organizationId, people[1]?.id ?? '');
-  await idle(application);
+  await add(application, organizationId, people[0]?.id ?? '');
+  await until('it is said', () => ours(application).length === 3);
+  expect(application.plugin?.pending()).toBe(1);
   await configure(true);
   await server.restart();
-  await until('another resync', async () => (await kept()).length === 3);
-  expect((await kept()).at(-1)).toBe('betterauth.resync');
-  expect(ours(application).filter((line) => line.includes('has no JetStream'))).toHaveLength(2);
+  await idle(application);
+  expect(await kept()).toEqual(['organization.updated', 'member.added', 'resync', 'member.added']);
+});
+
+it('a JetStream domain: the stream is made and published to in it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
+  const [hubFile, leafFile] = [join(folder, 'hub.conf'), join(folder, 'leaf.conf')];
+  const leafPort = await freePort();
+  await writeFile(
+    hubFile,
+    `jetstream { store_dir: ${JSON.stringify(folder)}, domain: hub }\nleafnodes { listen: "127.0.0.1:${leafPort}" }\n`,
+  );
+  await writeFile(leafFile, `leafnodes { remotes: [{ url: "nats-leaf://127.0.0.1:${leafPort}" }] }\n`);
+  const hub = await startNats({ jetstream: false, args: ['-c', hubFile] });
+  const leaf = await startNats({ jetstream: false, args: ['-c', leafFile] });
+  onTestFinished(async () => {
+    await leaf.stop();
+    await hub.stop();
+    await rm(folder, { recursive: true });
+  });
+  const application = start({ nats: leaf.url, domain: 'hub' });
+  await newOrganization(application);
+  await idle(application);
+  const connection = await connect({ servers: hub.url });
+  const { state } = await (await connection.jetstreamManager()).streams.info('BETTERAUTH');
+  await connection.close();
+  expect(state.messages).toBeGreaterThanOrEqual(2);
+  expect(await application.plugin?.published()).toEqual({ stream: 'BETTERAUTH', sequence: state.last_seq });
+});
+
+describe('await: true', () => {
+  it('a write returns once NATS has its event, and says which sequence it has', async () => {
+    const { application, proxy, stream } = await setUp({ await: true, awaitMs: 10_000 });
+    proxy.setDelay(20);
+    const organizationId = await newOrganization(application);
+    for (const { id } of people.slice(0, 3)) {
+      const before = await messagesOf(stream);
+      await add(application, organizationId, id);
+      expect(await messagesOf(stream)).toBe(before + 1);
+      expect(await application.plugin?.published()).toEqual({ stream, sequence: before + 1 });
+    }
+    await application.auth.api.deleteOrganization({ body: { organizationId }, headers: owner.headers });
+    expect(application.plugin?.pending()).toBe(0);
+    expect(ours(application)).toEqual([]);
+  });
+
+  it('NATS away: the write succeeds after the bound, its event stays queued, and that is said', async () => {
+    const { application, proxy, ear } = await setUp({ await: true, awaitMs: 50 });
+    proxy.setMode('refuse');
+    const organizationId = await newOrganization(application);
+    expect(organizationId).not.toBe('');
+    expect(ours(application).join('\n')).toContain('a write returned before NATS acknowledged its event (50 ms)');
+    expect(await application.plugin?.published(50)).toBeNull();
+    proxy.setMode('pass');
+    await idle(application);
+    await ear.catchUp();
+    expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+  });
+
+  it('a write whose event was given up for a resync waits for the resync', async () => {
+    const { application, proxy, stream } = await setUp({ await: true, awaitMs: 10_000, bufferSize: 3 });
+    const organizationId = await newOrganization(application);
+    proxy.setMode('hold');
+    const writes = people.map(({ id }) => add(application, organizationId, id));
+    await until('it is given up', () => ours(application).some((line) => line.includes('given up')));
+    proxy.setMode('pass');
+    await Promise.all(writes);
+    expect(application.plugin?.pending()).toBe(0);
+    const { sequence = 0 } = (await application.plugin?.published()) ?? {};
+    expect(sequence).toBe(await messagesOf(stream));
+  });
+});
+
+it('a background handler that fails: the write succeeds, its event goes out, and the fault is said', async () => {
+  const { prefix, stream } = ownStream();
+  const handler = () => {
+    throw new RangeError('not in a request');
+  };
+  const application = createApplication(
+    { databaseUrl, assent: { nats: url, prefix, stream }, more: { advanced: { backgroundTasks: { handler } } } },
+    onTestFinished,
+  );
+  expect(await newOrganization(application)).not.toBe('');
+  await idle(application);
+  expect(ours(application)[0]).toContain('advanced.backgroundTasks.handler failed (RangeError)');
 });
 
 it('close waits for what is not acknowledged yet', async () => {
@@ -362,10 +441,13 @@ it('close waits for what is not acknowledged yet', async () => {
 });
 
 describe('options', () => {
-  it('no NATS: nothing is published, and that is said', async () => {
+  it('no NATS: nothing is published, and that is said once in a process', async () => {
     const application = start({ nats: undefined });
     expect(await newOrganization(application)).not.toBe('');
     expect(ours(application)).toEqual([expect.stringContaining('no NATS URL is set')]);
+    const second = start({ nats: '' });
+    expect(await newOrganization(second)).not.toBe('');
+    expect(ours(second)).toEqual([]);
   });
 
   it.each([
@@ -373,7 +455,10 @@ describe('options', () => {
     [{ nats: 'nats://one,two' }, 'nats must be a URL'],
     [{ nats: 'nats://one', prefix: 'a.>' }, 'prefix must be'],
     [{ nats: 'nats://one', stream: 'a.b' }, 'stream may have'],
+    [{ nats: 'nats://one', mode: 'jetstream' as never }, 'mode must be'],
+    [{ nats: 'nats://one', domain: 'a.b' }, 'domain may have'],
     [{ nats: 'nats://one', bufferSize: 0 }, 'bufferSize must be'],
+    [{ nats: 'nats://one', awaitMs: -1 }, 'awaitMs must be'],
   ])('%o: %s', (options, message) => {
     expect(() => assent(options)).toThrow(`assent: ${message}`);
     expect(() => assent(options)).not.toThrow('secret');

@@ -60,8 +60,8 @@ const warn = (line) => {
   // Once it waits to try again, with nothing to publish.
   if (/cannot be published/.test(line)) setImmediate(() => publisher.publish([{ name: 'user.deleted', userId: 'late' }]));
 };
-const publisher = createPublisher({ url, prefix, stream, bufferSize: 10, warn });
-publisher.start();
+const publisher = createPublisher({ url, prefix, stream, mode: 'stream', domain: null, bufferSize: 10, warn });
+publisher.wake();
 `,
     );
     const arguments_ = ['late.mjs', through(nats.url, proxy), nats.prefix, nats.stream];
@@ -91,8 +91,8 @@ const warn = (line) => {
   changedAt = performance.now();
   setImmediate(() => publisher.publish([{ name: 'user.deleted', userId: 'late' }]));
 };
-const publisher = createPublisher({ url, prefix, stream, bufferSize: 10, warn });
-publisher.start();
+const publisher = createPublisher({ url, prefix, stream, mode: 'stream', domain: null, bufferSize: 10, warn });
+publisher.wake();
 process.on('exit', () => console.log(performance.now() - changedAt));
 `,
     );

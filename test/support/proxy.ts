@@ -14,6 +14,12 @@ export interface TcpProxy {
   setDelay(ms: number): void;
   /** Resets all connections that are open now. */
   cut(): void;
+  /** Loses all that comes on the connections that are open now, and tells nobody; later connections pass. */
+  forget(): void;
+  /** How many connections were taken so far. */
+  accepted(): number;
+  /** How many connections of clients are open now. */
+  open(): number;
   close(): Promise<void>;
 }
 
@@ -23,12 +29,15 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
   let delayMs = 0;
   let held = Promise.withResolvers<void>();
   const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
+  const forgotten = new WeakSet<Socket>();
+  let accepted = 0;
 
   const pipe = (from: Socket, to: Socket): void => {
     // A chain per direction keeps chunks in order whatever the delay was when they came.
     let last = Promise.resolve();
     from.on('data', (chunk) => {
-      if (mode === 'stall') {
+      if (mode === 'stall' || forgotten.has(from)) {
         // As on a network without an acknowledgement: what was sent is lost, and so is the connection in the end.
         from.pause();
         return;
@@ -53,7 +62,8 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
     from.on('error', () => to.destroy());
     from.on('close', () => {
       sockets.delete(from);
-      if (mode !== 'stall') to.destroy();
+      clients.delete(from);
+      if (mode !== 'stall' && !forgotten.has(from)) to.destroy();
     });
   };
 
@@ -62,6 +72,8 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
       client.resetAndDestroy();
       return;
     }
+    accepted += 1;
+    clients.add(client);
     // As whom it stands between: with Nagle's algorithm small messages would wait up to 40 ms for an acknowledgement.
     client.setNoDelay(true);
     const target = connect(targetPort, '127.0.0.1').setNoDelay(true);
@@ -88,6 +100,11 @@ export const startProxy = async (targetPort: number): Promise<TcpProxy> => {
       delayMs = ms;
     },
     cut,
+    forget: () => {
+      for (const socket of sockets) forgotten.add(socket);
+    },
+    accepted: () => accepted,
+    open: () => clients.size,
     close: async () => {
       cut();
       await new Promise<void>((resolve) => server.close(() => resolve()));

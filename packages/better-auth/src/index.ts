@@ -1,2 +1,3 @@
 /** `@assent/better-auth`. */
-export { type AssentOptions, assent } from './plugin.ts';
+export { type AssentOptions, type AssentPlugin, assent } from './plugin.ts';
+export type { Published } from './session.ts';

@@ -18,8 +18,8 @@ import {
   wideChange,
 } from './touched.ts';
 
-/** Takes the changes of a write or a transaction, after its commit. Must not throw. */
-export type Sink = (changes: readonly Change[]) => void;
+/** Takes the changes of a write or a transaction, after its commit; the write returns once it settles. Must not fail. */
+export type Sink = (changes: readonly Change[]) => void | Promise<void>;
 
 type Adapter = DBAdapter | DBTransactionAdapter;
 
@@ -50,10 +50,10 @@ const tell = async <T>(sink: Sink, work: () => Promise<T>, after: (result?: T) =
   try {
     result = await work();
   } catch (error) {
-    if (mayHaveBeenDone(error)) sink(after());
+    if (mayHaveBeenDone(error)) await sink(after());
     throw error;
   }
-  sink(after(result));
+  await sink(after(result));
   return result;
 };
 
@@ -165,16 +165,16 @@ const observeTransactions = (adapter: DBAdapter, models: Models, sink: Sink): vo
         changes = [];
         finished = false;
         // Adapters without transactions hand out themselves; their writes are told of at once, since they stay.
-        if (inner !== adapter) observeAdapter(inner, models, (more) => changes.push(...more));
+        if (inner !== adapter) observeAdapter(inner, models, (more) => void changes.push(...more));
         const value = await callback(inner);
         finished = true;
         return value;
       });
-      sink(combine(changes));
+      await sink(combine(changes));
       return result as never;
     } catch (error) {
       // The callback was through: it is the commit that failed, and nobody knows whether it was done.
-      if (finished && mayHaveBeenDone(error)) sink(combine(changes));
+      if (finished && mayHaveBeenDone(error)) await sink(combine(changes));
       throw error;
     }
   };
