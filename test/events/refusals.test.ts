@@ -123,7 +123,7 @@ it('names the permission that it misses in the same words each time, so that the
 it('publishers need the permissions that the documentation names, and no others', async () => {
   const { server } = await startServer(
     true,
-    `{ publish: ["betterauth.>", "$JS.API.STREAM.INFO.${STREAM}"], subscribe: "_INBOX.>" }`,
+    `{ publish: ["betterauth.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.${STREAM}"], subscribe: "_INBOX.>" }`,
   );
   const manager = await (await connectTo(server)).jetstreamManager();
   await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });

@@ -85,7 +85,8 @@ export async function openSession({ url, stream, prefix, mode, domain }: Target)
     if (mode === 'stream') {
       // Without the client's own look at the account, which is one more round trip.
       const manager = await connection.jetstreamManager({ ...jetStreamOptions, checkAPI: false });
-      await openStream(manager, stream, prefix);
+      const own = domain === null ? (connection.info as { readonly domain?: string } | undefined)?.domain : undefined;
+      await openStream(manager, stream, prefix, own);
     }
   } catch (error) {
     await connection.close();
@@ -179,14 +180,26 @@ function takes(pattern: string, subject: string): boolean {
   return parts.every((part, index) => (rest !== -1 && index >= rest) || part === '*' || part === tokens[index]);
 }
 
-/** The same stream as Assent would create, whichever of the two is first. */
-async function openStream(manager: JetStreamManager, name: string, prefix: string): Promise<void> {
+/**
+ * The same stream as Assent would create, whichever of the two is first.
+ * @param unnamed The server's own domain where the options name none: a leaf node with a JetStream of its own would keep,
+ * and acknowledge, a stream that Assent does not read. It is not created there.
+ */
+async function openStream(
+  manager: JetStreamManager,
+  name: string,
+  prefix: string,
+  unnamed: string | undefined,
+): Promise<void> {
   const info = await manager.streams.info(name).catch(async (error: unknown) => {
     // Also what a server answers that has lost its way to JetStream: it is no reason to publish without it.
     if (error instanceof NatsError && error.code === ErrorCode.NoResponders) {
       throw new Error('no JetStream answers through this NATS server or account, or not in this domain');
     }
     if (!(error instanceof NatsError) || error.api_error?.err_code !== STREAM_NOT_FOUND) throw error;
+    if (unnamed !== undefined) {
+      throw new Error(`there is no stream ${name} in JetStream's domain ${unnamed}: set the option domain`);
+    }
     const config = {
       name,
       subjects: [`${prefix}.>`],

@@ -36,8 +36,11 @@ export interface Packed {
   readonly files: readonly string[];
 }
 
-/** Call it at the top of a file; the folder is gone after the file's tests. */
-export const installPacked = async (): Promise<Packed> => {
+/**
+ * Call it at the top of a file; the folder is gone after the file's tests.
+ * @param betterAuth The folder of Better Auth; that of the repository when absent.
+ */
+export const installPacked = async (betterAuth = join(ROOT, 'node_modules/better-auth')): Promise<Packed> => {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'assent-packed-')));
   afterAll(() => rm(folder, { recursive: true, force: true }));
   // A copy: the tests of other files may do the same at this moment.
@@ -56,10 +59,11 @@ export const installPacked = async (): Promise<Packed> => {
     await writeFile(join(installed, name), content);
   }
   // Nothing else: what it needs beyond these it would not find.
-  for (const name of ['better-auth', 'nats', 'pg', '@types/node', '@types/pg']) {
+  for (const name of ['nats', 'pg', '@types/node', '@types/pg']) {
     await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
     await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   }
+  await symlink(betterAuth, join(folder, 'node_modules/better-auth'));
   await writeFile(join(folder, 'package.json'), '{ "type": "module", "private": true }\n');
   return { folder, files: [...files.keys()].sort() };
 };
