@@ -25,9 +25,7 @@ import type { Logger } from './telemetry/log.ts';
 import type { Metrics, Scrape } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { startTraces } from './telemetry/traces.ts';
-import { databaseKeySource } from './token/database-keys.ts';
-import { createKeySet } from './token/key-set.ts';
-import { remoteKeySource } from './token/remote-jwks.ts';
+import { createIssuerKeys } from './token/issuers.ts';
 import { createTokenVerifier } from './token/verifier.ts';
 import { createCallerGate } from './transport/callers.ts';
 import { createDispatcher } from './transport/dispatch.ts';
@@ -106,17 +104,16 @@ export const createApp = async (
   metrics.observe({ memoryEntries: memory.size, hearing: positions.hearing, lagMs: positions.lagMs });
 
   // token
-  const { jwks, hs256 } = config;
-  const keys =
-    jwks === null
-      ? null
-      : createKeySet(jwks.source === 'database' ? databaseKeySource(directory.keys) : remoteKeySource(jwks.source), {
-          clock,
-          onEvent: observe.keys,
-        });
-  const verifier = await createTokenVerifier({
+  const { hs256, issuers, jwksGraceMs } = config.tokens;
+  const keys = createIssuerKeys(issuers, {
+    readRows: directory.keys,
+    graceMs: jwksGraceMs,
+    clock,
+    onEvent: observe.keys,
+  });
+  const verifier = createTokenVerifier({
     hs256: hs256.secrets.length === 0 ? null : hs256,
-    asymmetric: keys === null || jwks === null ? null : { keys, issuer: jwks.issuer, audience: jwks.audience },
+    issuers: keys.issuers,
     now: clock.now,
   });
 

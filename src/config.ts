@@ -14,7 +14,8 @@ import {
 } from './config/parts.ts';
 import { pairProblem, parseCertificates, parsePrivateKey } from './config/pem.ts';
 import { type Address, ConfigError, type Environment, Reader } from './config/reader.ts';
-import { parseSecrets, parseSigningKeys } from './config/secrets.ts';
+import { parseSigningKeys } from './config/secrets.ts';
+import { readTokens, type TokensConfig } from './config/tokens.ts';
 
 export { type Address, ConfigError };
 
@@ -26,16 +27,9 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly redisUrl: string | null;
   readonly nats: NatsConfig | null;
-  /** Secrets of HS256 tokens, newest first; empty when no such token is taken. */
-  readonly hs256: {
-    readonly secrets: readonly string[];
-    readonly issuer: string | null;
-    readonly audience: string | null;
-  };
+  readonly tokens: TokensConfig;
   /** Secrets from which the keys of MACs are derived, newest first; empty when there is none. */
   readonly signingKeys: readonly string[];
-  /** Keys of asymmetric tokens; null when no such token is taken. */
-  readonly jwks: { readonly source: 'database' | URL; readonly issuer: string; readonly audience: string } | null;
   readonly grpcAddress: Address;
   /** What speaks gRPC there. */
   readonly grpcDoor: GrpcDoorName;
@@ -62,33 +56,6 @@ const isLocal = (address: Address): boolean =>
   address.host === 'localhost' ||
   address.host === '::1' ||
   (isIP(address.host) === 4 && address.host.startsWith('127.'));
-
-const readJwks = (read: Reader): Config['jwks'] => {
-  const source = read.text('ASSENT_JWKS') ?? 'database';
-  const named = { issuer: read.text('ASSENT_JWT_ISSUER'), audience: read.text('ASSENT_JWT_AUDIENCE') };
-  if (source === 'off') return null;
-  const baseUrl = read.url('BETTER_AUTH_URL', ['http:', 'https:']);
-  const origin = baseUrl === null ? null : new URL(baseUrl).origin;
-  const issuer = named.issuer ?? origin;
-  const audience = named.audience ?? origin;
-  const missing = [
-    ...(issuer === null ? ['ASSENT_JWT_ISSUER'] : []),
-    ...(audience === null ? ['ASSENT_JWT_AUDIENCE'] : []),
-  ];
-  if (missing.length > 0 && read.text('BETTER_AUTH_URL') === null) {
-    read.problem(
-      `${missing.join(' and ')} must be set, or BETTER_AUTH_URL, from whose origin both follow: the issuer and the audience of tokens signed with published keys are always checked. ASSENT_JWKS=off takes HS256 tokens only.`,
-    );
-  }
-  if (source !== 'database' && !/^https?:$/.test(URL.canParse(source) ? new URL(source).protocol : '')) {
-    return read.problem('ASSENT_JWKS must be "database", "off" or an http(s) URL of a JWKS document.');
-  }
-  if (source !== 'database' && (new URL(source).username !== '' || new URL(source).password !== '')) {
-    return read.problem('ASSENT_JWKS must be a URL without a user or password.');
-  }
-  if (issuer === null || audience === null) return null;
-  return { source: source === 'database' ? source : new URL(source), issuer, audience };
-};
 
 const readTls = (read: Reader): Config['tls'] => {
   const problemsBefore = read.problems.length;
@@ -130,12 +97,8 @@ export const loadConfig = (environment: Environment): Config => {
 
   const database = readDatabase(read);
   const nats = readNats(read);
-  const secrets = read.parsed('', parseSecrets(read.text('BETTER_AUTH_SECRET'), read.text('BETTER_AUTH_SECRETS')));
+  const tokens = readTokens(read);
   const signingKeys = read.parsed('', parseSigningKeys(read.text('ASSENT_SIGNING_KEY')));
-  const jwks = readJwks(read);
-  if (secrets.length === 0 && jwks === null && read.text('ASSENT_JWKS') === 'off') {
-    read.problem('BETTER_AUTH_SECRET must be set when ASSENT_JWKS is off: no token could be verified.');
-  }
   const tls = readTls(read);
   const callersFile = read.file('ASSENT_CALLER_TOKENS');
   const callers = callersFile === null ? [] : read.parsed('ASSENT_CALLER_TOKENS', parseCallerTokens(callersFile));
@@ -160,9 +123,8 @@ export const loadConfig = (environment: Environment): Config => {
     database,
     redisUrl: read.url('REDIS_URL', ['redis:', 'rediss:']),
     nats,
-    hs256: { secrets, issuer: read.text('ASSENT_HS256_ISSUER'), audience: read.text('ASSENT_HS256_AUDIENCE') },
-    signingKeys: signingKeys.length > 0 ? signingKeys : secrets,
-    jwks,
+    tokens,
+    signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,
     grpcAddress,
     grpcDoor: read.choice('ASSENT_GRPC_DOOR', GRPC_DOORS),
     httpAddress,

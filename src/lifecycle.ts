@@ -5,7 +5,7 @@ import { LIMITS } from './limits.ts';
 export interface Parts {
   readonly policy: { start(): Promise<void>; stop(): void };
   readonly directory: { schema(): Promise<unknown>; end(): Promise<void> };
-  readonly keys: { start(): Promise<void>; stop(): void } | null;
+  readonly keys: { start(): Promise<void>; stop(): void };
   readonly redis: { end(): void } | null;
   readonly traces: { stop(): Promise<void> } | null;
   readonly listen: () => { readyWithin(timeoutMs: number): Promise<unknown>; stop(): Promise<void> } | null;
@@ -32,7 +32,7 @@ export const lifecycle = ({ policy, directory, keys, redis, traces, listen, obse
   const findTables = async (): Promise<void> => {
     await directory.schema();
     // A first fetch that fails is tried again by the key set itself.
-    await keys?.start();
+    await keys.start();
   };
   const tryTables = async (): Promise<boolean> => {
     try {
@@ -54,7 +54,7 @@ export const lifecycle = ({ policy, directory, keys, redis, traces, listen, obse
     findTables,
     end: async () => {
       policy.stop();
-      keys?.stop();
+      keys.stop();
       // Each has a bound of its own, for a server that does not answer; one after the other they would exceed that of a stop.
       await Promise.all([listener?.stop(), traces?.stop(), directory.end()]);
       redis?.end();

@@ -32,8 +32,9 @@ const sayWhatIsMissing = (config: Config, log: Logger): void => {
       'Neither ASSENT_SIGNING_KEY nor BETTER_AUTH_SECRET is set: replicas do not answer from the entries in Redis that others wrote, and page tokens are not signed',
     );
   }
-  if (config.hs256.secrets.length === 0) log.warn('BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
-  if (config.jwks === null) log.warn('ASSENT_JWKS is off: only HS256 tokens are taken');
+  if (config.tokens.hs256.secrets.length === 0) log.warn('BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
+  if (config.tokens.issuers.length === 0)
+    log.warn('no issuer of published keys is configured: only HS256 tokens are taken');
   if (config.policyPath === null) {
     log.warn("ASSENT_POLICY is not set: Better Auth's default roles (owner, admin, member) are in force");
   }

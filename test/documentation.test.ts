@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { Reason } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { ConfigError, loadConfig } from '../src/config.ts';
 import { eventNames } from '../src/events/subjects.ts';
+
+import { parsePolicy } from '../src/permission/policy-file.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createWorkerMetrics } from '../src/telemetry/worker-metrics.ts';
 
@@ -111,8 +113,12 @@ it('docs/events.md names exactly the subjects that are known', () => {
   expect(named.toSorted()).toEqual([...eventNames].toSorted());
 });
 
-it('docs/policy.md: its policy and its cases hold', () => {
-  const [policy = '', cases = ''] = [...read('docs/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text);
+it('docs/policy.md: its policies and its cases hold', () => {
+  const blocks = [...read('docs/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
+  const [policy = '', ...more] = blocks.filter((text) => text.startsWith('version:'));
+  const [cases = ''] = blocks.filter((text) => text.includes('cases:'));
+  expect(more).toHaveLength(1);
+  for (const text of more) expect(() => parsePolicy(text, 'docs/policy.md')).not.toThrow();
   const folder = mkdtempSync(join(tmpdir(), 'assent-docs-'));
   try {
     writeFileSync(join(folder, 'policy.yaml'), policy);

@@ -37,7 +37,12 @@ export const createSubject: CreateSubject = async ({ policyPath, userId, organiz
     run: () => {
       const reading = cache.read({ userId, organizationId }, false);
       if (reading instanceof Promise) return false;
-      return decide(policy, reading.facts, { userId, resource: 'data', action: 'read' }, systemClock.now()).allowed;
+      return decide(
+        policy,
+        reading.facts,
+        { userId, scopes: null, resource: 'data', action: 'read' },
+        systemClock.now(),
+      ).allowed;
     },
   };
 };

@@ -2,11 +2,17 @@
 import { isBanned } from './ban.ts';
 import type { DynamicRole, Facts, OrganizationFacts, UserFacts } from './facts.ts';
 import { covers } from './grants.ts';
-import { isKnown, organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
+import { isKnown, organizationRoleGrants, type Policy, platformRoleGrants, scopesCover } from './policy.ts';
+
+/** Who asks. */
+export interface Asker {
+  readonly userId: string;
+  /** The scopes of the access token by which an application asks for the user; null when the user asks. */
+  readonly scopes: readonly string[] | null;
+}
 
 /** What is asked; where is said by the facts, whose organization is null for the whole platform. */
-export interface Question {
-  readonly userId: string;
+export interface Question extends Asker {
   readonly resource: string;
   readonly action: string;
 }
@@ -23,7 +29,8 @@ export type DecisionReason =
   | 'ORGANIZATION_NOT_FOUND'
   | 'NO_ORGANIZATION'
   | 'ORGANIZATIONS_NOT_ENABLED'
-  | 'UNKNOWN_PERMISSION';
+  | 'UNKNOWN_PERMISSION'
+  | 'SCOPE_LACKS_PERMISSION';
 
 export interface Decision {
   readonly allowed: boolean;
@@ -83,15 +90,23 @@ const memberGrant = (
   return null;
 };
 
-/** Decides, in the order of docs/decision.md: the first rule that applies answers. */
-export const decide = (policy: Policy, facts: Facts, question: Question, nowMs: number): Decision => {
+/** Decides, in the order of docs/decision.md: the first rule that applies answers. Scopes only take away what roles give. */
+export function decide(policy: Policy, facts: Facts, question: Question, nowMs: number): Decision {
+  const decision = decideByRoles(policy, facts, question, nowMs);
+  const { scopes, resource, action } = question;
+  if (!decision.allowed || scopes === null || scopesCover(policy, scopes, resource, action)) return decision;
+  return deny('SCOPE_LACKS_PERMISSION', decision.roles);
+}
+
+const deny = (reason: DecisionReason, roles: readonly string[] = []): Decision => ({
+  allowed: false,
+  reason,
+  roles,
+  grantedBy: '',
+});
+
+const decideByRoles = (policy: Policy, facts: Facts, question: Question, nowMs: number): Decision => {
   const { user, organization } = facts;
-  const deny = (reason: DecisionReason, roles: readonly string[] = []): Decision => ({
-    allowed: false,
-    reason,
-    roles,
-    grantedBy: '',
-  });
   if (user === null) return deny('USER_NOT_FOUND');
   const roles = organization === null ? platformRolesOf(policy, user) : (organization.memberRoles ?? []);
   if (isBanned(user.ban, nowMs)) return deny('USER_BANNED', roles);

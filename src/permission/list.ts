@@ -1,6 +1,6 @@
 /** Everything that facts grant, by the same rules as the decision. Pure. */
 import { isBanned } from './ban.ts';
-import { type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
+import { type Asker, type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
 import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
 import { ANY, covers, type Grants, grantsOf, NO_GRANTS, pairsOf } from './grants.ts';
 import { parsePermission } from './permission-name.ts';
@@ -46,11 +46,21 @@ const names = (
   return [...listed].toSorted();
 };
 
-/** Every permission of a user in the facts' scope, with the reason as in ListPermissions. */
+/** Those of the permissions that the scopes of an access token stand for; all of them when the user asks. */
+const narrowed = (policy: Policy, scopes: Asker['scopes'], permissions: readonly string[]): readonly string[] => {
+  if (scopes === null) return permissions;
+  const named = new Set<string>();
+  for (const scope of scopes) {
+    for (const [resource, action] of pairsOf(policy.scopes.get(scope) ?? NO_GRANTS)) named.add(`${resource}:${action}`);
+  }
+  return permissions.filter((name) => named.has(name));
+};
+
+/** Every permission that the asker has where the facts are of, with the reason as in ListPermissions. */
 export const listPermissions = (
   policy: Policy,
   facts: Facts,
-  userId: string,
+  { userId, scopes }: Asker,
   nowMs: number,
 ): { readonly roles: readonly string[]; readonly permissions: readonly string[]; readonly reason: DecisionReason } => {
   const { user, organization } = facts;
@@ -61,10 +71,17 @@ export const listPermissions = (
   const without = organization === null ? null : withoutMembership(organization);
   const member = organization !== null && without === null ? organization : null;
   const grants = [...byPlatform, ...(member === null ? [] : staticGrants(policy, member))];
-  const permissions = names(policy, grants, member === null ? [] : dynamicPairs(member));
-  if (names(policy, byPlatform, []).length > 0) return { roles, permissions, reason: 'PLATFORM_ROLE_GRANTS' };
+  const granted = names(policy, grants, member === null ? [] : dynamicPairs(member));
+  const permissions = narrowed(policy, scopes, granted);
+  if (narrowed(policy, scopes, names(policy, byPlatform, [])).length > 0) {
+    return { roles, permissions, reason: 'PLATFORM_ROLE_GRANTS' };
+  }
   if (permissions.length > 0) return { roles, permissions, reason: 'ROLE_GRANTS' };
-  return { roles, permissions, reason: without ?? 'ROLE_LACKS_PERMISSION' };
+  return {
+    roles,
+    permissions,
+    reason: granted.length > 0 ? 'SCOPE_LACKS_PERMISSION' : (without ?? 'ROLE_LACKS_PERMISSION'),
+  };
 };
 
 /** What the member's own roles grant, or the platform roles where there is no organization: for other readers of Redis. */

@@ -1,5 +1,6 @@
 /** From the text of a policy file to a policy, validated whole. Pure. */
-import { ANY, type Grants, grantsOf, pairsOf } from './grants.ts';
+import { ANY, covers, type Grants, grantsOf, pairsOf } from './grants.ts';
+import { parsePermission } from './permission-name.ts';
 import { namedPairs, type Policy } from './policy.ts';
 import { type Problem, readYaml, type YamlNode, type YamlReader } from './yaml-reader.ts';
 
@@ -105,6 +106,39 @@ const resolveRoles = (
 };
 
 const KEYS = ['version', 'statements', 'organizationRoles', 'platformRoles', 'adminUserIds', 'defaultPlatformRole'];
+/** Since version 2. */
+const SCOPES = 'scopes';
+
+/** RFC 6749 section 3.3: what a scope is made of. Another name could be in no token. */
+const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
+
+/** What each scope stands for. Its permissions must be known: a misspelt one would be denied without a word. */
+const readScopes = (read: YamlReader, node: YamlNode, vocabulary: Grants): ReadonlyMap<string, Grants> =>
+  new Map(
+    read.entries(node, SCOPES).map(({ key: scope, keyNode, value }) => {
+      if (!SCOPE.test(scope)) {
+        read.problem(keyNode, 'a scope must be printable ASCII without spaces, quotes and backslashes (RFC 6749)');
+      }
+      const pairs = read.items(value, `${SCOPES}.${scope}`).flatMap((item): readonly Pair[] => {
+        const name = read.text(item, `a permission of ${SCOPES}.${scope}`);
+        if (name === null) return [];
+        const permission = parsePermission(name);
+        if (permission === null) {
+          read.problem(item, `a permission of ${SCOPES}.${scope} must be resource:action, without wildcards`);
+          return [];
+        }
+        const { resource, action } = permission;
+        if (!covers(vocabulary, resource, action)) {
+          read.problem(
+            item,
+            `"${name}" of ${SCOPES}.${scope} is no known permission: statements or a role must name it`,
+          );
+        }
+        return [[resource, action]];
+      });
+      return [scope, grantsOf(pairs)] as const;
+    }),
+  );
 
 /**
  * Parses and validates a policy file.
@@ -117,14 +151,17 @@ export const parsePolicy = (text: string, file: string): Policy => {
   const read = readYaml(text);
   if (read.problems.length > 0) throw new PolicyError(file, read.problems);
 
-  const sections = new Map<string, YamlNode>();
+  const sections = new Map<string, { readonly keyNode: YamlNode; readonly value: YamlNode }>();
   for (const { key, keyNode, value } of read.entries(read.root, 'the policy')) {
-    if (KEYS.includes(key)) sections.set(key, value);
-    else unknownKey(read, keyNode, key, KEYS);
+    if (KEYS.includes(key) || key === SCOPES) sections.set(key, { keyNode, value });
+    else unknownKey(read, keyNode, key, [...KEYS, SCOPES]);
   }
-  const section = (name: string): YamlNode | undefined => sections.get(name);
-  const version = section('version');
-  if (version === undefined || read.value(version) !== 1) read.problem(version ?? read.root, 'version must be 1');
+  const section = (name: string): YamlNode | undefined => sections.get(name)?.value;
+  const versionNode = section('version');
+  const version = versionNode === undefined ? undefined : read.value(versionNode);
+  if (version !== 1 && version !== 2) read.problem(versionNode ?? read.root, 'version must be 1 or 2');
+  const scopes = sections.get(SCOPES);
+  if (version === 1 && scopes !== undefined) read.problem(scopes.keyNode, 'scopes are of version 2, and version is 1');
 
   const statementsNode = section('statements');
   const statements = statementsNode === undefined ? [] : readPairs(read, statementsNode, 'statements', false);
@@ -143,19 +180,28 @@ export const parsePolicy = (text: string, file: string): Policy => {
   const defaultNode = section('defaultPlatformRole');
   const defaultPlatformRole = defaultNode === undefined ? 'user' : read.text(defaultNode, 'defaultPlatformRole');
 
-  if (read.problems.length > 0 || defaultPlatformRole === null) throw new PolicyError(file, read.problems);
   const granted = [...organizationRoles.values(), ...platformRoles.values()].flatMap((grants) => [
     ...namedPairs(grants),
   ]);
+  const vocabulary = grantsOf([...statements, ...granted]);
+  const scopeGrants = scopes === undefined ? new Map() : readScopes(read, scopes.value, vocabulary);
+
+  if (read.problems.length > 0 || defaultPlatformRole === null) throw new PolicyError(file, read.problems);
   return {
     organizationRoles,
     platformRoles,
     adminUserIds: new Set(adminUserIds),
     defaultPlatformRole,
-    vocabulary: grantsOf([...statements, ...granted]),
+    vocabulary,
+    scopes: scopeGrants,
   };
 };
 
 /** How much a policy holds, for people. */
 export const describePolicy = (policy: Policy): string =>
-  `${policy.organizationRoles.size} organization roles, ${policy.platformRoles.size} platform roles, ${[...pairsOf(policy.vocabulary)].length} permissions`;
+  [
+    `${policy.organizationRoles.size} organization roles`,
+    `${policy.platformRoles.size} platform roles`,
+    `${[...pairsOf(policy.vocabulary)].length} permissions`,
+    ...(policy.scopes.size === 0 ? [] : [`${policy.scopes.size} scopes`]),
+  ].join(', ');

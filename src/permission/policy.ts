@@ -1,5 +1,5 @@
 /** A policy, compiled: immutable, and swapped as a whole. Pure. */
-import { ANY, type Grants, NO_GRANTS, pairsOf } from './grants.ts';
+import { ANY, covers, type Grants, NO_GRANTS, pairsOf } from './grants.ts';
 
 /** The policy in force. */
 export interface Policy {
@@ -12,6 +12,8 @@ export interface Policy {
   readonly defaultPlatformRole: string;
   /** Every permission that is known by name. */
   readonly vocabulary: Grants;
+  /** What each scope of an access token stands for, without wildcards. A scope that is not here stands for nothing. */
+  readonly scopes: ReadonlyMap<string, Grants>;
 }
 
 /** What a member's role grants by the policy; nothing when the policy does not know it. */
@@ -20,6 +22,10 @@ export const organizationRoleGrants = (policy: Policy, role: string): Grants =>
 
 /** What a platform role grants; nothing when the policy does not know it. */
 export const platformRoleGrants = (policy: Policy, role: string): Grants => policy.platformRoles.get(role) ?? NO_GRANTS;
+
+/** Whether any of these scopes stands for a permission. */
+export const scopesCover = (policy: Policy, scopes: readonly string[], resource: string, action: string): boolean =>
+  scopes.some((scope) => covers(policy.scopes.get(scope) ?? NO_GRANTS, resource, action));
 
 /** Whether the vocabulary has a permission. */
 export const isKnown = ({ vocabulary }: Policy, resource: string, action: string): boolean =>

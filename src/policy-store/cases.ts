@@ -36,6 +36,8 @@ const caseSchema = z.strictObject({
   /** Absent: the question is about the whole platform. */
   organization: organizationSchema.nullable().default(null),
   userId: z.string().default('user'),
+  /** The scopes of the access token by which an application asks; null: the user asks. */
+  scopes: z.array(z.string()).nullable().default(null),
   ask: z.string(),
   now: moment.optional(),
   expect: z.strictObject({
@@ -97,7 +99,12 @@ export const runCase = ({ policy, now }: CaseFile, one: PolicyCase): string | nu
   const permission = parsePermission(one.ask);
   if (permission === null) return `ask must be resource:action, and is ${JSON.stringify(one.ask)}`;
   const facts: Facts = { user: one.user, organization: one.organization };
-  const answer: Decision = decide(policy, facts, { userId: one.userId, ...permission }, one.now ?? now);
+  const answer: Decision = decide(
+    policy,
+    facts,
+    { userId: one.userId, scopes: one.scopes, ...permission },
+    one.now ?? now,
+  );
   const wrong = EXPECTED.filter(
     (key) => one.expect[key] !== undefined && JSON.stringify(one.expect[key]) !== JSON.stringify(answer[key]),
   );

@@ -28,7 +28,7 @@ const decideBy = (
   { resource, action }: PermissionName,
   { facts, tier, readAt }: FactsReading,
 ): CheckPermissionResponse => {
-  const question = { userId: key.userId, resource, action };
+  const question = { userId: key.userId, scopes: principal?.client?.scopes ?? null, resource, action };
   return respond(services, decide(services.policy(), facts, question, services.clock.now()), tier, readAt, principal);
 };
 

@@ -27,7 +27,9 @@ export const listPermissions = async (
     });
   }
   const { facts, tier, readAt } = await readAsked(request, asked.key, services);
-  const listed = permissionsOf(services.policy(), facts, asked.key.userId, services.clock.now());
+  const { key, principal } = asked;
+  const asker = { userId: key.userId, scopes: principal?.client?.scopes ?? null };
+  const listed = permissionsOf(services.policy(), facts, asker, services.clock.now());
   return create(ListPermissionsResponseSchema, {
     roles: [...listed.roles],
     permissions: [...listed.permissions],

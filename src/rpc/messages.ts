@@ -36,6 +36,7 @@ export const reasonMessage: Readonly<Record<DecisionReason, Reason>> = {
   NO_ORGANIZATION: Reason.NO_ORGANIZATION,
   ORGANIZATIONS_NOT_ENABLED: Reason.ORGANIZATIONS_NOT_ENABLED,
   UNKNOWN_PERMISSION: Reason.UNKNOWN_PERMISSION,
+  SCOPE_LACKS_PERMISSION: Reason.SCOPE_LACKS_PERMISSION,
 };
 
 /** The domain's sources as the API's. */
@@ -95,7 +96,8 @@ export const timestampFromMillis = (milliseconds: number): Timestamp => {
   };
 };
 
-export const principalMessage = (principal: Principal): PrincipalMessage => create(PrincipalSchema, { ...principal });
+export const principalMessage = ({ client, ...principal }: Principal): PrincipalMessage =>
+  create(PrincipalSchema, { ...principal, clientId: client?.id ?? '', scopes: [...(client?.scopes ?? [])] });
 
 /** A moment of a token, in seconds and maybe fractions of them. */
 export const timestampFromSeconds = (seconds: number): Timestamp => {

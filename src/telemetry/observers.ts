@@ -114,15 +114,16 @@ export const observers = (log: Logger, metrics: Metrics) => {
         );
       }
     },
-    keys: (event: KeySetEvent): void => {
+    /** @param source Where the keys are published. */
+    keys: (event: KeySetEvent, source: string): void => {
       metrics.keyRefresh(event.kind);
-      if (event.kind === 'refreshed') log.debug({ keys: event.keys }, 'token keys were read');
+      if (event.kind === 'refreshed') log.debug({ source, keys: event.keys }, 'token keys were read');
       else if (event.kind === 'key-skipped')
-        log.warn({ kid: event.kid, reason: event.reason }, 'a token key is skipped');
+        log.warn({ source, kid: event.kid, reason: event.reason }, 'a token key is skipped');
       else {
         const { failures, retryInMs } = event;
         log.warn(
-          { error: describeError(event.error), failures, retryInMs },
+          { source, error: describeError(event.error), failures, retryInMs },
           'token keys could not be read: those from before stay',
         );
       }

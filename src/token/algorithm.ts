@@ -28,12 +28,17 @@ const REQUIREMENTS = {
 /** The asymmetric algorithms that are accepted. */
 export type AsymmetricAlgorithm = keyof typeof REQUIREMENTS;
 
-/** True for the name of an asymmetric algorithm that is accepted. */
-export const isAsymmetricAlgorithm = (alg: string): alg is AsymmetricAlgorithm => Object.hasOwn(REQUIREMENTS, alg);
-
 /** All of them, for documentation and tests. */
-export const asymmetricAlgorithms: readonly AsymmetricAlgorithm[] =
-  Object.keys(REQUIREMENTS).filter(isAsymmetricAlgorithm);
+export const asymmetricAlgorithms = Object.keys(REQUIREMENTS) as readonly AsymmetricAlgorithm[];
+
+/** The other name of an algorithm: EdDSA is accepted with Ed25519 only, which is its name by RFC 9864 since then. */
+const BY_NAME: ReadonlyMap<string, AsymmetricAlgorithm> = new Map([
+  ...asymmetricAlgorithms.map((name) => [name, name] as const),
+  ['Ed25519', 'EdDSA'],
+]);
+
+/** The asymmetric algorithm that a token or a key names; null when it is not accepted. */
+export const asymmetricAlgorithm = (alg: string): AsymmetricAlgorithm | null => BY_NAME.get(alg) ?? null;
 
 /** A public key that can be imported, or why there is none. */
 export type UsableKey =
@@ -42,12 +47,16 @@ export type UsableKey =
 
 const refused = (reason: string): UsableKey => ({ kind: 'refused', reason });
 
+const canonical = (alg: string): string => asymmetricAlgorithm(alg) ?? alg;
+
 /** @param alg What the row beside the JWK says, null when it says nothing. */
 const declaredAlgorithm = (jwk: JsonObject, alg: string | null): { alg: string | null } | { reason: string } => {
   const { alg: own = null } = jwk;
   if (own !== null && typeof own !== 'string') return { reason: 'its alg is not a string' };
   // Two answers to what a key is for are none.
-  if (own !== null && alg !== null && own !== alg) return { reason: 'it is published with two algorithms' };
+  if (own !== null && alg !== null && canonical(own) !== canonical(alg)) {
+    return { reason: 'it is published with two algorithms' };
+  }
   return { alg: alg ?? own };
 };
 
@@ -87,9 +96,9 @@ export const usableKey = (published: JsonObject, alg: string | null, crv: string
   if ('reason' in declared) return refused(declared.reason);
   // RS256, PS256 and more fit the same RSA key: choosing one would let the header choose.
   if (declared.alg === null && kty === 'RSA') return refused('it is an RSA key without an alg');
-  const algorithm = declared.alg ?? impliedAlgorithm(kty, jwk['crv']);
+  const algorithm = declared.alg === null ? impliedAlgorithm(kty, jwk['crv']) : asymmetricAlgorithm(declared.alg);
   if (algorithm === undefined) return refused('no accepted algorithm fits its kty and crv');
-  if (!isAsymmetricAlgorithm(algorithm)) return refused('its alg is not accepted');
+  if (algorithm === null) return refused('its alg is not accepted');
   const requirement: Requirement = REQUIREMENTS[algorithm];
   if (requirement.kty !== kty || (requirement.crv !== null && requirement.crv !== jwk['crv'])) {
     return refused('its kty and crv do not fit its alg');

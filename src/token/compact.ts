@@ -48,9 +48,7 @@ export const parseCompact = (text: string): CompactToken => {
   if (text.length > MAX_TOKEN_BYTES) throw malformed(`The token is longer than ${MAX_TOKEN_BYTES} bytes.`);
   const parts = COMPACT.exec(text)?.slice(1) ?? [];
   const [header, , signature] = parts;
-  if (header === undefined || signature === undefined) {
-    throw malformed('The token is not a signed JWT: three base64url parts with dots between them.');
-  }
+  if (header === undefined || signature === undefined) throw notAJwt(text);
   if (!parts.every(isCanonical)) throw malformed("The token's base64url is not canonical.");
   const parsed = parseJsonObject(Buffer.from(header, 'base64url'));
   if (parsed === null) throw malformed("The token's header is not a JSON object with distinct members.");
@@ -86,3 +84,27 @@ export const signedParts = ({
 /** The refusal of a token that no key fits. */
 export const signatureInvalid = (): AssentError =>
   new AssentError('TOKEN_SIGNATURE_INVALID', "The token's signature does not verify.");
+
+/**
+ * What people present in place of a JWT, by its form. Better Auth's session tokens have 32 letters and digits, and in a
+ * cookie a MAC behind them; its API keys have 64 letters, maybe after a prefix; opaque access tokens have 32 letters.
+ */
+const LOOKS: readonly (readonly [form: RegExp, look: string])[] = [
+  [/^[A-Za-z]{32}$/, 'a session token or an opaque access token'],
+  [/^[A-Za-z0-9]{32}$/, 'a session token'],
+  [/^[A-Za-z0-9]{32}\.(?:[A-Za-z0-9+/]|%2B|%2F){43}(?:=|%3D)$/i, 'a session cookie'],
+  [/^[\w.-]{0,64}session_(?:token|data)=/, 'a session cookie'],
+  [/^eyJ[\w-]+$/, 'a session cookie'],
+  [/^(?:[\w-]{0,64}[\W_])?[A-Za-z]{64}$/, 'an API key'],
+  [/^[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+$/, 'an encrypted token (JWE)'],
+  [/^[A-Za-z]+ /, 'an authorization header'],
+  [/^\s*["{[]/, 'JSON'],
+];
+
+/** Says what the text looks like, and repeats nothing of it: it may be a secret. */
+function notAJwt(text: string): AssentError {
+  const look = LOOKS.find(([form]) => form.test(text))?.[1];
+  return malformed(
+    `The token is not a signed JWT: ${look === undefined ? 'three parts of base64url with dots between them' : `it looks like ${look}`}. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.`,
+  );
+}

@@ -13,6 +13,16 @@ export interface Principal {
   /** For information, as `role`. */
   readonly organizationRole: string;
   readonly isActive: boolean;
+  /** The application that acts for the user by an access token; null when the user acts. */
+  readonly client: Client | null;
+}
+
+/** An application that may do for a user no more than its scopes stand for. */
+export interface Client {
+  /** Never empty. */
+  readonly id: string;
+  /** Each once. */
+  readonly scopes: readonly string[];
 }
 
 /** A token that passed every check of `docs/tokens.md`. */

@@ -39,7 +39,7 @@ const ask = (plugins: Plugins, where: 'organization' | 'platform', role: string,
       user: { roles: where === 'platform' ? [role] : [], ban: null },
       organization: where === 'platform' ? null : { status: 'present', memberRoles: [role], dynamicRoles: [] },
     },
-    { userId: 'u', resource, action },
+    { userId: 'u', scopes: null, resource, action },
     0,
   ).allowed;
 
@@ -100,7 +100,9 @@ describe('roles of its own', () => {
                   organization: { status: 'present', memberRoles: [name], dynamicRoles: [] },
                 } as const;
                 const own = (Object.hasOwn(role.statements, resource) ? role.statements[resource] : []) ?? [];
-                expect(decide(policy, facts, { userId: 'u', resource, action }, 0).allowed).toBe(own.includes(action));
+                expect(decide(policy, facts, { userId: 'u', scopes: null, resource, action }, 0).allowed).toBe(
+                  own.includes(action),
+                );
               }
             }
           }
@@ -297,7 +299,11 @@ describe('the difference', () => {
     expect(() => policy(text)).toThrow(message);
   });
   it('a file of another version is refused', () => {
-    expect(() => readPolicy('version: 2', 'policy.yaml')).toThrow('policy.yaml:1: version must be 1');
+    expect(() => readPolicy('version: 3', 'policy.yaml')).toThrow('policy.yaml:1: version must be 1 or 2');
+    const scopes = "scopes: { 'leave:read': [leave:read, leave:list] }";
+    expect(() => readPolicy(`version: 1\n${scopes}`, 'policy.yaml')).toThrow('policy.yaml:2: unknown key "scopes"');
+    const roles = 'organizationRoles: { staff: { grants: { leave: [read, list] } } }';
+    expect(readPolicy(`version: 2\n${roles}\n${scopes}`, 'p')).toEqual(readPolicy(`version: 1\n${roles}`, 'p'));
     expect(() => readPolicy('', 'policy.yaml')).toThrow('policy.yaml:1: the policy must be a mapping');
   });
 });

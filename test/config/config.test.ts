@@ -12,6 +12,9 @@ const MINIMAL = {
   BETTER_AUTH_URL: 'https://app.example.com/api/auth',
 };
 
+/** The issuer that these variables describe. */
+const OWN = { issuer: 'https://app.example.com', keys: 'database', audiences: ['https://app.example.com'] };
+
 const { path: folder, file } = testFolder();
 
 const authority = createAuthority('authority');
@@ -35,8 +38,11 @@ describe('loadConfig', () => {
     expect(config).toMatchObject({
       redisUrl: null,
       nats: null,
-      hs256: { secrets: [SECRET], issuer: null, audience: null },
-      jwks: { source: 'database', issuer: 'https://app.example.com', audience: 'https://app.example.com' },
+      tokens: {
+        hs256: { secrets: [SECRET], issuer: null, audiences: null, types: ['JWT'] },
+        issuers: [{ ...OWN, types: ['JWT'] }],
+        jwksGraceMs: 2_592_000_000,
+      },
       grpcAddress: { kind: 'tcp', host: '127.0.0.1', port: 50051 },
       grpcDoor: 'lean',
       httpAddress: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
@@ -112,11 +118,11 @@ describe('loadConfig', () => {
   it("takes Better Auth's form of several secrets, newest first", () => {
     const [newer, older] = [`${SECRET}-2`, `${SECRET}-1`];
     const config = loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `2:${newer},1:${older}` });
-    expect(config.hs256.secrets).toEqual([newer, older, SECRET]);
+    expect(config.tokens.hs256.secrets).toEqual([newer, older, SECRET]);
   });
 
   it('takes each secret once, and none of less than 32 characters, in either form', () => {
-    expect(loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `1:${SECRET}` }).hs256.secrets).toEqual([SECRET]);
+    expect(loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `1:${SECRET}` }).tokens.hs256.secrets).toEqual([SECRET]);
     const [least, short] = ['s'.repeat(32), 's'.repeat(31)];
     expect(problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: least, BETTER_AUTH_SECRETS: `1:${least}` })).toEqual([]);
     expect(problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: short, BETTER_AUTH_SECRETS: `2:${least},1:${short}` })).toEqual(
@@ -182,7 +188,183 @@ describe('loadConfig', () => {
   });
 
   it('takes ASSENT_JWKS=off with a secret, and then needs no issuer', () => {
-    expect(loadConfig({ ...MINIMAL, BETTER_AUTH_URL: undefined, ASSENT_JWKS: 'off' }).jwks).toBeNull();
+    expect(loadConfig({ ...MINIMAL, BETTER_AUTH_URL: undefined, ASSENT_JWKS: 'off' }).tokens.issuers).toEqual([]);
+  });
+
+  it('takes several audiences, separated by commas, of either family', () => {
+    const { tokens } = loadConfig({
+      ...MINIMAL,
+      ASSENT_JWT_AUDIENCE: 'api, https://shop',
+      ASSENT_HS256_AUDIENCE: 'a,b',
+    });
+    expect(tokens.issuers).toEqual([{ ...OWN, audiences: ['api', 'https://shop'], types: ['JWT'] }]);
+    expect(tokens.hs256.audiences).toEqual(['a', 'b']);
+    for (const name of ['ASSENT_JWT_AUDIENCE', 'ASSENT_HS256_AUDIENCE']) {
+      expect(problemsOf({ ...MINIMAL, [name]: 'a,,b' })).toEqual([
+        `${name} must be one value, or several separated by commas; one is empty.`,
+      ]);
+    }
+  });
+
+  it.each([
+    ['at+jwt', ['at+jwt']],
+    ['JWT,at+jwt', ['JWT', 'at+jwt']],
+    ['application/AT+JWT, jwt, JWT', ['at+jwt', 'JWT']],
+  ])('takes the kinds of tokens %s', (text, types) => {
+    const { tokens } = loadConfig({ ...MINIMAL, ASSENT_JWT_TYPES: text });
+    expect(tokens.issuers).toEqual([{ ...OWN, types }]);
+    expect(tokens.hs256.types).toEqual(types);
+  });
+
+  it.each(['logout+jwt', 'JWT,at-jwt', 'jwt;at+jwt', 'constructor'])('refuses the kinds of tokens %s', (text) => {
+    expect(problemsOf({ ...MINIMAL, ASSENT_JWT_TYPES: text })).toEqual([
+      `ASSENT_JWT_TYPES names "${text.split(',').at(-1)}"; the kinds that can be taken are JWT and at+jwt.`,
+    ]);
+  });
+
+  it('takes how long a key of the table outlives its end, in seconds', () => {
+    const graceMs = (text: string) => loadConfig({ ...MINIMAL, ASSENT_JWKS_GRACE_SECONDS: text }).tokens.jwksGraceMs;
+    expect([graceMs('0'), graceMs('86400'), graceMs('7776000')]).toEqual([0, 86_400_000, 7_776_000_000]);
+    expect(problemsOf({ ...MINIMAL, ASSENT_JWKS_GRACE_SECONDS: '-1' })[0]).toContain(
+      'ASSENT_JWKS_GRACE_SECONDS must be',
+    );
+  });
+
+  describe('the file of issuers', () => {
+    const FILE = `issuers:
+  - issuer: https://app.example.com/api/auth
+    keys: database
+    audiences: [https://api.example.com]
+    types: [at+jwt]
+  - { issuer: https://id.example.org, keys: "https://id.example.org/jwks", audiences: [api, shop] }
+`;
+    const LISTED = [
+      {
+        issuer: 'https://app.example.com/api/auth',
+        keys: 'database',
+        audiences: ['https://api.example.com'],
+        types: ['at+jwt'],
+      },
+      {
+        issuer: 'https://id.example.org',
+        keys: new URL('https://id.example.org/jwks'),
+        audiences: ['api', 'shop'],
+        types: ['JWT'],
+      },
+    ];
+    const withFile = (text: string, change: Record<string, string | undefined> = {}) => ({
+      ...MINIMAL,
+      ASSENT_ISSUERS: file('issuers.yaml', text),
+      ...change,
+    });
+
+    it('adds to the issuer of the single variables', () => {
+      expect(loadConfig(withFile(FILE)).tokens.issuers).toEqual([{ ...OWN, types: ['JWT'] }, ...LISTED]);
+    });
+
+    it.each([
+      ['where nothing describes another one', { BETTER_AUTH_URL: undefined }],
+      ['where ASSENT_JWKS is off', { ASSENT_JWKS: 'off' }],
+      ['where ASSENT_JWKS is off and there is no secret', { ASSENT_JWKS: 'off', BETTER_AUTH_SECRET: undefined }],
+    ])('stands alone %s', (_name, change) => {
+      expect(loadConfig(withFile(FILE, change)).tokens.issuers).toEqual(LISTED);
+    });
+
+    it('leaves what is missing of the single variables missing', () => {
+      const change = { BETTER_AUTH_URL: undefined, ASSENT_JWT_ISSUER: 'https://issuer' };
+      expect(problemsOf(withFile(FILE, change))).toEqual([expect.stringMatching('^ASSENT_JWT_AUDIENCE must be set')]);
+    });
+
+    it.each([
+      [{ BETTER_AUTH_URL: 'https://id.example.org/api/auth' }],
+      [{ ASSENT_JWT_ISSUER: 'https://id.example.org' }],
+    ])('describes no issuer that the variables describe: %j', (change) => {
+      expect(problemsOf(withFile(FILE, change))).toEqual([
+        'ASSENT_ISSUERS names https://id.example.org, and so do ASSENT_JWT_ISSUER or BETTER_AUTH_URL: leave one of them out. With ASSENT_JWKS=off the file alone counts.',
+      ]);
+      expect(problemsOf(withFile(FILE, { ...change, ASSENT_JWKS: 'off' }))).toEqual([]);
+    });
+
+    const one = (rest: string) => `issuers: [{ issuer: a, ${rest} }]`;
+    it.each<[string, string, readonly string[]]>([
+      ['nothing', '', ['the file: ']],
+      ['a list', '- issuer: a', ['the file: ']],
+      ['no issuer', 'issuers: []', ['the file.issuers: must have at least one.']],
+      ['an unknown section', `${FILE}isuers: []`, ['the file: Unrecognized key: "isuers".']],
+      [
+        'an unknown key',
+        one('keys: database, audience: [b], audiences: [b]'),
+        ['the file.issuers.0: Unrecognized key: "audience".'],
+      ],
+      [
+        'neither keys nor audiences',
+        one(''),
+        ['the file.issuers.0.keys: must be text.', 'the file.issuers.0.audiences: must be a list.'],
+      ],
+      [
+        'an empty list of audiences',
+        one('keys: database, audiences: []'),
+        ['the file.issuers.0.audiences: must name at least one.'],
+      ],
+      [
+        'an empty audience',
+        one('keys: database, audiences: [""]'),
+        ['the file.issuers.0.audiences.0: must not be empty.'],
+      ],
+      [
+        'audiences that are no list',
+        one('keys: database, audiences: b'),
+        ['the file.issuers.0.audiences: must be a list.'],
+      ],
+      [
+        'an empty issuer',
+        'issuers: [{ issuer: "", keys: database, audiences: [b] }]',
+        ['the file.issuers.0.issuer: must not be empty.'],
+      ],
+      [
+        'an issuer that is a number',
+        'issuers: [{ issuer: 7, keys: database, audiences: [b] }]',
+        ['the file.issuers.0.issuer: must be text.'],
+      ],
+      [
+        'an issuer twice',
+        'issuers: [{ issuer: a, keys: database, audiences: [b] }, { issuer: a, keys: database, audiences: [c] }]',
+        ['the file.issuers.1.issuer: names a again.'],
+      ],
+      [
+        'keys that are nowhere',
+        one('keys: somewhere, audiences: [b]'),
+        ['the file.issuers.0.keys: must be "database" or an http(s) URL of a JWKS document.'],
+      ],
+      [
+        'keys with a password',
+        one('keys: "https://x:hunter2@id/jwks", audiences: [b]'),
+        ['the file.issuers.0.keys: must be a URL without a user or password.'],
+      ],
+      [
+        'a kind that is never taken',
+        one('keys: database, audiences: [b], types: [JWT, logout+jwt]'),
+        ['the file.issuers.0.types.1: names "logout+jwt"; the kinds that can be taken are JWT and at+jwt.'],
+      ],
+      [
+        'no kind',
+        one('keys: database, audiences: [b], types: []'),
+        ['the file.issuers.0.types: must name at least one.'],
+      ],
+      ['a key twice', one('keys: database, audiences: [b], keys: database'), ['is not YAML: ']],
+      ['YAML that is none', 'issuers: [', ['is not YAML: ']],
+    ])('is refused with %s', (_name, text, expected) => {
+      const problems = problemsOf(withFile(text));
+      expect(problems).toHaveLength(expected.length);
+      for (const [index, start] of expected.entries()) expect(problems[index]).toContain(`ASSENT_ISSUERS ${start}`);
+      expect(problems.join()).not.toContain('hunter2');
+    });
+
+    it('is refused when it cannot be read', () => {
+      expect(problemsOf({ ...MINIMAL, ASSENT_ISSUERS: join(folder, 'missing.yaml') })).toEqual([
+        'ASSENT_ISSUERS names a file that cannot be read (ENOENT).',
+      ]);
+    });
   });
 
   describe('listening', () => {

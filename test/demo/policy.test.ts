@@ -27,7 +27,7 @@ it.each(Object.entries(organizationRoles))('%s', (role, better) => {
       user: { roles: ['user'], ban: null },
       organization: { status: 'present', memberRoles: [role], dynamicRoles: [] },
     } as const;
-    const { allowed } = decide(policy, facts, { userId: 'u', resource, action }, 0);
+    const { allowed } = decide(policy, facts, { userId: 'u', scopes: null, resource, action }, 0);
     const statements: Readonly<Record<string, readonly string[] | undefined>> = better.statements;
     expect(allowed, `${resource}:${action}`).toBe(statements[resource]?.includes(action) === true);
   }

@@ -100,6 +100,8 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
     organizationId: acme,
     organizationRole: 'viewer,auditor',
     isActive: true,
+    clientId: '',
+    scopes: [],
   };
 
   describe.each(DOORS)('$name', (door) => {

@@ -37,7 +37,8 @@ const counting = (): { readonly facts: Facts; readonly reads: () => number } => 
   return { facts, reads: () => reads };
 };
 
-const ask = (facts: Facts, action: string) => decide(policy, facts, { userId: 'u', resource: 'door', action }, 0);
+const ask = (facts: Facts, action: string) =>
+  decide(policy, facts, { userId: 'u', scopes: null, resource: 'door', action }, 0);
 
 it('each role is looked at a few times in a check, and not as often as there are roles', () => {
   const { facts, reads } = counting();
@@ -47,7 +48,7 @@ it('each role is looked at a few times in a check, and not as often as there are
 
 it('each role is looked at a few times in a list, and not as often as there are roles', () => {
   const { facts, reads } = counting();
-  expect(listPermissions(policy, facts, 'u', 0).permissions).toHaveLength(COUNT);
+  expect(listPermissions(policy, facts, { userId: 'u', scopes: null }, 0).permissions).toHaveLength(COUNT);
   expect(reads()).toBeLessThan(20 * COUNT);
 });
 
@@ -56,7 +57,7 @@ it('what the policy does not know is not held against all that can be asked for'
   onTestFinished(() => looked.mockRestore());
   const known = parsePolicy('version: 1\nstatements: { door: [open, close], gate: [open] }', 'policy.yaml');
   const { facts } = counting();
-  expect(listPermissions(known, facts, 'u', 0).permissions).toHaveLength(COUNT);
+  expect(listPermissions(known, facts, { userId: 'u', scopes: null }, 0).permissions).toHaveLength(COUNT);
   expect(looked.mock.calls.length).toBeLessThan(COUNT);
 });
 
@@ -80,6 +81,8 @@ it('the first of the roles that grant it is named, as the member has them, whate
   expect(ask(facts, 'open')).toMatchObject({ allowed: true, grantedBy: 'second' });
   // Before it, one that the policy knows.
   const first = parsePolicy('version: 1\norganizationRoles: { first: { grants: { door: [open] } } }', 'policy.yaml');
-  expect(decide(first, facts, { userId: 'u', resource: 'door', action: 'open' }, 0).grantedBy).toBe('first');
+  expect(decide(first, facts, { userId: 'u', scopes: null, resource: 'door', action: 'open' }, 0).grantedBy).toBe(
+    'first',
+  );
   expect(ask({ ...facts, organization: { ...organization, memberRoles: ['first'] } }, 'open').allowed).toBe(false);
 });

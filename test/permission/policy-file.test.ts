@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { pairsOf } from '../../src/permission/grants.ts';
 import { PolicyError, parsePolicy } from '../../src/permission/policy-file.ts';
 
 const problemsOf = (text: string): readonly string[] => {
@@ -14,8 +15,55 @@ const problemsOf = (text: string): readonly string[] => {
 describe('parsePolicy', () => {
   it.each([
     ['an empty file', '', ['policy.yaml:1:1: the policy must be a mapping', 'policy.yaml:1:1: version must be 1']],
-    ['another version', 'version: 2', ['policy.yaml:1:10: version must be 1']],
-    ['a version as text', 'version: "1"', ['policy.yaml:1:10: version must be 1']],
+    ['another version', 'version: 3', ['policy.yaml:1:10: version must be 1 or 2']],
+    ['a version as text', 'version: "2"', ['policy.yaml:1:10: version must be 1 or 2']],
+    ['scopes in version 1', 'version: 1\nscopes: {}', ['policy.yaml:2:1: scopes are of version 2, and version is 1']],
+    ['scopes that are no mapping', 'version: 2\nscopes: [a]', ['policy.yaml:2:9: scopes must be a mapping']],
+    [
+      'a scope that is no list',
+      'version: 2\nstatements: { leave: [read] }\nscopes:\n  leave:read: leave:read',
+      ['policy.yaml:4:15: scopes.leave:read must be a list'],
+    ],
+    [
+      'a scope twice',
+      'version: 2\nstatements: { leave: [read] }\nscopes:\n  a: [leave:read]\n  a: []',
+      ['policy.yaml:5:3: Map keys must be unique, and "a" is in scopes twice'],
+    ],
+    [
+      'a scope with a space, which would be two',
+      'version: 2\nscopes: { "leave read": [] }',
+      ['policy.yaml:2:11: a scope must be printable ASCII without spaces, quotes and backslashes (RFC 6749)'],
+    ],
+    ['a scope without a name', 'version: 2\nscopes: { "": [] }', ['policy.yaml:2:11: a scope must be printable ASCII']],
+    [
+      'a scope beyond ASCII',
+      'version: 2\nscopes: { "übung": [] }',
+      ['policy.yaml:2:11: a scope must be printable ASCII'],
+    ],
+    [
+      'a permission of a scope that is none',
+      'version: 2\nstatements: { leave: [read] }\nscopes: { a: [leave, "leave:read:all", 7] }',
+      [
+        'policy.yaml:3:15: a permission of scopes.a must be resource:action, without wildcards',
+        'policy.yaml:3:22: a permission of scopes.a must be resource:action, without wildcards',
+        'policy.yaml:3:40: a permission of scopes.a must be text',
+      ],
+    ],
+    [
+      'a wildcard in a scope',
+      'version: 2\nstatements: { leave: [read] }\nscopes: { a: ["leave:*", "*:read", "*:*", "*"] }',
+      [
+        'policy.yaml:3:15: a permission of scopes.a must be resource:action, without wildcards',
+        'policy.yaml:3:26: a permission of scopes.a must be resource:action, without wildcards',
+        'policy.yaml:3:36: a permission of scopes.a must be resource:action, without wildcards',
+        'policy.yaml:3:43: a permission of scopes.a must be resource:action, without wildcards',
+      ],
+    ],
+    [
+      'a permission of a scope that nothing else names, so that it may be misspelt',
+      'version: 2\nplatformRoles: { root: { grants: { "*": ["*"] } } }\nscopes: { a: [leave:raed] }',
+      ['policy.yaml:3:15: "leave:raed" of scopes.a is no known permission: statements or a role must name it'],
+    ],
     ['an unknown key', 'version: 1\nrolez: {}', ['policy.yaml:2:1: unknown key "rolez"; known are']],
     [
       'an unknown key of a role',
@@ -134,6 +182,37 @@ describe('parsePolicy', () => {
       'policy.yaml:1:1: longer than 1048576 characters',
     ]);
   });
+
+  it('reads what each scope stands for', () => {
+    const policy = parsePolicy(
+      `version: 2
+statements: { leave: [read] }
+organizationRoles: { staff: { grants: { leave: [request], data: [write] } } }
+scopes:
+  leave:read: [leave:read]
+  'https://api.example.com/leave': [leave:read, leave:request, data:write, data:write]
+  __proto__: [leave:read]
+  openid: []`,
+      'p',
+    );
+    expect(
+      [...policy.scopes].map(([scope, grants]) => [scope, [...pairsOf(grants)].map((pair) => pair.join(':'))]),
+    ).toEqual([
+      ['leave:read', ['leave:read']],
+      ['https://api.example.com/leave', ['leave:read', 'leave:request', 'data:write']],
+      ['__proto__', ['leave:read']],
+      ['openid', []],
+    ]);
+  });
+
+  it.each(['version: 1', 'version: 2'])(
+    'reads all other sections alike in %s, and no scopes where there are none',
+    (version) => {
+      const rest = 'organizationRoles: { staff: { grants: { data: [read] } } }\nadminUserIds: [root]';
+      expect(parsePolicy(`${version}\n${rest}`, 'p')).toEqual(parsePolicy(`version: 1\n${rest}`, 'p'));
+      expect(parsePolicy(`${version}\n${rest}`, 'p').scopes.size).toBe(0);
+    },
+  );
 
   it('keeps names of prototypes as names', () => {
     const policy = parsePolicy(

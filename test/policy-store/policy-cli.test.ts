@@ -47,6 +47,37 @@ cases:
     });
   });
 
+  it('check and test: scopes of access tokens', () => {
+    const path = file('scopes.yaml', `${GOOD.replace('1', '2')}scopes: { 'data:read': [data:read], openid: [] }\n`);
+    expect(run('check', path)).toMatchObject({
+      status: 0,
+      stdout: `${path}: ok: 1 organization roles, 0 platform roles, 1 permissions, 2 scopes\n`,
+    });
+    const cases = file(
+      'scopes-cases.yaml',
+      `policy: scopes.yaml
+cases:
+  - { name: the user reads, ask: "data:read", organization: { roles: [staff] }, expect: { allowed: true } }
+  - name: an application that may read reads
+    organization: { roles: [staff] }
+    scopes: [openid, data:read]
+    ask: data:read
+    expect: { allowed: true, reason: ROLE_GRANTS, grantedBy: staff, roles: [staff] }
+  - name: an application that may not read does not
+    organization: { roles: [staff] }
+    scopes: [openid]
+    ask: data:read
+    expect: { allowed: false, reason: SCOPE_LACKS_PERMISSION, grantedBy: "", roles: [staff] }
+  - name: an application has no more than its user
+    organization: { roles: [] }
+    scopes: [data:read]
+    ask: data:read
+    expect: { allowed: false, reason: ROLE_LACKS_PERMISSION }
+`,
+    );
+    expect(run('test', cases)).toMatchObject({ status: 0, stdout: `${cases}: 4 passed, 0 failed\n` });
+  });
+
   it('test: says what is wrong with a file of cases', () => {
     const path = file('nonsense.yaml', 'policy: policy.yaml\ncases:\n  - { name: x, ask: "a:b", expects: {} }\n');
     const { status, stdout } = run('test', path);

@@ -36,7 +36,7 @@ describe('the policy store', () => {
 
   it('refuses to start with a file that has problems, or with none', async () => {
     await expect(store.start()).rejects.toThrow(`ASSENT_POLICY: ${path}: cannot be read (ENOENT)`);
-    writeFileSync(path, 'version: 2');
+    writeFileSync(path, 'version: 3');
     await expect(store.start()).rejects.toThrow(PolicyError);
   });
 
@@ -120,7 +120,7 @@ describe('the policy store', () => {
 
     it('takes a file that is as it was for no new one', async () => {
       await store.start();
-      writeFileSync(path, 'version: 2');
+      writeFileSync(path, 'version: 3');
       await store.look();
       writeFileSync(path, policy('one'));
       for (let count = 0; count < 3; count += 1) await store.look();

@@ -14,7 +14,7 @@ import { checkPermission } from '../../src/rpc/check-permission.ts';
 import type { Services } from '../../src/rpc/services.ts';
 import { createHs256Verifier, HS256_CLAIMS, signHmac } from '../token/support.ts';
 
-const principal = { email: '', role: '', organizationId: 'org', organizationRole: '', isActive: true };
+const principal = { email: '', role: '', organizationId: 'org', organizationRole: '', isActive: true, client: null };
 const policy = parsePolicy(DEFAULT_POLICY, 'default');
 const services = (): Services & { readonly verified: readonly string[] } => {
   const verified: string[] = [];

@@ -24,6 +24,7 @@ import {
   userMessage,
 } from '../../src/rpc/messages.ts';
 import type { DecisionSource } from '../../src/rpc/services.ts';
+import type { Principal } from '../../src/token/principal.ts';
 
 const reasons = Object.keys(Reason).filter((name): name is DecisionReason => name !== 'UNSPECIFIED');
 const sources: readonly DecisionSource[] = ['memory', 'redis', 'database', 'token'];
@@ -40,7 +41,10 @@ const principal = fc.record({
   organizationId: fc.string(),
   organizationRole: fc.string(),
   isActive: fc.boolean(),
+  client: fc.option(fc.record({ id: fc.string(), scopes: fc.array(fc.string()) })),
 });
+const principalTheirs = ({ client, ...rest }: Principal) =>
+  create(PrincipalSchema, { ...rest, clientId: client?.id ?? '', scopes: [...(client?.scopes ?? [])] });
 // The years 1 to 9999, by the millisecond; and those in which a double tells microseconds apart, by the microsecond.
 const milliseconds = fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 });
 const MICROSECONDS = 2 ** 42 * 1_000;
@@ -67,7 +71,7 @@ it('single answers, and batches of them', () => {
           reason: Reason[made.reason],
           source: Source[source.toUpperCase() as Uppercase<DecisionSource>],
           computedAt: create(TimestampSchema, timestampFromMillis(computedAt)),
-          ...(bearer === null ? {} : { principal: create(PrincipalSchema, bearer) }),
+          ...(bearer === null ? {} : { principal: principalTheirs(bearer) }),
         });
         expect(ours).toStrictEqual(theirs);
         expect(isMessage(ours, CheckPermissionResponseSchema)).toBe(true);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAsymmetricAlgorithm, usableKey } from '../../src/token/algorithm.ts';
+import { asymmetricAlgorithm, usableKey } from '../../src/token/algorithm.ts';
 import type { JsonObject } from '../../src/token/json.ts';
 
 const okp: JsonObject = { kty: 'OKP', crv: 'Ed25519', x: 'X' };
@@ -13,6 +13,9 @@ describe('usableKey', () => {
     ['its own alg, PS256', { ...rsa, alg: 'PS256' }, null, 'PS256'],
     ['both, when they agree', { ...rsa, alg: 'PS256' }, 'PS256', 'PS256'],
     ['a null alg as none', { ...okp, alg: null }, null, 'EdDSA'],
+    ['Ed25519 as its own alg', { ...okp, alg: 'Ed25519' }, null, 'EdDSA'],
+    ['Ed25519 as the alg beside it', okp, 'Ed25519', 'EdDSA'],
+    ['both names of EdDSA', { ...okp, alg: 'Ed25519' }, 'EdDSA', 'EdDSA'],
     ['Ed25519', okp, null, 'EdDSA'],
     ['P-256', ec('P-256'), null, 'ES256'],
     ['P-384', ec('P-384'), null, 'ES384'],
@@ -35,6 +38,9 @@ describe('usableKey', () => {
     ['an alg that every object has', okp, 'constructor'],
     ['alg none', okp, 'none'],
     ['an alg of another key type', okp, 'ES256'],
+    ['Ed25519 with another key type', ec('P-256'), 'Ed25519'],
+    ['Ed25519 with another curve', { ...okp, crv: 'Ed448' }, 'Ed25519'],
+    ['an alg that is not accepted, twice', { ...okp, alg: 'Ed448' }, 'Ed448'],
     ['an alg of another curve', ec('P-256'), 'ES384'],
     ['a curve that is not accepted', { ...okp, crv: 'Ed448' }, 'EdDSA'],
     ['a curve for key agreement', { ...okp, crv: 'X25519' }, null],
@@ -79,11 +85,21 @@ describe('usableKey', () => {
   });
 });
 
-describe('isAsymmetricAlgorithm', () => {
-  it.each(['none', 'HS256', 'RS384', 'RS512', 'PS384', 'ES256K', 'Ed25519', 'eddsa', '', 'toString', '__proto__'])(
-    'is false for %j',
-    (alg) => {
-      expect(isAsymmetricAlgorithm(alg)).toBe(false);
-    },
-  );
+describe('asymmetricAlgorithm', () => {
+  it.each([
+    'none',
+    'HS256',
+    'RS384',
+    'RS512',
+    'PS384',
+    'ES256K',
+    'Ed448',
+    'eddsa',
+    'ed25519',
+    '',
+    'toString',
+    '__proto__',
+  ])('is none for %j', (alg) => {
+    expect(asymmetricAlgorithm(alg)).toBeNull();
+  });
 });

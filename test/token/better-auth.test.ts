@@ -21,6 +21,7 @@ describe('a token of the jwt plugin', () => {
         organizationId: '',
         organizationRole: '',
         isActive: true,
+        client: null,
       },
       issuedAt: iat,
       expiresAt: exp,

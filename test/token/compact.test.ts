@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { AssentError } from '../../src/errors.ts';
 import { MAX_TOKEN_BYTES, parseCompact } from '../../src/token/compact.ts';
 import { encodePart, refusalOf } from './support.ts';
 
@@ -63,4 +64,53 @@ describe('parseCompact', () => {
     expect(await refusalOf(() => parseCompact(`${text}AAAA`))).toBe('TOKEN_MALFORMED');
     expect(MAX_TOKEN_BYTES).toBe(8_192);
   });
+
+  const session = 'kTq3Zr8vXbN1mLwPy6HsDfGc2JaEu4Ri';
+  const mac = 'abcdefghijklmnopqrstuvwxyz/BCDEFGHIJKLMNO+0=';
+  const key = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl';
+  it.each<[string, string, string]>([
+    ['a session token', session, 'a session token'],
+    ['a token of letters alone', session.replaceAll(/\d/g, 'x'), 'a session token or an opaque access token'],
+    ['a session token with its signature, as a cookie has it', `${session}.${mac}`, 'a session cookie'],
+    ['the same, encoded for a URL', encodeURIComponent(`${session}.${mac}`), 'a session cookie'],
+    ['a cookie with its name', `better-auth.session_token=${session}.${mac}`, 'a session cookie'],
+    [
+      'a secure cookie with its name',
+      `__Secure-better-auth.session_token=${session}.${mac}; Path=/`,
+      'a session cookie',
+    ],
+    ['a session in a cookie of its own', 'eyJzZXNzaW9uIjp7InRva2VuIjoieCJ9fQ', 'a session cookie'],
+    ['an API key', key, 'an API key'],
+    ['an API key with a prefix', `acme_live-${key}`, 'an API key'],
+    ['an encrypted token', 'e30.e30.e30.e30.e30', 'an encrypted token (JWE)'],
+    ['an encrypted token by a shared key', 'e30..e30.e30.e30', 'an encrypted token (JWE)'],
+    ['a header', 'Basic YTpi', 'an authorization header'],
+    ['an object', '{"token":"x"}', 'JSON'],
+    ['a quoted token', `"${good}"`, 'JSON'],
+  ])('says what it was given instead of a JWT: %s', (_name, text, look) => {
+    const message = messageOf(text);
+    expect(message).toBe(
+      `The token is not a signed JWT: it looks like ${look}. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.`,
+    );
+    for (const secret of [session, mac, key]) expect(message).not.toContain(secret);
+  });
+
+  it.each(['', 'token', '..', 'e30.e30', `${session}x`, key.slice(0, 31), '%', `${session}.%zz`])(
+    'says no more than the form of a JWT where it cannot tell: %j',
+    (text) => {
+      expect(messageOf(text)).toBe(
+        "The token is not a signed JWT: three parts of base64url with dots between them. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.",
+      );
+    },
+  );
 });
+
+const messageOf = (text: string): string => {
+  try {
+    parseCompact(text);
+  } catch (error) {
+    if (error instanceof AssentError) return error.message;
+    throw error;
+  }
+  return 'taken';
+};

@@ -62,10 +62,7 @@ it('each verifies, and none does when its row is gone', async () => {
     tokens.push(token);
   }
   await keys.start();
-  const verifier = await createTokenVerifier({
-    hs256: null,
-    asymmetric: { keys, issuer: ORIGIN, audience: ORIGIN },
-  });
+  const verifier = createTokenVerifier({ hs256: null, issuers: [{ keys, issuer: ORIGIN, audiences: [ORIGIN] }] });
   for (const token of tokens) {
     expect(await verifier.verify(token)).toMatchObject({ principal: { userId: response.user.id, role: 'user' } });
   }

@@ -112,6 +112,6 @@ export const createVerifier = async (
   await keys.start();
   return createTokenVerifier({
     hs256: { secrets: [SECRET] },
-    asymmetric: { keys, issuer: origin, audience: origin },
+    issuers: [{ keys, issuer: origin, audiences: [origin] }],
   });
 };

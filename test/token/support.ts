@@ -76,7 +76,7 @@ export const createStaticKeys = async (...keys: readonly PublishedKey[]): Promis
 };
 
 export const createHs256Verifier = (options: Partial<Hs256Options> = {}, now = () => NOW_MS) =>
-  createTokenVerifier({ hs256: { secrets: [SECRET], ...options }, asymmetric: null, now });
+  createTokenVerifier({ hs256: { secrets: [SECRET], ...options }, issuers: [], now });
 
 /** The code of the refusal; anything that is not one fails the test with what it is. */
 export const refusalOf = async (result: unknown): Promise<ErrorCode> => {

@@ -25,8 +25,8 @@ beforeAll(async () => {
   tokens.eddsa = await signWith(ed, ASYMMETRIC_CLAIMS);
   tokens.es256 = await signWith(es, { ...ASYMMETRIC_CLAIMS, sub: 'user-2' });
   const keys = await createStaticKeys(ed.published, es.published);
-  const asymmetric = { keys, issuer: ISSUER, audience: ISSUER };
-  verifier = await createTokenVerifier({ hs256: { secrets: [SECRET] }, asymmetric, now: () => NOW_MS });
+  const issuers = [{ keys, issuer: ISSUER, audiences: [ISSUER] }];
+  verifier = createTokenVerifier({ hs256: { secrets: [SECRET] }, issuers, now: () => NOW_MS });
 });
 
 /** True when it is refused as a token should be; false when it verifies; anything else is thrown. */

@@ -16,8 +16,8 @@ const withKey = async (jwk: object, alg: string | null) => {
     { clock: { now: () => NOW_MS, monotonic: () => 0 }, onEvent: (event) => events.push(event) },
   );
   await keys.start();
-  const asymmetric = { keys, issuer: ISSUER, audience: ISSUER };
-  const verifier = await createTokenVerifier({ hs256: null, asymmetric, now: () => NOW_MS });
+  const issuers = [{ keys, issuer: ISSUER, audiences: [ISSUER] }];
+  const verifier = createTokenVerifier({ hs256: null, issuers, now: () => NOW_MS });
   keys.stop();
   return { verifier, skipped: events.find((event) => event.kind === 'key-skipped')?.reason };
 };

@@ -130,7 +130,7 @@ export const createWorld = async (databaseUrl: string, size: number) => {
   const database = databaseFacts(directory.facts, systemClock, 5_000);
   const handlers = createHandlers(
     {
-      verifier: await createTokenVerifier({ hs256: null, asymmetric: null, now: systemClock.now }),
+      verifier: createTokenVerifier({ hs256: null, issuers: [], now: systemClock.now }),
       cache: createFactsCache({
         ...{
           memory: createMemoryStore(1),

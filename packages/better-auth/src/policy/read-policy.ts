@@ -66,7 +66,9 @@ const read = (source: string): PolicyModel => {
     return entry === undefined ? absent : reader(entry.value, name);
   };
   const version = take<string | null>('version', null, (value) => (value.kind === 'other' ? value.text : null));
-  if (version !== '1') fail(root, 'version must be 1');
+  if (version !== '1' && version !== '2') fail(root, 'version must be 1 or 2');
+  // Scopes are the authorization server's and Assent's: an instance of Better Auth says nothing of what they stand for.
+  if (version === '2') sections.delete('scopes');
   const policy = {
     statements: take<Grants>('statements', [], readGrants),
     organizationRoles: take<Roles>('organizationRoles', [], readRoles),
