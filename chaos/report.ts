@@ -1,6 +1,6 @@
 /** From the counts to what is printed, the JSON and the verdict. Pure. */
 import type { Finding } from './auditor.ts';
-import { type FaultKind, faultKinds } from './plan.ts';
+import { type FaultKind, faultKinds, separates } from './plan.ts';
 import { type Quantiles, quantiles } from './statistics.ts';
 import type { Counts } from './survey.ts';
 import type { Topology } from './topology.ts';
@@ -64,14 +64,15 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 
 const faultCount = ({ faults }: Pick<Results, 'faults'>): number => sum(Object.values(faults));
 
-/** What this run must have. Without faults servers are never apart. */
-const needsOf = ({ topology, withFaults, seconds }: Pick<Results, 'topology' | 'withFaults' | 'seconds'>): Needs => {
+/** What this run must have: without faults, or with others alone, servers are never apart. */
+const needsOf = ({ topology, only, withFaults, seconds }: Results): Needs => {
   const needs = topology === 'single' || !withFaults ? NEEDS : NEEDS_BETWEEN_SERVERS;
   const inProportion = (revocations: number): number => Math.ceil(revocations * Math.min(1, seconds / FULL_SECONDS));
+  const apart = faultKinds(topology, only).some(separates);
   return {
     ...needs,
     revocationsOfCachedGrants: inProportion(needs.revocationsOfCachedGrants),
-    revocationsWhileApart: inProportion(needs.revocationsWhileApart),
+    revocationsWhileApart: apart ? inProportion(needs.revocationsWhileApart) : 0,
   };
 };
 

@@ -82,6 +82,7 @@ describe('the verdict', () => {
     };
     expect(problems(edge)).toEqual([]);
     expect(problems({ ...edge, revocationsWhileApart: 199 })).toEqual([expect.stringMatching(/199 of 200 .* apart/)]);
+    expect(problems({ ...edge, only: 'redis', revocationsWhileApart: 0 })).toEqual([]);
     expect(problems({ ...edge, revocationsOfCachedGrants: 499 })).toEqual([expect.stringMatching(/499 of 500/)]);
     expect(problems({ ...edge, faults: GOOD.faults })).toEqual([expect.stringMatching(/nats-leader-stop.*route-cut/)]);
   });
