@@ -70,6 +70,7 @@ export const createApp = async (
     maxPending: LIMITS.pendingReads,
     onFault: observe.databaseFault,
     onUnprepared: observe.databaseUnprepared,
+    onWritable: observe.writableTable,
     onBadRole: observe.badDynamicRoles,
     onUnreadable: observe.unreadableValue,
     clock,

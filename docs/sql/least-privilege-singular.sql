@@ -30,3 +30,22 @@ END $$;
 
 -- The jwt plugin's public keys; "privateKey" is left out.
 GRANT SELECT ("id", "publicKey", "expiresAt", "alg", "crv") ON "jwks" TO assent;
+
+-- For this role alone: with these settings the work of a role that writes would fail.
+DO $$
+DECLARE
+  writable text;
+BEGIN
+  SELECT c.oid::regclass INTO writable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
+    AND (has_table_privilege('assent', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+      OR has_any_column_privilege('assent', c.oid, 'INSERT, UPDATE') OR pg_has_role('assent', c.relowner, 'MEMBER'))
+  LIMIT 1;
+  IF writable IS NOT NULL THEN
+    RAISE EXCEPTION 'the role assent can write to %: it is not one that only reads', writable;
+  END IF;
+  ALTER ROLE assent SET default_transaction_read_only = on;
+  ALTER ROLE assent SET statement_timeout = '2s';
+  ALTER ROLE assent SET idle_in_transaction_session_timeout = '2s';
+  ALTER ROLE assent SET application_name = 'assent';
+END $$;

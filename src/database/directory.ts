@@ -14,6 +14,7 @@ import { createDatabase, type PoolOptions } from './pool.ts';
 import { detectSchema } from './schema.ts';
 import { readUserByEmail, readUserById, type UserRecord } from './users.ts';
 import type { OnUnreadable } from './values.ts';
+import { findWritableTable, type WritableTable } from './writable.ts';
 
 export interface DirectoryOptions extends PoolOptions {
   /** The database schemas to look in, in order; null for the search path of the role. */
@@ -25,6 +26,8 @@ export interface DirectoryOptions extends PoolOptions {
    * them and their database; `alike` are other database schemas that have tables of a Better Auth, too.
    */
   readonly onSchema?: (schema: Schema, origin: string, alike: readonly string[]) => void;
+  /** Called with the tables: the role could write to one of them. */
+  readonly onWritable?: (found: WritableTable) => void;
   /** Called when a later look at the tables failed; those found before stay. The text is for the log only. */
   readonly onSchemaFault?: (error: unknown) => void;
   /** Called with how many dynamic roles of an organization could not be read. */
@@ -83,7 +86,13 @@ const checkUsers = (before: Schema, { user }: Schema): void => {
 
 /** Creates the directory; no connection is made before the first read. */
 export const createDirectory = (options: DirectoryOptions): Directory => {
-  const { clock = systemClock, onSchema = () => {}, onSchemaFault = () => {}, onUnreadable = () => {} } = options;
+  const {
+    clock = systemClock,
+    onSchema = () => {},
+    onSchemaFault = () => {},
+    onUnreadable = () => {},
+    onWritable = () => {},
+  } = options;
   const db = createDatabase(options);
   let known: Tables | null = null;
   let detecting: Promise<Tables> | null = null;
@@ -99,6 +108,8 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
     const origin = originOf(await readIdentity(db), schema);
     if (known?.origin === origin) return known;
     if (known !== null) checkUsers(known.schema, schema);
+    const writable = await findWritableTable(db, schema);
+    if (writable !== null) onWritable(writable);
     onSchema(schema, origin, options.searchPath === null ? alike : []);
     known = { schema, searchPath, origin, readFacts: createFactsReader(db, schema, options.onBadRole, onUnreadable) };
     return known;

@@ -1,13 +1,13 @@
 /**
- * PostgreSQL through slonik: one pool of read-only sessions, opened when PostgreSQL can be reached, with a bound on every
+ * PostgreSQL through slonik: one pool of connections that only read, opened when PostgreSQL can be reached, with a bound on every
  * wait. A dead server fails a statement within its timeout and never keeps a caller.
  */
 import { createPool, type DatabasePool, type QuerySqlToken } from 'slonik';
 import { z } from 'zod';
 import { AssentError } from '../errors.ts';
-import { RecoveryError, readOnlyDriver } from './read-only-driver.ts';
+import { caller, RecoveryError, readOnlyDriver } from './read-only-driver.ts';
 import { createSlots } from './slots.ts';
-import { within } from './within.ts';
+import { late, within } from './within.ts';
 
 export interface PoolOptions {
   /** A PostgreSQL connection URI. */
@@ -72,7 +72,7 @@ const open = async (options: PoolOptions): Promise<DatabasePool> => {
     idleTimeout: 60_000,
     // What a connection that is dropped is given to finish its query and to say goodbye.
     gracefulTerminationTimeout: 500,
-    // slonik's default sends DISCARD ALL after every statement: a second round trip, for sessions that only ever read.
+    // slonik's default sends DISCARD ALL after every statement: a second round trip, for sessions that nothing is left in.
     resetConnection: async () => {},
     driverFactory: readOnlyDriver({ url, statementTimeoutMs, onUnprepared }),
   });
@@ -87,7 +87,7 @@ export const createDatabase = (options: PoolOptions): Database => {
   const slots = createSlots(options.size);
 
   const run = async (statement: QuerySqlToken): Promise<readonly unknown[]> => {
-    let abandoned = false;
+    const gone = new AbortController();
     // Settles in any case, which frees its slot: making a connection, the statement and the end of a connection are bounded.
     const { done, leave } = slots.run(async () => {
       // Opening connects nothing.
@@ -95,14 +95,15 @@ export const createDatabase = (options: PoolOptions): Database => {
       const connected = await pool;
       return connected.connect(async (connection) => {
         // The caller left while this was being connected: do not read for nobody.
-        if (abandoned) return [];
-        return (await connection.query(statement)).rows;
+        if (gone.signal.aborted) return [];
+        return (await caller.run(gone.signal, () => connection.query(statement))).rows;
       });
     });
     try {
       return await within(options.statementTimeoutMs, done);
     } finally {
-      abandoned = true;
+      // A statement that is still under way is cancelled on the server.
+      gone.abort(late());
       leave();
     }
   };

@@ -7,12 +7,11 @@ export interface PreparedStatements {
   nameOf(text: string): string | null;
   /** Whether a statement failed only because it was prepared: it is to be sent again, without a name. */
   refused(error: unknown): boolean;
+  /** From now on nothing is prepared. */
+  stop(): void;
 }
 
-/**
- * A pooler that gives each transaction another session (PgBouncer before 1.21, and later without
- * `max_prepared_statements`): the statement was prepared in a session other than this one, or by somebody else in this one.
- */
+/** The server has no statement of that name, or has it already: somebody else prepared or dropped statements in the session. */
 const OTHER_SESSION = new Set(['26000', '42P05']);
 /** The tables have changed since; the server says so rather than answer with other columns than before. */
 const PLAN_CHANGED = '0A000';
@@ -22,6 +21,10 @@ export const createPreparedStatements = (onUnusable: () => void): PreparedStatem
   const names = new Map<string, string>();
   let usable = true;
   let generation = 0;
+  const stop = (): void => {
+    if (usable) onUnusable();
+    usable = false;
+  };
 
   return {
     nameOf: (text) => {
@@ -36,8 +39,7 @@ export const createPreparedStatements = (onUnusable: () => void): PreparedStatem
     refused: (error) => {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
       if (OTHER_SESSION.has(code)) {
-        if (usable) onUnusable();
-        usable = false;
+        stop();
         return true;
       }
       if (code !== PLAN_CHANGED) return false;
@@ -46,5 +48,6 @@ export const createPreparedStatements = (onUnusable: () => void): PreparedStatem
       names.clear();
       return true;
     },
+    stop,
   };
 };

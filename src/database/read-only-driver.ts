@@ -1,7 +1,11 @@
-/** slonik's way to PostgreSQL: connections of pg whose sessions only read, and only on a primary. */
-import { Client, type QueryConfig, type QueryResult } from 'pg';
+/** slonik's way to PostgreSQL: connections of pg that only read, and only on a primary. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Client, type QueryResult } from 'pg';
+
 import { createDriverFactory, type DriverFactory } from 'slonik';
+import { cancelKeyOf, cancelStatement } from './cancel.ts';
 import { createPreparedStatements } from './prepared-statements.ts';
+import { createReadOnlyQuery, type ParsedStatements, type ReadOnlyStatement } from './read-only-query.ts';
 import { within } from './within.ts';
 
 /** The server is a standby: it may lag, and would bring back what was revoked. */
@@ -12,13 +16,19 @@ export class RecoveryError extends Error {
 }
 
 /**
- * Makes a session read-only, bounds its statements and looks whether the server is a standby, all in one statement. Not by
- * startup parameters, which transaction poolers refuse.
+ * Looks at a session when its connection is made: whether the server is a standby, and whether a pooler is on the way that
+ * leaves prepared statements behind in sessions which others are given. Poolers have cancel keys of their own, and those that
+ * keep prepared statements for each client give them names of their own.
  */
-const SETUP = `SELECT pg_is_in_recovery() AS standby,
-  set_config('default_transaction_read_only', 'on', false),
-  set_config('statement_timeout', $1, false),
-  set_config('idle_in_transaction_session_timeout', $1, false)`;
+const LOOK_NAME = 'assent_look';
+const LOOK = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
+  EXISTS (SELECT FROM pg_prepared_statements WHERE name = '${LOOK_NAME}') AS named`;
+
+/** What a statement that was given up has to be cancelled within, on the server; less than slonik waits for an end. */
+const CANCEL_MS = 400;
+
+/** The caller of the statement that is being sent: aborted once nobody waits for its rows. */
+export const caller = new AsyncLocalStorage<AbortSignal>();
 
 /** pg verifies the server with either and warns that `require` will mean less in its next version. */
 export const verifying = (url: string): string => url.replace(/([?&]sslmode=)require(?=&|$)/, '$1verify-full');
@@ -41,32 +51,55 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
     const prepared = createPreparedStatements(onUnprepared);
     return {
       createPoolClient: async ({ clientEventEmitter }) => {
+        // No name of the application: PgBouncer leaves it in the session for clients that give none.
         const client = new Client({
           connectionString: verifying(url),
-          fallback_application_name: 'assent',
           connectionTimeoutMillis: statementTimeoutMs,
         });
         client.on('error', (error) => {
           // slonik stops listening when it drops a connection, and one that is being closed may still fail.
           if (clientEventEmitter.listenerCount('error') > 0) clientEventEmitter.emit('error', error);
         });
+        const parsed: ParsedStatements = new Set();
         // By a callback of our own: the one that pg makes for a promise is stored in a property, and would keep what a read
         // brought until the next full collection of garbage (docs/performance.md, "dead streams").
-        const ask = (config: QueryConfig): Promise<QueryResult> =>
+        const ask = (
+          statement: Pick<ReadOnlyStatement, 'name' | 'text' | 'values'>,
+          forget = false,
+        ): Promise<QueryResult> =>
           new Promise((resolve, reject) => {
-            client.query(config, (error: Error | null, result) => {
-              if (error) reject(error);
+            const settle = (error: Error | null, result?: QueryResult): void => {
+              if (error || result === undefined) reject(error);
               else resolve(result);
-            });
+            };
+            client.query(createReadOnlyQuery({ ...statement, timeoutMs: statementTimeoutMs, forget }, parsed, settle));
           });
-        const send = async (text: string, values: unknown[]) => {
+        const send = async (text: string, values: readonly unknown[]) => {
           const name = prepared.nameOf(text);
-          if (name === null) return ask({ text, values });
+          if (name === null) return ask({ name, text, values });
           try {
             return await ask({ name, text, values });
           } catch (error) {
             if (!prepared.refused(error)) throw error;
-            return ask({ text, values });
+            return ask({ name: null, text, values });
+          }
+        };
+        let cancelled: Promise<unknown> = Promise.resolve();
+        /** Waits for a statement, and cancels it on the server when it is given up. */
+        const bounded = async <T>(statement: Promise<T>): Promise<T> => {
+          let settled = false;
+          const done = statement.finally(() => {
+            settled = true;
+          });
+          try {
+            return await within(statementTimeoutMs, done, caller.getStore());
+          } catch (error) {
+            if (!settled) {
+              // Until it has ended, since a pooler forgets whose statement it was once the client is gone.
+              const ended = done.catch(() => {});
+              cancelled = Promise.all([cancelStatement(client, CANCEL_MS), within(CANCEL_MS, ended)]).catch(() => {});
+            }
+            throw error;
           }
         };
         return {
@@ -74,20 +107,23 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
             await client.connect();
             try {
               // Bounded: a connection that fell silent by now would hold its place in the pool for good.
-              const setup = client.query<{ standby: boolean }>(SETUP, [String(statementTimeoutMs)]);
-              const { rows } = await within(statementTimeoutMs, setup);
-              if (rows[0]?.standby === false) return;
-              throw new RecoveryError();
+              const { rows } = await bounded(ask({ name: LOOK_NAME, text: LOOK, values: [] }, true));
+              const [look] = rows;
+              if (look?.standby !== false) throw new RecoveryError();
+              if (look.named && look.pid !== cancelKeyOf(client)?.processID) prepared.stop();
             } catch (error) {
-              client.end().catch(() => {});
+              void cancelled.then(() => client.end()).catch(() => {});
               throw error;
             }
           },
-          end: () => client.end(),
+          end: async () => {
+            await cancelled;
+            await client.end();
+          },
           query: async (text, values = []) => {
             // Bounded in here, so that slonik drops a connection that stopped answering, and at once: it gives a query that is
             // under way time to finish.
-            const { rows, rowCount, fields } = await within(statementTimeoutMs, send(text, values));
+            const { rows, rowCount, fields } = await bounded(send(text, values));
             return {
               command: 'SELECT' as const,
               fields: fields.map(({ name, dataTypeID }) => ({ name, dataTypeId: dataTypeID })),

@@ -27,7 +27,8 @@ export const grantsSql = (schema: Schema): string => {
 ${createRole('assent')}
 GRANT USAGE ON SCHEMA ${schemas.map(quoteName).join(', ')} TO assent;
 
-${grants.join('')}${policies(tables)}`;
+${grants.join('')}${policies(tables)}
+${settingsOf('assent')}`;
 };
 
 /** Policies for the tables with row-level security: the role would take a row that is hidden for one that is not there. */
@@ -42,4 +43,30 @@ function policies(tables: readonly ModelTable<never>[]): string {
   return `
 -- Row-level security is on: a row that it hides would count as absent. A restrictive policy must except the role, too.
 ${statements.map((statement) => `${statement}\n`).join('')}`;
+}
+
+/**
+ * Settings of a role, as the second guard beside those of each statement (docs/database.md). A role that can write is the
+ * application's: with them its own work would fail.
+ */
+function settingsOf(role: string): string {
+  return `-- For this role alone: with these settings the work of a role that writes would fail.
+DO $$
+DECLARE
+  writable text;
+BEGIN
+  SELECT c.oid::regclass INTO writable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    AND (has_table_privilege('${role}', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+      OR has_any_column_privilege('${role}', c.oid, 'INSERT, UPDATE') OR pg_has_role('${role}', c.relowner, 'MEMBER'))
+  LIMIT 1;
+  IF writable IS NOT NULL THEN
+    RAISE EXCEPTION 'the role ${role} can write to %: it is not one that only reads', writable;
+  END IF;
+  ALTER ROLE ${role} SET default_transaction_read_only = on;
+  ALTER ROLE ${role} SET statement_timeout = '2s';
+  ALTER ROLE ${role} SET idle_in_transaction_session_timeout = '2s';
+  ALTER ROLE ${role} SET application_name = '${role}';
+END $$;
+`;
 }

@@ -65,7 +65,15 @@ export const observers = (log: Logger, metrics: Metrics) => {
       databaseFault(error);
     },
     databaseUnprepared: (): void =>
-      log.warn('a pooler keeps no prepared statements (PgBouncer: max_prepared_statements): each read is planned anew'),
+      log.warn(
+        { event: 'database.unprepared' },
+        'a pooler keeps no prepared statements (PgBouncer: max_prepared_statements): each read is planned anew',
+      ),
+    writableTable: ({ role, table }: { readonly role: string; readonly table: string }): void =>
+      log.warn(
+        { event: 'database.role_can_write', role, table },
+        `the role ${role} of DATABASE_URL can write to ${table}: Assent only reads, and wants a role of its own that can do nothing else; "npm run -s sql -- grants" prints one`,
+      ),
     badDynamicRoles: (organizationId: string, count: number): void => {
       metrics.badDynamicRoles(count);
       badRole(organizationId);

@@ -42,25 +42,29 @@ const codeOf = async (work: Promise<unknown>): Promise<string> => {
 };
 
 describe('sessions', () => {
-  it('cannot write', async () => {
-    const database = create();
+  it('are given read-only transactions with a bound, of which they keep nothing', async () => {
+    const database = create({ size: 1 });
     await expect(database.rows(sql.unsafe`CREATE TABLE t (n int)`, one)).rejects.toThrow(/read-only transaction/);
-    const settings = sql.unsafe`SELECT current_setting('default_transaction_read_only') AS readonly,
-      current_setting('statement_timeout') AS timeout, current_setting('idle_in_transaction_session_timeout') AS idle`;
-    expect(await database.rows(settings, z.record(z.string(), z.string()))).toEqual([
-      { readonly: 'on', timeout: '1s', idle: '1s' },
+    const settings = sql.unsafe`SELECT current_setting('transaction_read_only') AS "readOnly",
+      current_setting('statement_timeout') AS timeout, (SELECT json_agg(name ORDER BY name) FROM pg_settings
+        WHERE source = 'session' AND name NOT LIKE 'transaction%') AS changed,
+      (SELECT json_agg(reset_val) FROM pg_settings WHERE name = 'statement_timeout') AS after`;
+    expect(await database.rows(settings, z.record(z.string(), z.unknown()))).toEqual([
+      { readOnly: 'on', timeout: '1s', changed: ['statement_timeout'], after: ['0'] },
     ]);
   });
 
-  it('are set up once per connection: a statement is one round trip', async () => {
+  it('are looked at once per connection: a statement is one round trip', async () => {
     const database = create({ size: 1 });
     await select(database);
     const backends = sql.unsafe`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database()`;
-    // Counted in the driver: neither a setup nor DISCARD ALL goes before or after a statement.
-    const queries = vi.spyOn(pg.Client.prototype, 'query');
+    // Counted in the driver: neither a setup nor DISCARD ALL goes before or after a statement, and it has one Sync.
+    const [queries, syncs] = [vi.spyOn(pg.Client.prototype, 'query'), vi.spyOn(pg.Connection.prototype, 'sync')];
     for (let count = 0; count < 3; count += 1) expect(await database.rows(backends, one)).toEqual([{ n: 1 }]);
     expect(queries).toHaveBeenCalledTimes(3);
+    expect(syncs).toHaveBeenCalledTimes(3);
     queries.mockRestore();
+    syncs.mockRestore();
   });
 });
 
@@ -72,8 +76,8 @@ describe('prepared statements', () => {
     const database = create({ size: 1 });
     await select(database);
     await select(database);
-    // The statement that counts is prepared when it runs.
-    expect(await count(database)).toEqual([{ n: 2 }]);
+    // With the one that begins a transaction; the statement that counts is prepared when it runs.
+    expect(await count(database)).toEqual([{ n: 3 }]);
   });
 
   it('are done without where a pooler mixes sessions', async () => {

@@ -30,7 +30,11 @@ describe.each(['plural', 'singular'] as const)('the role of docs/sql, with %s na
     const table = names[model] ?? model;
     for (const statement of [`UPDATE "${table}" SET id = id`, `DELETE FROM "${table}"`, `TRUNCATE "${table}"`]) {
       await expect(
-        withClient(url, (client) => client.query(statement)),
+        withClient(url, async (client) => {
+          // The role's own setting is the second guard.
+          await client.query('SET default_transaction_read_only = off');
+          await client.query(statement);
+        }),
         statement,
       ).rejects.toThrow(/permission denied/);
     }

@@ -21,7 +21,11 @@ export const leastPrivilegeUrl = (ownerUrl: string, role: 'assent' | 'assent_rel
 
 /** Runs SQL that makes the role and its grants, with a password of the tests' own. */
 export const asLeastPrivilege = async (ownerUrl: string, sql: string): Promise<void> => {
-  await withClient(ownerUrl, (client) => client.query(sql.replace("'change me'", `'${passwordOf(ownerUrl)}'`)));
+  // Roles and their settings belong to the server, and two files that set them at once would be in each other's way.
+  const alone = 'LOCK TABLE pg_catalog.pg_db_role_setting IN EXCLUSIVE MODE;';
+  await withClient(ownerUrl, (client) =>
+    client.query(`${alone}\n${sql.replace("'change me'", `'${passwordOf(ownerUrl)}'`)}`),
+  );
 };
 
 /**

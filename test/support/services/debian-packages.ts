@@ -16,7 +16,7 @@ import { type Program, programWorks } from './programs.ts';
 import { withProgress } from './progress.ts';
 
 /** The packages that hold our servers; each has a program of its own name. */
-export type ServerPackage = 'redis-server' | 'nats-server';
+export type ServerPackage = 'redis-server' | 'nats-server' | 'pgbouncer';
 
 /** The package that holds the bench's load generator. */
 export type ToolPackage = 'nghttp2-client';

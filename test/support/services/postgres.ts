@@ -37,7 +37,9 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-interface User {
+/** A user of the machine without rights. */
+export interface User {
+  name: string;
   uid: number;
   gid: number;
 }
@@ -187,7 +189,7 @@ async function writeOwned(path: string, text: string, user: User | undefined): P
 }
 
 /** The user to run as when this process is root: `postgres` where there is one, else `nobody`. No user is created. */
-async function unprivilegedUser(): Promise<User | undefined> {
+export async function unprivilegedUser(): Promise<User | undefined> {
   if (process.getuid?.() !== 0) {
     return undefined;
   }
@@ -196,7 +198,7 @@ async function unprivilegedUser(): Promise<User | undefined> {
     const [, , uid, gid] = lines.find(([user]) => user === name) ?? [];
     // macOS writes the uid of nobody as -2.
     if (uid !== undefined && gid !== undefined && Number(uid) > 0 && Number(gid) > 0) {
-      return { uid: Number(uid), gid: Number(gid) };
+      return { name, uid: Number(uid), gid: Number(gid) };
     }
   }
   throw new ServiceUnavailable(

@@ -4,7 +4,7 @@
  */
 export class ServiceUnavailable extends Error {
   override readonly name = 'ServiceUnavailable';
-  /** `postgres`, `redis` or `nats`. */
+  /** `postgres`, `redis`, `nats` or `pgbouncer`. */
   readonly service: string;
 
   constructor(service: string, message: string) {
@@ -14,16 +14,17 @@ export class ServiceUnavailable extends Error {
 }
 
 /** The error of a service that none of the routes could serve; `tried` is one clause per route. */
-export function serviceUnavailable(service: 'redis' | 'nats', tried: readonly string[]): ServiceUnavailable {
-  const title = service === 'redis' ? 'Redis' : 'NATS';
+export function serviceUnavailable(service: keyof typeof TITLES, tried: readonly string[]): ServiceUnavailable {
+  const title = TITLES[service];
   return new ServiceUnavailable(
     service,
-    `${title} cannot be started (${tried.join('; ')}). Run first: ${installCommand()}`,
+    `${title} cannot be started (${tried.join('; ')}). Run first: ${installCommand(service)}`,
   );
 }
 
-function installCommand(): string {
-  return process.platform === 'darwin'
-    ? 'brew install redis nats-server'
-    : 'sudo apt-get install redis-server nats-server';
+const TITLES = { redis: 'Redis', nats: 'NATS', pgbouncer: 'PgBouncer' } as const;
+
+function installCommand(service: keyof typeof TITLES): string {
+  const packages = process.platform === 'darwin' ? 'redis nats-server' : 'redis-server nats-server';
+  return `${process.platform === 'darwin' ? 'brew install' : 'sudo apt-get install'} ${service === 'pgbouncer' ? service : packages}`;
 }
