@@ -63,6 +63,8 @@ export const createApp = async (
       : createPositions({ clock, leaseMs, rememberMs, maxRemembered: LIMITS.rememberedChanges });
 
   // database
+  const { hs256, issuers, jwksGraceMs } = config.tokens;
+  const onlyStoredKeys = hs256.secrets.length === 0 && issuers.every(({ keys }) => keys === 'database');
   const directory = createDirectory({
     ...config.database,
     size: LIMITS.poolSize,
@@ -76,7 +78,7 @@ export const createApp = async (
     clock,
     onSchema: (schema, origin, alike) => {
       positions.readFrom(origin);
-      observe.schema(schema, alike);
+      observe.schema(schema, alike, onlyStoredKeys);
     },
     onSchemaFault: observe.schemaFault,
   });
@@ -105,7 +107,6 @@ export const createApp = async (
   metrics.observe({ memoryEntries: memory.size, hearing: positions.hearing, lagMs: positions.lagMs });
 
   // token
-  const { hs256, issuers, jwksGraceMs } = config.tokens;
   const keys = createIssuerKeys(issuers, {
     readRows: directory.keys,
     graceMs: jwksGraceMs,

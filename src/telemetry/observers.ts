@@ -92,7 +92,7 @@ export const observers = (log: Logger, metrics: Metrics) => {
       redisError(error);
     },
     /** What the tables that were found mean for the answers. */
-    schema: (schema: Schema, alike: readonly string[]): void => {
+    schema: (schema: Schema, alike: readonly string[], onlyStoredKeys: boolean): void => {
       const { user, organizations, organizationRole, jwks } = schema;
       log.info(
         {
@@ -113,6 +113,12 @@ export const observers = (log: Logger, metrics: Metrics) => {
         log.warn(
           { event: 'database.rows_hidden', table: nameOf(table), sql: policyStatements(hiddenBy) },
           'row-level security can hide rows, and a hidden row counts as absent: let the role see all of them',
+        );
+      }
+      if (onlyStoredKeys && jwks === null) {
+        log.warn(
+          { event: 'database.keys_absent' },
+          'no token verifies: all keys are to come from the table of keys, there is none, and there is no BETTER_AUTH_SECRET. ASSENT_NAMING=jwks=… names the table',
         );
       }
       if (alike.length > 0) {

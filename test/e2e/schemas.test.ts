@@ -3,11 +3,15 @@ import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
+import { grantsSql } from '../../src/setup/grants.ts';
 import { drizzleTables } from '../database/support/drizzle.ts';
 import { outboxDatabase, variantOf } from '../relay/support/outbox.ts';
 import { type ServingAssent, startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
+import { directoryOf } from '../support/directory.ts';
+import { asLeastPrivilege, leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { TEST_SECRET } from '../support/monolith.ts';
+import { withClient } from '../support/services/index.ts';
 
 const call = async ({ httpUrl }: ServingAssent, method: string, body: object): Promise<unknown> => {
   const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/${method}`, {
@@ -92,6 +96,34 @@ describe('old tables in public, live ones in the schema that DATABASE_URL names'
       expect(answer).toMatchObject({ reason: 'REASON_USER_BANNED' });
     },
   );
+});
+
+describe('tables of which the service may read less than there is', async () => {
+  const { url } = await testDatabase();
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  for (const schema of ['public', 'old']) {
+    await pool.query(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET search_path = ${schema}`);
+    await pool.query(drizzleTables((model) => snakeCase(model), 'text'));
+  }
+  await pool.query('ALTER TABLE public.member ENABLE ROW LEVEL SECURITY; DROP TABLE public.jwks');
+  await pool.end();
+  const owner = directoryOf(url, { searchPath: ['public'] });
+  const found = await owner.schema().finally(() => owner.end());
+  await asLeastPrivilege(url, grantsSql(found));
+  await withClient(url, (client) => client.query('DROP POLICY assent ON public.member'));
+  const assent = await startAssent({ DATABASE_URL: leastPrivilegeUrl(url), BETTER_AUTH_URL: 'http://localhost:3000' });
+  afterAll(() => assent.stop());
+  const logged = (event: string) => assent.logged((line) => line['event'] === event);
+
+  it('are warned of by name: hidden rows, other tables that fit, keys that are nowhere', async () => {
+    expect(await logged('database.rows_hidden')).toMatchObject({
+      level: 40,
+      table: 'public.member',
+      sql: [expect.stringContaining('CREATE POLICY assent ON "public"."member" FOR SELECT TO "assent" USING (true);')],
+    });
+    expect(await logged('database.tables_alike')).toMatchObject({ level: 40, schemas: ['old'] });
+    expect(await logged('database.keys_absent')).toMatchObject({ level: 40 });
+  });
 });
 
 describe('Better Auth without any plugin', async () => {
