@@ -15,9 +15,9 @@ export interface Position extends Mark {
   readonly exact: boolean;
 }
 
-/** Reads `assent-position` (`js:<stream>:<created>[~<id>]:<sequence>`); null for what cannot be compared. */
+/** Reads `assent-position` (`js:<stream>:<created>[~<roll-back>][@<data source>]:<sequence>`); null for the others. */
 export const parsePosition = (text: string): Position | null => {
-  const match = /^js:[^:]+:(?<created>[^~]+)(?<again>~.+)?:(?<seq>\d+)$/.exec(text);
+  const match = /^js:[^:]+:(?<created>[^~@]+)(?<again>~[^@]+)?(?:@[^:]+)?:(?<seq>\d+)$/.exec(text);
   const { created, again, seq } = match?.groups ?? {};
   return created === undefined ? null : { created, seq: Number(seq), exact: again === undefined };
 };

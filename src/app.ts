@@ -14,6 +14,7 @@ import { createRedisStore } from './cache/redis-store.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDirectory } from './database/directory.ts';
+import { momentOf } from './events/delivery.ts';
 import { createListener } from './events/listener.ts';
 import { type Lifecycle, lifecycle } from './lifecycle.ts';
 import { LIMITS } from './limits.ts';
@@ -103,8 +104,12 @@ export const createApp = async (
           view: sharedView(policy.current),
           next: database,
         });
-  const cache = createFactsCache({ memory, positions, clock, ttlMs, cached, database });
-  metrics.observe({ memoryEntries: memory.size, hearing: positions.hearing, lagMs: positions.lagMs });
+  const cache = createFactsCache({ memory, positions, clock, ttlMs, leaseMs, cached, database });
+  metrics.observe({
+    memoryEntries: memory.size,
+    subscription: config.nats && { mode: config.nats.mode, live: positions.hearing },
+    lagMs: positions.lagMs,
+  });
 
   // token
   const keys = createIssuerKeys(issuers, {
@@ -133,7 +138,10 @@ export const createApp = async (
     handlers: createHandlers(services, observe.defect),
     gate: createCallerGate(config.callers),
     replica: `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
-    position: positions.applied,
+    position: () => {
+      const { epoch, seq, takenAt } = positions.applied();
+      return { revision: `${epoch}:${seq}`, takenAt: takenAt === null ? null : momentOf(takenAt) };
+    },
     onCall: observe.call,
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,

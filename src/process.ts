@@ -32,6 +32,12 @@ const sayWhatIsMissing = (config: Config, log: Logger): void => {
       'Neither ASSENT_SIGNING_KEY nor BETTER_AUTH_SECRET is set: replicas do not answer from the entries in Redis that others wrote, and page tokens are not signed',
     );
   }
+  if (config.nats?.mode === 'core') {
+    log.warn(
+      { event: 'events.core_mode' },
+      `NATS_MODE=core: where core NATS loses a message, a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
+    );
+  }
   if (config.tokens.hs256.secrets.length === 0) log.warn('BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
   if (config.tokens.issuers.length === 0)
     log.warn('no issuer of published keys is configured: only HS256 tokens are taken');

@@ -28,6 +28,7 @@ export const createSubject: CreateSubject = async ({ policyPath, userId, organiz
     positions,
     clock: systemClock,
     ttlMs: 3_600_000,
+    leaseMs: 2_000,
     cached: loader,
     database: loader,
   });

@@ -34,6 +34,8 @@ export interface FactsCacheOptions {
   readonly positions: Positions;
   readonly clock: Clock;
   readonly ttlMs: number;
+  /** How long a proof of hearing events lasts, in milliseconds. */
+  readonly leaseMs: number;
   /** Redis around PostgreSQL, or PostgreSQL alone. */
   readonly cached: FactsLoader;
   /** PostgreSQL alone: for FULL, and while no events are heard. */
@@ -42,7 +44,7 @@ export interface FactsCacheOptions {
 
 /** Creates the cache. */
 export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
-  const { memory, positions, clock, ttlMs, cached, database } = options;
+  const { memory, positions, clock, ttlMs, leaseMs, cached, database } = options;
 
   const answers = (entry: MemoryEntry | undefined, key: FactsKey): entry is MemoryEntry =>
     entry !== undefined &&
@@ -66,15 +68,16 @@ export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
     load: async (key, stamp) => land(key, await loader.load(key, stamp)),
   });
 
-  const flights = createFlights(landing(cached), positions);
-  // Deaf reads share loads among themselves only: a flight that began while hearing may have read Redis.
-  const deafFlights = createFlights(database, positions);
+  const flights = createFlights({ loader: landing(cached), positions, clock, joinableMs: Number.POSITIVE_INFINITY });
+  // Reads of a stale process share loads among themselves only: one that began while it was live may have read Redis. The
+  // lease bounds them: a change that was acknowledged longer than that before a call is in every load that the call joins.
+  const staleFlights = createFlights({ loader: database, positions, clock, joinableMs: leaseMs });
   const own = landing(database);
 
   return {
     read: (key, full) => {
       if (full) return own.load(key, positions.stamp());
-      if (!positions.hearing()) return deafFlights.load(key);
+      if (!positions.hearing()) return staleFlights.load(key);
       const entry = memory.get(memoryKey(key.userId, key.organizationId));
       if (answers(entry, key)) return { facts: entry.facts, tier: 'memory', readAt: entry.readAt };
       return flights.load(key);

@@ -15,9 +15,21 @@ export interface Stamp {
   readonly seq: number;
 }
 
+/** Up to which event a process has applied all: what `assent-position` says. */
+export interface Revision {
+  /** Names the history of the stream and the data source: the same in all processes that share both. */
+  readonly epoch: string;
+  readonly seq: number;
+  /** When the stream took the message of that number, in nanoseconds since 1970; null where that is not known. */
+  readonly takenAt: string | null;
+}
+
 export interface PositionsOptions {
   readonly clock: Clock;
-  /** How long a proof of hearing events lasts, in milliseconds. */
+  /**
+   * How long a proof of hearing events lasts, in milliseconds. What makes everything stale is put into force at most four
+   * times in that time.
+   */
   readonly leaseMs: number;
   /** How long a change is remembered: the longest life of an entry and some more, in milliseconds. */
   readonly rememberMs: number;
@@ -38,32 +50,50 @@ export interface Positions {
   hearing(): boolean;
   /** How long ago, in milliseconds, the moment is up to which everything published is known to be applied. */
   lagMs(): number;
-  /** `stream:sequence` of the last event applied. */
-  applied(): string;
-  /** Begins to listen to a stream: nothing stamped before it, or below `floor` in it, is current any more. */
-  begin(stream: string, floor: number): void;
+  /** The last event that is in force, with all before it. It may lag behind {@link stamp}, never lead. */
+  applied(): Revision;
+  /**
+   * Begins to listen to a stream: nothing stamped before it, or below `floor` in it, is current any more.
+   * @param stream Names the numbers for stamps, which are compared with those of other processes.
+   * @param takenAt The moment of the message `floor`.
+   * @param history Names the numbers for {@link Revision}: `stream` unless stamps are of no use to other processes.
+   */
+  begin(stream: string, floor: number, takenAt?: string | null, history?: string): void;
   /** What is read from now on is read from `origin`: nothing that was read from elsewhere is current any more. */
   readFrom(origin: string): void;
   /** Events up to `seq` may have been missed: nothing stamped below it is current any more. */
-  skipTo(seq: number): void;
-  /** Records an event, in stream order. From this instant on, nothing older answers. */
-  apply(seq: number, change: FactsChange | null): void;
-  /** Records a proof that every event up to `monotonicMs` had been applied. */
+  skipTo(seq: number, takenAt?: string | null): void;
+  /**
+   * Records an event, in stream order. From this instant on, nothing older answers. A change of everything that comes soon
+   * after another one waits, together with those that follow it, and {@link applied} and proofs wait with it.
+   */
+  apply(seq: number, change: FactsChange | null, takenAt?: string | null): void;
+  /** Records a proof that every event up to `monotonicMs` had been recorded. */
   heard(monotonicMs: number): void;
 }
 
 /** Creates positions that trust nothing until {@link Positions.begin} and a proof of hearing. */
 export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: PositionsOptions): Positions => {
   const createdAt = clock.monotonic();
+  /** A broken publisher, or one that is in doubt, must not empty all caches with each of its events. */
+  const joinMs = leaseMs / 4;
   let stream = '';
+  let history = '';
   let origin = '';
   /** Of what is read now, from `origin` while listening to `stream`. */
   let epoch = '';
   let applied = 0;
+  let takenAt: string | null = null;
   // One object for all reads that begin between two events: entries keep it.
   let stamp: Stamp = { epoch, seq: applied };
   let floor = 0;
   let heardAt = Number.NEGATIVE_INFINITY;
+  /** When everything was last made stale. */
+  let emptiedAt = Number.NEGATIVE_INFINITY;
+  /** Changes of everything that wait: the position before the first, the number of the last. */
+  let waiting: { readonly before: Omit<Revision, 'epoch'>; last: number; readonly dueAt: number } | null = null;
+  /** The latest proof that waits with them. */
+  let proofAt = Number.NEGATIVE_INFINITY;
   // Forgetting a change of sequence s keeps the promise only if nothing stamped before s is trusted any more.
   const raiseFloor = (seq: number): void => {
     if (seq > floor) floor = seq;
@@ -72,8 +102,21 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
   let users = recent();
   let organizations = recent();
   let pairs = recent();
+  const ofOrigin = (name: string): string => (origin === '' ? name : `${name}@${origin}`);
   const beginEpoch = (): void => {
-    epoch = origin === '' ? stream : `${stream}@${origin}`;
+    epoch = ofOrigin(stream);
+  };
+  const makeAllStale = (seq: number, now: number): void => {
+    raiseFloor(seq);
+    emptiedAt = now;
+    waiting = null;
+    if (proofAt > heardAt) heardAt = proofAt;
+  };
+  /** Comes before every look at what is in force: nobody is left to do it later, and no timer to be late. */
+  const settle = (): void => {
+    if (waiting === null) return;
+    const now = clock.monotonic();
+    if (now >= waiting.dueAt) makeAllStale(waiting.last, now);
   };
 
   return {
@@ -81,47 +124,77 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
       if (stamp.seq !== applied || stamp.epoch !== epoch) stamp = { epoch, seq: applied };
       return stamp;
     },
-    current: ({ epoch: of, seq }, userId, organizationId) =>
-      of === epoch &&
-      seq >= floor &&
-      seq >= users.latest(userId) &&
-      (organizationId === null ||
-        (seq >= organizations.latest(organizationId) && seq >= pairs.latest(memoryKey(userId, organizationId)))),
-    hearing: () => clock.monotonic() - heardAt < leaseMs,
-    lagMs: () => clock.monotonic() - Math.max(heardAt, createdAt),
-    applied: () => `${stream}:${applied}`,
+    current: ({ epoch: of, seq }, userId, organizationId) => {
+      settle();
+      return (
+        of === epoch &&
+        seq >= floor &&
+        seq >= users.latest(userId) &&
+        (organizationId === null ||
+          (seq >= organizations.latest(organizationId) && seq >= pairs.latest(memoryKey(userId, organizationId))))
+      );
+    },
+    hearing: () => {
+      settle();
+      return clock.monotonic() - heardAt < leaseMs;
+    },
+    lagMs: () => {
+      settle();
+      return clock.monotonic() - Math.max(heardAt, createdAt);
+    },
+    applied: () => {
+      settle();
+      return { epoch: ofOrigin(history), ...(waiting === null ? { seq: applied, takenAt } : waiting.before) };
+    },
     readFrom: (newOrigin) => {
       origin = newOrigin;
       beginEpoch();
     },
-    begin: (newStream, newFloor) => {
+    begin: (newStream, newFloor, newTakenAt = null, newHistory = newStream) => {
       stream = newStream;
+      history = newHistory;
       beginEpoch();
       applied = newFloor;
+      takenAt = newTakenAt;
       floor = newFloor;
       heardAt = Number.NEGATIVE_INFINITY;
+      // What waited was numbered otherwise, and nothing from before it is current any more.
+      waiting = null;
+      proofAt = Number.NEGATIVE_INFINITY;
       users = recent();
       organizations = recent();
       pairs = recent();
     },
-    skipTo: (seq) => {
+    skipTo: (seq, newTakenAt = null) => {
+      settle();
       raiseFloor(seq);
-      if (seq > applied) applied = seq;
+      if (waiting !== null && waiting.last <= seq) makeAllStale(seq, clock.monotonic());
+      if (seq <= applied) return;
+      applied = seq;
+      takenAt = newTakenAt;
     },
-    apply: (seq, change) => {
+    apply: (seq, change, newTakenAt = null) => {
+      settle();
       if (change !== null) {
         const now = clock.monotonic();
-        if (change.kind === 'pair') pairs.record(memoryKey(change.userId, change.organizationId), seq, now);
+        if (change.kind === 'everything') {
+          if (waiting !== null) waiting.last = seq;
+          else if (now - emptiedAt >= joinMs) makeAllStale(seq, now);
+          else waiting = { before: { seq: applied, takenAt }, last: seq, dueAt: emptiedAt + joinMs };
+        } else if (change.kind === 'pair') pairs.record(memoryKey(change.userId, change.organizationId), seq, now);
         else if (change.kind === 'user') users.record(change.userId, seq, now);
-        else if (change.kind === 'organization') organizations.record(change.organizationId, seq, now);
-        else raiseFloor(seq);
+        else organizations.record(change.organizationId, seq, now);
       }
-      // A resync that was put off tells of the last event heard, past which a gap may have been skipped meanwhile.
-      if (seq > applied) applied = seq;
+      applied = seq;
+      takenAt = newTakenAt;
     },
     heard: (monotonicMs) => {
+      settle();
       // Without a stream nothing was heard that entries could be judged by.
-      if (stream !== '' && monotonicMs > heardAt) heardAt = monotonicMs;
+      if (stream === '') return;
+      // What waits is not in force yet: a proof of it would let older entries answer past the lease.
+      if (waiting !== null) proofAt = Math.max(proofAt, monotonicMs);
+      else if (monotonicMs > heardAt) heardAt = monotonicMs;
     },
   };
 };

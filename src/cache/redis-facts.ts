@@ -73,7 +73,7 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
 
 /** The part of the positions that hears of changes. */
 interface ChangeSink {
-  apply(seq: number, change: FactsChange | null): void;
+  apply(seq: number, change: FactsChange | null, takenAt: string | null): void;
 }
 
 /**
@@ -82,8 +82,8 @@ interface ChangeSink {
  */
 export const clearOnChange = <Sink extends ChangeSink>(sink: Sink, store: ValueStore): Sink => ({
   ...sink,
-  apply: (seq: number, change: FactsChange | null): void => {
-    sink.apply(seq, change);
+  apply: (seq: number, change: FactsChange | null, takenAt: string | null): void => {
+    sink.apply(seq, change, takenAt);
     if (change?.kind === 'pair') store.delete(redisKey(change));
   },
 });

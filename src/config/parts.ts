@@ -14,11 +14,18 @@ export interface DatabaseConfig {
   readonly naming: Naming;
 }
 
+/** The first is the default. */
+const NATS_MODES = ['stream', 'core'] as const;
+
 /** Where events are. */
 export interface NatsConfig {
   readonly url: string;
   readonly stream: string;
   readonly prefix: string;
+  /** `stream`: events come from JetStream, and without it there are none. `core`: from core NATS, which promises less. */
+  readonly mode: (typeof NATS_MODES)[number];
+  /** The JetStream domain of the stream; null for the one that the servers of `url` answer for. */
+  readonly domain: string | null;
 }
 
 /** What pg reads when it connects: one that is empty or broken would be found late, or trust everybody's authorities. */
@@ -82,7 +89,12 @@ export const readNats = (read: Reader): NatsConfig | null => {
   if (!/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(prefix)) {
     read.problem('ASSENT_EVENTS_PREFIX must be subject tokens joined by dots, without wildcards.');
   }
-  return url === null ? null : { url, stream, prefix };
+  const mode = read.choice('NATS_MODE', NATS_MODES);
+  const domain = read.text('NATS_JETSTREAM_DOMAIN');
+  if (domain !== null && !/^[A-Za-z0-9_-]+$/.test(domain)) {
+    read.problem('NATS_JETSTREAM_DOMAIN may have letters, digits, _ and - only.');
+  }
+  return url === null ? null : { url, stream, prefix, mode, domain };
 };
 
 export const readTtlSeconds = (read: Reader): number => read.integer('ASSENT_PERMISSION_TTL_SECONDS', 300, 1, 3600);

@@ -19,9 +19,14 @@ export const parseDelivery = (reply: string | undefined): Delivery | null => {
   const offset = tokens.length >= 11 ? 2 : 0;
   const streamSeq = Number(tokens[5 + offset]);
   const consumerSeq = Number(tokens[6 + offset]);
-  if (!Number.isSafeInteger(streamSeq) || !Number.isSafeInteger(consumerSeq)) return null;
-  return { streamSeq, consumerSeq, takenAt: tokens[7 + offset] ?? '' };
+  const takenAt = tokens[7 + offset];
+  if (!Number.isSafeInteger(streamSeq) || !Number.isSafeInteger(consumerSeq) || takenAt === undefined) return null;
+  return { streamSeq, consumerSeq, takenAt };
 };
+
+/** The moment of {@link Delivery.takenAt} as RFC 3339 has it, with all nine digits. */
+export const momentOf = (nanoseconds: string): string =>
+  `${new Date(Number(nanoseconds.slice(0, -9)) * 1_000).toISOString().slice(0, 19)}.${nanoseconds.slice(-9)}Z`;
 
 const MOMENT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 

@@ -3,13 +3,11 @@
  * has an ear of its own, so that every process hears every event.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, Events, type NatsConnection } from 'nats';
+import { connect, ErrorCode, Events, type NatsConnection, NatsError } from 'nats';
 import { listenToCore } from './core-session.ts';
 import { createEventApplier, type EventSink } from './event-applier.ts';
-import { hasJetStream } from './jetstream.ts';
 import { serversOf } from './servers.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
-import { textOf } from './stream-consumer.ts';
 import { createStreamPosition } from './stream-position.ts';
 import { listenToStream } from './stream-session.ts';
 
@@ -25,7 +23,7 @@ const RETRY_MS = 250;
 export const createListener = (options: ListenerOptions): Listener => {
   const stopping = new AbortController();
   const ready = Promise.withResolvers<void>();
-  const applier = createEventApplier(options.prefix, options.sink, options.observer, options.clock);
+  const apply = createEventApplier(options.prefix, options.sink, options.observer);
   const position = createStreamPosition();
   let live: NatsConnection | null = null;
 
@@ -57,16 +55,12 @@ export const createListener = (options: ListenerOptions): Listener => {
         if (status.type === Events.Disconnect) ended.abort(new Error('disconnected'));
     })();
     try {
-      const common: SessionOptions = { ...options, sink, connection, applier, signal };
-      if (await hasJetStream(connection)) await listenToStream(common, position);
-      else {
-        position.afterCore = true;
-        await listenToCore(common);
-      }
+      const common: SessionOptions = { ...options, sink, connection, apply, signal };
+      if (options.mode === 'core') await listenToCore(common);
+      else await listenToStream(common, position);
     } finally {
       // From here on its messages are another session's to hear: a late one must not be taken for one of the next.
       ended.abort(new Error('the session ended'));
-      applier.flush();
       options.observer.lag(null);
       live = null;
       await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);
@@ -79,7 +73,7 @@ export const createListener = (options: ListenerOptions): Listener => {
         await session();
       } catch (error) {
         if (stopping.signal.aborted) return;
-        options.observer.state('deaf', textOf(error));
+        options.observer.state('stale', reasonOf(error));
       }
       await delay(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }
@@ -95,3 +89,20 @@ export const createListener = (options: ListenerOptions): Listener => {
     },
   };
 };
+
+/** Why there are no events, in the same words each time, so that it is logged once: each session names its consumer anew. */
+function reasonOf(error: unknown): string {
+  if (error instanceof NatsError) {
+    // Of an error that JetStream answered with the client keeps the code alone, which for "not ready" is the same 503.
+    if (error.api_error !== undefined) return error.api_error.description;
+    if (error.code === ErrorCode.NoResponders) return NO_RESPONDERS;
+    if (error.code === ErrorCode.Timeout) return 'NATS did not answer in time';
+  }
+  return (error instanceof Error ? error.message : String(error)).replace(
+    /assent-[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/,
+    '>',
+  );
+}
+
+const NO_RESPONDERS =
+  'JetStream does not answer at this NATS server: the server has none and no way to one that has, the account has none (enable it for the account), or it has a domain of its own (NATS_JETSTREAM_DOMAIN)';

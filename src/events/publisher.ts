@@ -1,12 +1,14 @@
 /** Publishes events with JetStream's acknowledgement: for the relay, which is a process of its own. */
 import { connect, headers, type NatsConnection } from 'nats';
 import { serversOf } from './servers.ts';
-import { openStream } from './stream.ts';
+import { localDomainOf, openStream } from './stream.ts';
 
 export interface PublisherOptions {
   readonly url: string;
   readonly stream: string;
   readonly prefix: string;
+  /** The JetStream domain of the stream; null for the one that the server answers for. */
+  readonly domain: string | null;
   /** How long a stream that has to be made keeps messages. */
   readonly maxAgeMs: number;
   /** How long an acknowledgement may take, in milliseconds. */
@@ -50,7 +52,8 @@ const payloadOf = ({ id, occurredAt, userId, organizationId }: OutgoingEvent): s
  * @throws when NATS is away, has no JetStream, or the stream does not take the contract's subjects.
  */
 export const openPublisher = async (options: PublisherOptions): Promise<Publisher> => {
-  const { url, stream, prefix, maxAgeMs, ackTimeoutMs } = options;
+  const { url, ackTimeoutMs, ...where } = options;
+  const { stream, prefix, domain } = where;
   const connection: NatsConnection = await connect({
     ...serversOf(url),
     name: 'assent-relay',
@@ -59,14 +62,15 @@ export const openPublisher = async (options: PublisherOptions): Promise<Publishe
     pingInterval: 2_000,
     maxPingOut: 2,
   });
+  const api = domain === null ? {} : { domain };
   try {
-    const manager = await connection.jetstreamManager({ timeout: ackTimeoutMs });
-    await openStream(manager, stream, prefix, maxAgeMs);
+    const manager = await connection.jetstreamManager({ timeout: ackTimeoutMs, ...api });
+    await openStream(manager, { ...where, localDomain: localDomainOf(connection) });
   } catch (error) {
     await connection.close();
     throw error;
   }
-  const js = connection.jetstream({ timeout: ackTimeoutMs });
+  const js = connection.jetstream({ timeout: ackTimeoutMs, ...api });
   return {
     publish: async (events) => {
       const results = await Promise.allSettled(

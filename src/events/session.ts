@@ -1,12 +1,16 @@
 /** What listening needs. */
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
-import type { EventApplier, EventObserver, EventSink } from './event-applier.ts';
+import type { ApplyEvent, EventObserver, EventSink } from './event-applier.ts';
 
 export interface ListenerOptions {
   readonly url: string;
   readonly stream: string;
   readonly prefix: string;
+  /** Where events come from. A setting and never a finding: core NATS is no way out where JetStream does not answer. */
+  readonly mode: 'stream' | 'core';
+  /** The JetStream domain of the stream; null for the one that the servers of `url` answer for. */
+  readonly domain: string | null;
   /** How far back to listen at the start: the longest life of a cached entry and some more, in milliseconds. */
   readonly windowMs: number;
   /** How often to prove that events are heard, in milliseconds: a fraction of the lease. */
@@ -19,6 +23,6 @@ export interface ListenerOptions {
 /** What a session needs; `signal` ends it. A session throws when it can no longer be sure to hear everything. */
 export interface SessionOptions extends ListenerOptions {
   readonly connection: NatsConnection;
-  readonly applier: EventApplier;
+  readonly apply: ApplyEvent;
   readonly signal: AbortSignal;
 }

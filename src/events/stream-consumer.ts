@@ -2,15 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { AckPolicy, type ConsumerInfo, DeliverPolicy, type JetStreamManager, nanos, ReplayPolicy } from 'nats';
 
-/** Where to deliver from: the message of a number, or the first one taken at a moment or later. */
-export type DeliverFrom = { readonly seq: number } | { readonly time: Date };
-
-/** What is wrong, in the same words each time: the name of a consumer is another one with each session. */
-export const textOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replace(
-    /assent-[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/,
-    '>',
-  );
+/** Where to deliver from: the message of a number, or the first one taken at a moment (RFC 3339) or later. */
+export type DeliverFrom = { readonly seq: number } | { readonly moment: string };
 
 /** Adds an ephemeral consumer, which the server removes once nobody listens. */
 export const addConsumer = (
@@ -22,7 +15,7 @@ export const addConsumer = (
   manager.consumers.add(stream, {
     ...('seq' in from
       ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from.seq }
-      : { deliver_policy: DeliverPolicy.StartTime, opt_start_time: from.time.toISOString() }),
+      : { deliver_policy: DeliverPolicy.StartTime, opt_start_time: from.moment }),
     // No filter: sequences then have no holes but those of messages that are gone, and each hole tells.
     name: `assent-${randomUUID()}`,
     deliver_subject: deliverTo,

@@ -1,24 +1,26 @@
 /**
  * What a process has heard of the stream, kept over sessions, and whether the stream is still the one that it heard.
  */
+import { createHash, randomUUID } from 'node:crypto';
 import { type JetStreamManager, NatsError, type StreamInfo } from 'nats';
-import { nanosecondsOf } from './delivery.ts';
+import { momentOf, nanosecondsOf } from './delivery.ts';
+import { addConsumer } from './stream-consumer.ts';
 
 export interface StreamPosition {
   /** Which stream, by name and moment of creation; empty before the first. */
   stream: string;
+  /** Names the history of it that was heard. */
+  history: string;
   applied: number;
   /** When the stream took the message `applied`; null where that was never told. */
   takenAt: string | null;
-  /** Whether core NATS was listened to since: what it told is not in the stream. */
-  afterCore: boolean;
 }
 
 export const createStreamPosition = (): StreamPosition => ({
   stream: '',
+  history: '',
   applied: 0,
   takenAt: null,
-  afterCore: false,
 });
 
 /** Tells a stream from one of the same name that was made later. */
@@ -33,11 +35,30 @@ export const wentBack = ({ applied, takenAt }: StreamPosition, info: StreamInfo)
   return last_seq < applied || (last_seq === applied && takenAt !== null && lastTakenAt(info) !== takenAt);
 };
 
+/** How to go on: from the next message, after a gap, in a history that differs from the one heard, or as at the start. */
+export type Plan = 'resume' | 'gap' | 'rolled back' | 'anew';
+
 /**
- * How to go on: from the next message, after a gap, in a history that differs from the one heard, as at the start, or as at
- * the start with numbers that do not tell what was read before an event of core NATS.
+ * Names the history of a stream that lost its newest messages: the same in all processes that noticed, whenever they did.
+ * What tells it from the one before is the last message that both have. Those that came after it in the new one are younger
+ * than any message of the old one.
  */
-export type Plan = 'resume' | 'gap' | 'rolled back' | 'anew' | 'after core NATS';
+export const historyAfter = async (
+  manager: JetStreamManager,
+  { history, takenAt }: StreamPosition,
+  info: StreamInfo,
+): Promise<string> => {
+  const last = lastTakenAt(info);
+  let survived = info.state.last_seq;
+  if (takenAt !== null && last !== null && BigInt(last) > BigInt(takenAt)) {
+    // Nobody listens to this consumer, which the server removes by itself: it says where it would begin.
+    const moment = momentOf(String(BigInt(takenAt) + 1n));
+    const { delivered } = await addConsumer(manager, info.config.name, `_INBOX.${randomUUID()}`, { moment });
+    survived = delivered.stream_seq;
+  }
+  const before = createHash('sha256').update(`${history}~${survived}`).digest('base64url').slice(0, 8);
+  return `${identity(info)}~${survived}.${before}`;
+};
 
 const NO_MESSAGE = 10037;
 
@@ -60,7 +81,6 @@ export const planSession = async (
   position: StreamPosition,
   info: StreamInfo,
 ): Promise<Plan> => {
-  if (position.afterCore) return 'after core NATS';
   if (position.stream !== identity(info)) return 'anew';
   const { last_seq } = info.state;
   if (last_seq < position.applied) return 'rolled back';

@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, StreamInfo } from 'nats';
 import { parseDelivery } from './delivery.ts';
 import type { SessionOptions } from './session.ts';
-import { checkStream, leaderDoubtMs, openStream } from './stream.ts';
+import { checkStream, leaderDoubtMs, localDomainOf, openStream } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
-import { identity, lastTakenAt, planSession, type StreamPosition, wentBack } from './stream-position.ts';
+import { historyAfter, identity, lastTakenAt, planSession, type StreamPosition, wentBack } from './stream-position.ts';
 import { within } from './within.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;
@@ -19,14 +19,25 @@ const STALLED_MS = 1_500;
 
 /** Listens until something may have been missed or the connection ends; then throws. */
 export const listenToStream = async (options: SessionOptions, position: StreamPosition): Promise<never> => {
-  const { connection, sink, observer, applier, clock, signal, stream, prefix, windowMs, proofIntervalMs } = options;
-  const manager = await connection.jetstreamManager({ timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+  const { connection, sink, observer, apply, clock, signal, stream, prefix, domain, windowMs, proofIntervalMs } =
+    options;
+  const manager = await connection.jetstreamManager({
+    ...{ timeout: REQUEST_TIMEOUT_MS, checkAPI: false },
+    ...(domain === null ? {} : { domain }),
+  });
   const failed = new AbortController();
   const anySignal = AbortSignal.any([signal, failed.signal]);
 
   const asked = clock.monotonic();
-  const info = await within(2 * REQUEST_TIMEOUT_MS, openStream(manager, stream, prefix, 2 * windowMs), anySignal);
+  const localDomain = localDomainOf(connection);
+  const opened = openStream(manager, { stream, prefix, domain, localDomain, maxAgeMs: 2 * windowMs });
+  const info = await within(2 * REQUEST_TIMEOUT_MS, opened, anySignal);
   const plan = await within(REQUEST_TIMEOUT_MS, planSession(manager, position, info), anySignal);
+  // Numbers of a history that was rolled back are used again: those of before mean nothing any more.
+  const history =
+    plan === 'rolled back'
+      ? await within(REQUEST_TIMEOUT_MS, historyAfter(manager, position, info), anySignal)
+      : identity(info);
   /** What the stream had at a moment, waiting to have been applied. */
   let awaited: { readonly seq: number; readonly at: number } | null = {
     seq: info.state.last_seq,
@@ -45,15 +56,15 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const begin = (floor: number, takenAt: string | null): void => {
     begun = true;
     position.stream = identity(info);
-    position.afterCore = false;
+    position.history = history;
     moveTo(floor, takenAt);
-    // Numbers of a history that was rolled back are used again, and no number tells what was read before an event of core
-    // NATS: those of before mean nothing any more.
-    sink.begin(plan === 'anew' ? position.stream : `${position.stream}~${randomUUID()}`, floor);
+    // Redis may have entries of the lost history, and another process may have noticed nothing: what is read now is compared
+    // with nobody else's.
+    sink.begin(plan === 'anew' ? history : `${history}~${randomUUID()}`, floor, takenAt, history);
   };
   const skipTo = (seq: number, now: StreamInfo): void => {
     moveTo(seq, seq === now.state.last_seq ? lastTakenAt(now) : null);
-    sink.skipTo(seq);
+    sink.skipTo(seq, position.takenAt);
   };
   const prove = (): void => {
     if (begun && awaited !== null && position.applied >= awaited.seq) {
@@ -86,8 +97,8 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     if (!begun) begin(streamSeq - 1, null);
     if (streamSeq <= position.applied) return;
     // Messages that were purged or expired before they came: what they said is not known.
-    if (streamSeq > position.applied + 1) sink.skipTo(streamSeq - 1);
-    applier.apply(streamSeq, message.subject, message.data);
+    if (streamSeq > position.applied + 1) sink.skipTo(streamSeq - 1, null);
+    apply(streamSeq, message.subject, message.data, takenAt);
     moveTo(streamSeq, takenAt);
     prove();
   };
@@ -102,7 +113,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     },
   });
   const serverNow = info.ts === undefined ? Date.now() : Date.parse(info.ts);
-  const from = begun ? { seq: position.applied + 1 } : { time: new Date(serverNow - windowMs) };
+  const from = begun ? { seq: position.applied + 1 } : { moment: new Date(serverNow - windowMs).toISOString() };
   const consumer = await within(REQUEST_TIMEOUT_MS, addConsumer(manager, stream, deliverTo, from), anySignal);
   // With nothing to come there is no message to take the floor from, or to show that those up to the last number are gone.
   // What was published since `info` is either counted as pending here or comes later, above this floor.
@@ -111,7 +122,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     else if (info.state.last_seq > position.applied) skipTo(info.state.last_seq, info);
   }
   prove();
-  observer.state('listening', `JetStream: stream ${stream} (${plan})`);
+  observer.state('live', `JetStream: stream ${stream} (${plan})`);
 
   for (;;) {
     await delay(proofIntervalMs, undefined, { signal: anySignal }).catch(() => {});

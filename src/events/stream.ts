@@ -1,7 +1,7 @@
 /** The JetStream stream of events: made when it is missing, looked over when it is there. */
 import {
-  ErrorCode,
   type JetStreamManager,
+  type NatsConnection,
   NatsError,
   nanos,
   RetentionPolicy,
@@ -45,22 +45,38 @@ export const checkStream = ({ config, state }: StreamInfo, prefix: string): void
   }
 };
 
+/** Which stream, and how it is made. */
+export interface StreamOptions {
+  readonly stream: string;
+  readonly prefix: string;
+  /** The JetStream domain that is asked; null for the one that the server answers for. */
+  readonly domain: string | null;
+  /** The JetStream domain of the server itself; null where it has none. */
+  readonly localDomain: string | null;
+  /** How long a new stream keeps messages. */
+  readonly maxAgeMs: number;
+}
+
+/** The JetStream domain of the server at the other end; the client's types leave it out. */
+export const localDomainOf = ({ info }: NatsConnection): string | null =>
+  (info as { readonly domain?: string } | undefined)?.domain ?? null;
+
 /**
- * The stream's state, after creating it when there is none.
- * @param maxAgeMs How long a new stream keeps messages.
+ * The stream's state, after creating it when there is none. It is never created in a domain that no setting names: a leaf
+ * node with a JetStream of its own would keep, and acknowledge, a stream that the publishers know nothing about.
  * @throws as {@link checkStream} does.
  */
 export const openStream = async (
   manager: JetStreamManager,
-  name: string,
-  prefix: string,
-  maxAgeMs: number,
+  { stream: name, prefix, domain, localDomain, maxAgeMs }: StreamOptions,
 ): Promise<StreamInfo> => {
   const info = await manager.streams.info(name).catch(async (error: unknown) => {
-    if (error instanceof NatsError && error.code === ErrorCode.NoResponders) {
-      throw new Error('the NATS server has JetStream, and this account does not: enable it for the account');
-    }
     if (apiCode(error) !== STREAM_NOT_FOUND) throw error;
+    if (domain === null && localDomain !== null) {
+      throw new Error(
+        `there is no stream ${name} in the JetStream domain "${localDomain}" of this NATS server: set NATS_JETSTREAM_DOMAIN to the domain that publishers publish to, so that it is not made where they do not`,
+      );
+    }
     const config = {
       name,
       subjects: [`${prefix}.>`],

@@ -19,7 +19,8 @@ export interface Metrics {
   /** Reads values that are asked for at each scrape. */
   readonly observe: (read: {
     readonly memoryEntries: () => number;
-    readonly hearing: () => boolean;
+    /** Whether the subscription to events is live, and where they come from; null without NATS. */
+    readonly subscription: { readonly mode: 'stream' | 'core'; readonly live: () => boolean } | null;
     readonly lagMs: () => number;
   }) => void;
   readonly scrape: Scrape;
@@ -148,7 +149,7 @@ export const createMetrics = (): Metrics => {
     policyReload: (ok) => reloads(ok ? 'ok' : 'failed'),
     keyRefresh: refreshes,
     defect: () => defects.inc(),
-    observe: ({ memoryEntries, hearing, lagMs }) => {
+    observe: ({ memoryEntries, subscription, lagMs }) => {
       new Gauge({
         name: 'assent_memory_entries',
         help: 'Facts in memory.',
@@ -167,13 +168,14 @@ export const createMetrics = (): Metrics => {
         },
       });
       new Gauge({
-        name: 'assent_events_hearing',
-        help: '1 while events are heard; 0 while every answer is read from PostgreSQL.',
+        name: 'assent_events_live',
+        help: '1 while the subscription to events is live; 0 while it is stale: every answer is read from PostgreSQL.',
+        labelNames: ['mode'],
         // Of several workers the worst tells.
         aggregator: 'min',
         registers,
         collect() {
-          this.set(hearing() ? 1 : 0);
+          if (subscription !== null) this.set({ mode: subscription.mode }, subscription.live() ? 1 : 0);
         },
       });
     },

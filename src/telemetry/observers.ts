@@ -43,13 +43,13 @@ export const observers = (log: Logger, metrics: Metrics) => {
     log.warn({ organizationId, suppressed }, 'a dynamic role of the organization cannot be read and grants nothing'),
   );
   const malformedEvent = rarely(INTERVAL_MS, (detail, suppressed) =>
-    log.warn({ event: detail, suppressed }, 'an event without its ids counts as betterauth.resync'),
+    log.warn({ event: 'events.malformed', detail, suppressed }, 'an event without its ids counts as betterauth.resync'),
   );
   const defect = rarely(INTERVAL_MS, (error, suppressed) =>
     log.error({ err: error, suppressed }, 'a defect: a call was answered with INTERNAL'),
   );
-  const deaf = createReasons();
   const unreadable = createReasons();
+  const staleReasons = createReasons();
   /** Whether an error only says that PostgreSQL cannot be reached at the moment. */
   const isAway = (error: unknown): boolean =>
     error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED');
@@ -155,13 +155,16 @@ export const observers = (log: Logger, metrics: Metrics) => {
         if (outcome === 'malformed') malformedEvent(detail);
       },
       lag: metrics.eventLag,
-      state: (state: 'listening' | 'deaf', detail: string): void => {
-        if (state === 'listening') {
-          deaf.forget();
-          log.info({ detail }, 'listening to events');
+      state: (state: 'live' | 'stale', detail: string): void => {
+        if (state === 'live') {
+          staleReasons.forget();
+          log.info({ event: 'events.subscription_live', detail }, 'listening to events');
           // A NATS that stays away is tried four times a second.
-        } else if (deaf.isNew(detail)) {
-          log.warn({ detail }, 'not listening to events: every answer is read from PostgreSQL until it is');
+        } else if (staleReasons.isNew(detail)) {
+          log.warn(
+            { event: 'events.subscription_stale', detail },
+            'not listening to events: every answer is read from PostgreSQL until it is',
+          );
         }
       },
     },

@@ -42,8 +42,8 @@ export interface DispatcherOptions {
   readonly gate: CallerGate;
   /** Names this process. */
   readonly replica: string;
-  /** `epoch:sequence` of the events applied by now. */
-  readonly position: () => string;
+  /** `epoch:sequence` of the events applied by now, and the moment (RFC 3339) of the last, where it is known. */
+  readonly position: () => { readonly revision: string; readonly takenAt: string | null };
   /** Counts a call: the method's name, the google.rpc.Code and how long it took in seconds. */
   readonly onCall: (method: string, code: number, seconds: number) => void;
   readonly onDefect: (error: unknown) => void;
@@ -175,7 +175,9 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       try {
         if (call.header('assent-trace') === '1') {
           call.setHeader('assent-replica', replica);
-          call.setHeader('assent-position', position());
+          const { revision, takenAt } = position();
+          call.setHeader('assent-position', revision);
+          if (takenAt !== null) call.setHeader('assent-position-taken-at', takenAt);
         }
         const response = byName[method.localName]?.(decoded(decode));
         if (response === undefined) throw new Error(`no handler for ${method.name}`);

@@ -87,6 +87,20 @@ describe('a load', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('of a stale process is not joined by a call that begins a lease after it: a change may have been acknowledged since', async () => {
+    clock.advance(2_000);
+    const old = read();
+    await settle();
+    clock.advance(2_000);
+    const late = read();
+    await settle();
+    expect(reads).toHaveLength(2);
+    reads[0]?.resolve(factsOf('admin'));
+    reads[1]?.resolve(factsOf('none'));
+    expect((await old).facts).toEqual(factsOf('admin'));
+    expect((await late).facts).toEqual(factsOf('none'));
+  });
+
   it('of FULL is shared with nobody, neither as the second nor as the first', async () => {
     const [full, cached, again] = [read(true), read(), read(true)];
     await settle();
@@ -103,6 +117,7 @@ describe('flights', () => {
   let positions: Positions;
   let loads: { readonly stamp: Stamp; readonly ends: PromiseWithResolvers<LoadedFacts> }[];
   let flights: Flights;
+  let clock: ReturnType<typeof createTestClock>;
   const end = (index: number, role: string): void => {
     const load = loads[index];
     load?.ends.resolve({ facts: factsOf(role), stamp: load.stamp, readAt: 0, tier: 'database' });
@@ -112,8 +127,9 @@ describe('flights', () => {
     positions = createPositions({ clock: createTestClock(), leaseMs: 2_000, rememberMs: 1_000, maxRemembered: 10 });
     positions.begin(EPOCH, 0);
     loads = [];
-    flights = createFlights(
-      {
+    clock = createTestClock();
+    flights = createFlights({
+      loader: {
         load: (_key, stamp) => {
           const ends = Promise.withResolvers<LoadedFacts>();
           loads.push({ stamp, ends });
@@ -121,7 +137,9 @@ describe('flights', () => {
         },
       },
       positions,
-    );
+      clock,
+      joinableMs: 2_000,
+    });
   });
 
   it('share one load for a key, and none for another', async () => {
@@ -161,6 +179,24 @@ describe('flights', () => {
     end(1, 'viewer');
     // Event 2 came after these calls began: they need not show it.
     for (const one of waiting) expect((await one).facts).toEqual(factsOf('viewer'));
+    expect(loads).toHaveLength(2);
+    expect(flights.size()).toBe(0);
+  });
+
+  it('are joined for as long as it was told, and those after them for as long again', async () => {
+    const old = flights.load(KEY);
+    clock.advance(1_999);
+    const joined = flights.load(KEY);
+    expect(loads).toHaveLength(1);
+    clock.advance(1);
+    const young = flights.load(KEY);
+    expect(loads).toHaveLength(2);
+    clock.advance(1_999);
+    const joinedYoung = flights.load(KEY);
+    end(0, 'admin');
+    end(1, 'none');
+    for (const one of [old, joined]) expect((await one).facts).toEqual(factsOf('admin'));
+    for (const one of [young, joinedYoung]) expect((await one).facts).toEqual(factsOf('none'));
     expect(loads).toHaveLength(2);
     expect(flights.size()).toBe(0);
   });

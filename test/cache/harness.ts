@@ -84,5 +84,8 @@ export const createReplica = (options: {
     next: database,
   });
   const memory = createMemoryStore(1_000);
-  return { positions, cache: createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, cached, database }) };
+  return {
+    positions,
+    cache: createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, leaseMs: 2_000, cached, database }),
+  };
 };

@@ -26,7 +26,7 @@ describe('the cache under every interleaving', () => {
       'expire',
       'fail loads',
       'flush redis',
-      'jetstream away',
+      'isolate',
       'lose consumer',
       'lose message',
       'mix redis',

@@ -18,8 +18,6 @@ export interface ModelEvent {
   readonly id: number;
   /** What the event tells of: of one subject, or of everything for a resync. */
   readonly versions: Versions;
-  /** How long a process may take from recording the event until it acts on it: unreadable ones are taken together. */
-  readonly graceMs: number;
   /** When the stream took it; null before. */
   readonly publishedAt: number | null;
 }

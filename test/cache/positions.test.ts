@@ -69,7 +69,7 @@ describe('the predicate', () => {
     }
   });
 
-  it('is told of the stream and of what is read in any order, and says the stream only', () => {
+  it('is told of the stream and of what is read in any order, and names both', () => {
     const [one, other] = [create(), create()];
     one.begin('e', 10);
     one.readFrom('here');
@@ -78,7 +78,7 @@ describe('the predicate', () => {
     expect(other.hearing()).toBe(false);
     other.begin('e', 10);
     expect(one.current(other.stamp(), 'u', 'o')).toBe(true);
-    expect(one.applied()).toBe('e:10');
+    expect(one.applied()).toEqual({ epoch: 'e@here', seq: 10, takenAt: null });
   });
 
   it('raises the floor where events may have been missed', () => {
@@ -89,16 +89,7 @@ describe('the predicate', () => {
     expect(positions.stamp()).toEqual({ epoch: 'e', seq: 20 });
   });
 
-  it('does not go back when a resync that was put off comes after a gap', () => {
-    const positions = create();
-    positions.begin('e', 10);
-    positions.skipTo(20);
-    positions.apply(11, { kind: 'everything' });
-    expect(positions.stamp()).toEqual({ epoch: 'e', seq: 20 });
-    expect(positions.current(positions.stamp(), 'u', 'o')).toBe(true);
-  });
-
-  it('nor when a gap is told of that lies behind it', () => {
+  it('does not go back when a gap is told of that lies behind it', () => {
     const positions = create();
     positions.begin('e', 10);
     positions.apply(20, null);
@@ -163,5 +154,101 @@ describe('hearing', () => {
     time += 1e9;
     expect(positions.hearing()).toBe(true);
     expect(positions.current(positions.stamp(), 'u', 'o')).toBe(true);
+  });
+});
+
+describe('changes of everything that come close together', () => {
+  const EVERYTHING = { kind: 'everything' } as const;
+  const USER = { kind: 'user', userId: 'u' } as const;
+  const start = (): Positions => {
+    const positions = create();
+    positions.begin('e', 10, '1000000010');
+    positions.heard(time);
+    return positions;
+  };
+
+  it('are put into force together, four times in a lease, and the position waits for them', () => {
+    const positions = start();
+    positions.apply(11, EVERYTHING, '1000000011');
+    expect(positions.applied()).toEqual({ epoch: 'e', seq: 11, takenAt: '1000000011' });
+    const first = positions.stamp();
+    for (let seq = 12; seq <= 50; seq += 1) {
+      time += 10;
+      positions.apply(seq, EVERYTHING, `10000000${seq}`);
+      expect(positions.applied()).toEqual({ epoch: 'e', seq: 11, takenAt: '1000000011' });
+      expect(positions.current(first, 'v', 'o')).toBe(true);
+    }
+    // What is read meanwhile is stamped with what was recorded, and stays.
+    const during = positions.stamp();
+    expect(during.seq).toBe(50);
+    time += 110;
+    expect(positions.applied()).toEqual({ epoch: 'e', seq: 50, takenAt: '1000000050' });
+    expect(positions.current(first, 'v', 'o')).toBe(false);
+    expect(positions.current({ epoch: 'e', seq: 49 }, 'v', 'o')).toBe(false);
+    expect(positions.current(during, 'v', 'o')).toBe(true);
+    time += 499;
+    positions.apply(51, EVERYTHING);
+    expect(positions.applied().seq).toBe(50);
+    time += 501;
+    positions.apply(52, EVERYTHING);
+    expect(positions.applied().seq).toBe(51);
+    time += 500;
+    positions.apply(53, EVERYTHING);
+    expect(positions.applied().seq).toBe(52);
+  });
+
+  it.each([
+    [
+      'the predicate',
+      (positions: Positions, before: { epoch: string; seq: number }) => positions.current(before, 'v', 'o'),
+    ],
+    ['the position', (positions: Positions) => positions.applied().seq < 12],
+  ])('are in force when %s is asked for after their time, whoever asks first', (_name, isLeft) => {
+    const positions = start();
+    positions.apply(11, EVERYTHING);
+    const before = positions.stamp();
+    positions.apply(12, EVERYTHING);
+    expect(isLeft(positions, before)).toBe(true);
+    time += 500;
+    expect(isLeft(positions, before)).toBe(false);
+  });
+
+  it('hold back the position of the events after them, which make stale at once what they concern', () => {
+    const positions = start();
+    positions.apply(11, EVERYTHING);
+    const before = positions.stamp();
+    positions.apply(12, EVERYTHING);
+    positions.apply(13, USER);
+    expect(positions.current(before, 'u', null)).toBe(false);
+    expect(positions.current(before, 'v', null)).toBe(true);
+    expect(positions.applied().seq).toBe(11);
+    time += 500;
+    expect(positions.current(before, 'v', null)).toBe(false);
+    expect(positions.applied().seq).toBe(13);
+  });
+
+  it('hold back proofs: an older one must not let what they make stale answer past the lease', () => {
+    const positions = start();
+    positions.apply(11, EVERYTHING);
+    time += 100;
+    positions.apply(12, EVERYTHING);
+    positions.heard(time);
+    expect(positions.lagMs()).toBe(100);
+    time += 400;
+    expect(positions.lagMs()).toBe(400);
+  });
+
+  it('are in force with a gap that reaches past them, and forgotten with their stream', () => {
+    const positions = start();
+    positions.apply(11, EVERYTHING);
+    positions.apply(12, EVERYTHING);
+    positions.skipTo(20, '1000000020');
+    expect(positions.applied()).toEqual({ epoch: 'e', seq: 20, takenAt: '1000000020' });
+    positions.apply(21, EVERYTHING);
+    expect(positions.applied().seq).toBe(20);
+    positions.begin('f', 3, '1000000003', 'f of all');
+    time += 1_000;
+    expect(positions.applied()).toEqual({ epoch: 'f of all', seq: 3, takenAt: '1000000003' });
+    expect(positions.current({ epoch: 'f', seq: 3 }, 'v', 'o')).toBe(true);
   });
 });

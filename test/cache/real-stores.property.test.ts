@@ -66,6 +66,8 @@ const startReplica = (read: Parameters<typeof databaseFacts>[0], onRefused: () =
   const cached = redisFacts({ store, positions, clock, ttlMs: TTL_MS, mac, onRefused, view, next: database });
   const listener = createListener({
     ...names,
+    mode: 'stream',
+    domain: null,
     windowMs: TTL_MS + 60_000,
     proofIntervalMs: 50,
     sink: clearOnChange(positions, store),
@@ -74,7 +76,15 @@ const startReplica = (read: Parameters<typeof databaseFacts>[0], onRefused: () =
   });
   return {
     positions,
-    cache: createFactsCache({ memory: createMemoryStore(100), positions, clock, ttlMs: TTL_MS, cached, database }),
+    cache: createFactsCache({
+      memory: createMemoryStore(100),
+      positions,
+      clock,
+      ttlMs: TTL_MS,
+      leaseMs: 2_000,
+      cached,
+      database,
+    }),
     ready: () => listener.readyWithin(5_000),
     stop: async () => {
       await listener.stop();

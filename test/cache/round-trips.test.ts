@@ -61,6 +61,7 @@ const createCache = (): FactsCache => {
     positions,
     clock,
     ttlMs: TTL_MS,
+    leaseMs: 2_000,
     cached,
     database: next,
   });

@@ -9,8 +9,11 @@ const CREATED = '2026-01-01T00:00:00.123456789Z';
 describe('positions', () => {
   it('are read from the metadata', () => {
     expect(parsePosition(`js:BETTERAUTH:${CREATED}:17`)).toEqual({ created: CREATED, seq: 17, exact: true });
-    expect(parsePosition(`js:BETTERAUTH:${CREATED}~0f-1:17`)).toEqual({ created: CREATED, seq: 17, exact: false });
-    for (const none of ['', ':0', 'ttl:0', 'core:abc:3']) expect(parsePosition(none)).toBeNull();
+    expect(parsePosition(`js:BETTERAUTH:${CREATED}@d_-1:17`)).toEqual({ created: CREATED, seq: 17, exact: true });
+    for (const rolledBack of [`${CREATED}~16.0f-_`, `${CREATED}~16.0f-_@d_-1`]) {
+      expect(parsePosition(`js:BETTERAUTH:${rolledBack}:17`)).toEqual({ created: CREATED, seq: 17, exact: false });
+    }
+    for (const none of ['', ':0', '@d:0', 'ttl:0', 'ttl@d:0', 'core:abc:3']) expect(parsePosition(none)).toBeNull();
   });
 
   it('include nothing of a stream that lost messages', () => {

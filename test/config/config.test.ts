@@ -57,6 +57,18 @@ describe('loadConfig', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  it('takes events from the stream unless it is told to use core NATS, and the domain as it is told', () => {
+    const nats = (more: Readonly<Record<string, string>> = {}) =>
+      loadConfig({ ...MINIMAL, NATS_URL: 'nats://nats', ...more }).nats;
+    expect(nats()).toMatchObject({ mode: 'stream', domain: null });
+    expect(nats({ NATS_MODE: 'core' })).toMatchObject({ mode: 'core' });
+    expect(nats({ NATS_JETSTREAM_DOMAIN: 'hub-1' })).toMatchObject({ domain: 'hub-1' });
+    expect(problemsOf({ ...MINIMAL, NATS_MODE: 'auto', NATS_JETSTREAM_DOMAIN: 'a.b' })).toEqual([
+      'NATS_MODE must be one of stream, core.',
+      'NATS_JETSTREAM_DOMAIN may have letters, digits, _ and - only.',
+    ]);
+  });
+
   it('names variables of its own that nothing reads, and not what Kubernetes adds', () => {
     const known = { ASSENT_JWKS: 'off', ASSENT_JWT_ISSUER: 'https://issuer', ASSENT_GRPC_DOOR: 'lean' };
     const kubernetes = {

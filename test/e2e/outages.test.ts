@@ -114,7 +114,9 @@ describe('outages', () => {
     Promise.all(assents.map(async ({ httpUrl }) => (await fetch(`${httpUrl}${path}`)).status));
   const logged = (text: string) => Promise.all(assents.map((assent) => assent.logged(({ msg }) => msg === text)));
   const hearing = () =>
-    until('events are heard', async () => (await metric('assent_events_hearing')).every((value) => value === 1));
+    until('events are heard', async () =>
+      (await metric('assent_events_live{mode="stream"}')).every((value) => value === 1),
+    );
   const comeFrom = async (source: string): Promise<boolean> =>
     (await check(known)).every(({ response }) => response?.['source'] === source);
 
@@ -154,6 +156,26 @@ describe('outages', () => {
       return (await redis.exists(`perm:${userId}:${organizationId}`)) === 1;
     });
     redis.disconnect();
+  });
+
+  it('all processes name the same position, and the moment of its message', async () => {
+    const nats = await connect({ servers: stream.url });
+    const event = JSON.stringify({ userId: 'nobody', organizationId });
+    const { seq } = await nats.jetstream().publish(`${stream.prefix}.member.added`, event);
+    await nats.close();
+    const position = async ({ httpUrl }: ServingAssent) => {
+      const { headers } = await fetch(`${httpUrl}/assent.auth.v1.AuthService/GetUser`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'assent-trace': '1' },
+        body: JSON.stringify({ userId: known }),
+      });
+      return `${headers.get('assent-position')} ${headers.get('assent-position-taken-at')}`;
+    };
+    const all = () => Promise.all(assents.map(position));
+    await until('the event', async () => (await all()).every((one) => one.includes(`:${seq} `)));
+    const positions = new Set(await all());
+    expect(positions.size).toBe(1);
+    expect([...positions][0]).toMatch(/^js:\w+:[\dTZ:.-]+@[\w-]{16}:\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
   });
 
   it('Redis hangs, goes and comes back: no call fails', async () => {

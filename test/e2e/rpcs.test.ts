@@ -272,7 +272,8 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       for (const userId of [staff, 'nobody']) {
         const { header } = await client.call('GetUser', { userId }, { metadata });
         expect(header('assent-replica')).toMatch(/^.+:\d+:[0-9a-f]{8}$/);
-        expect(header('assent-position')).toMatch(/^ttl:\d+$/);
+        expect(header('assent-position')).toMatch(/^ttl@[\w-]{16}:0$/);
+        expect(header('assent-position-taken-at')).toBeNull();
       }
       const { header } = await client.call('GetUser', { userId: staff });
       expect(header('assent-replica')).toBeNull();

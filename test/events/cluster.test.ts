@@ -1,13 +1,17 @@
-/** A stream on three servers, whose leader is cut off from the others and goes on answering. */
+/** A stream on three servers: its leader, or a fourth server without JetStream, is cut off and goes on answering. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type StreamInfo } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
+import { createFactsCache } from '../../src/cache/facts-cache.ts';
+import { databaseFacts } from '../../src/cache/facts-loader.ts';
+import { createMemoryStore } from '../../src/cache/memory.ts';
 import { createPositions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createListener } from '../../src/events/listener.ts';
 import { leaderDoubtMs } from '../../src/events/stream.ts';
+import { factsOf, KEY, roleOf } from '../cache/harness.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startNats } from '../support/services/index.ts';
 import { freePort } from '../support/services/ports.ts';
@@ -15,12 +19,15 @@ import { until } from '../support/until.ts';
 
 const STREAM = 'EVENTS';
 const SERVERS = [0, 1, 2];
+/** A fourth server: it has no JetStream, and routes to the three. */
+const EDGE = 3;
+const LEASE_MS = 2_000;
 
-/** Three servers, all of whose ways to each other can be cut without a word. */
+/** Three servers with JetStream and a fourth without. All routes between them go through proxies. */
 const startCluster = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
   onTestFinished(() => rm(folder, { recursive: true }));
-  const ports = await Promise.all(SERVERS.map(() => freePort()));
+  const ports = await Promise.all([...SERVERS, EDGE].map(() => freePort()));
   // Servers tell each other of this address, and a way made by hearsay would be nobody's to cut.
   const nowhere = await freePort();
   const ways: { readonly ends: readonly number[]; readonly proxy: Awaited<ReturnType<typeof startProxy>> }[] = [];
@@ -31,7 +38,7 @@ const startCluster = async () => {
     return `127.0.0.1:${proxy.port}`;
   };
   const servers = await Promise.all(
-    SERVERS.map(async (server) => {
+    [...SERVERS, EDGE].map(async (server) => {
       const routes = await Promise.all(SERVERS.filter((to) => to !== server).map((to) => way(server, to)));
       const file = join(folder, `${server}.conf`);
       await writeFile(
@@ -42,7 +49,7 @@ const startCluster = async () => {
            advertise: "127.0.0.1:${nowhere}", routes: [${routes.map((to) => `"nats://${to}"`).join(', ')}]
          }`,
       );
-      const started = await startNats({ own: true, args: ['-c', file] });
+      const started = await startNats({ own: true, jetstream: server !== EDGE, args: ['-c', file] });
       onTestFinished(() => started.stop());
       return started;
     }),
@@ -52,6 +59,17 @@ const startCluster = async () => {
     isolate: (server: number): void => {
       for (const { ends, proxy } of ways) if (ends.includes(server)) proxy.setMode('stall');
     },
+    /** Ends the routes of a server, which both ends notice at once. */
+    cut: (server: number): void => {
+      for (const { ends, proxy } of ways) {
+        if (!ends.includes(server)) continue;
+        proxy.setMode('refuse');
+        proxy.cut();
+      }
+    },
+    heal: (server: number): void => {
+      for (const { ends, proxy } of ways) if (ends.includes(server)) proxy.setMode('pass');
+    },
   };
 };
 const connectTo = async (url: string) => {
@@ -60,9 +78,8 @@ const connectTo = async (url: string) => {
   return client;
 };
 
-it('believes a leader no longer than a majority does', { timeout: 60_000 }, async () => {
-  const cluster = await startCluster();
-  const [url = ''] = cluster.urls;
+/** Creates a stream with three replicas. Resolves with its leader's number once all replicas follow. */
+const createStream = async (url: string): Promise<number> => {
   const client = await connectTo(url);
   const manager = await client.jetstreamManager({ checkAPI: false });
   await until(
@@ -80,20 +97,29 @@ it('believes a leader no longer than a majority does', { timeout: 60_000 }, asyn
     leader = Number(group?.leader?.at(-1));
     return group?.replicas?.every(({ current }) => current) === true;
   });
-  const positions = createPositions({ clock: systemClock, leaseMs: 2_000, rememberMs: 360_000, maxRemembered: 1_000 });
+  return leader;
+};
+/** A process that is connected to one server. */
+const listen = (url: string) => {
+  const positions = createPositions({
+    ...{ clock: systemClock, leaseMs: LEASE_MS, rememberMs: 360_000, maxRemembered: 1_000 },
+  });
+  const states: string[] = [];
   const listener = createListener({
-    ...{
-      url: cluster.urls[leader] ?? '',
-      stream: STREAM,
-      prefix: 'betterauth',
-      windowMs: 360_000,
-      proofIntervalMs: 500,
-    },
+    ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
+    ...{ windowMs: 360_000, proofIntervalMs: LEASE_MS / 4 },
     sink: positions,
     clock: systemClock,
-    observer: { event: () => {}, lag: () => {}, state: () => {} },
+    observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },
   });
   onTestFinished(() => listener.stop());
+  return { positions, states };
+};
+
+it('believes a leader no longer than a majority does', { timeout: 60_000 }, async () => {
+  const cluster = await startCluster();
+  const leader = await createStream(cluster.urls[0] ?? '');
+  const { positions } = listen(cluster.urls[leader] ?? '');
   await until('hearing', () => positions.hearing());
   const publisher = await connectTo(cluster.urls.find((_, server) => server !== leader) ?? '');
   const publish = () => publisher.jetstream().publish('betterauth.user.updated', '{"userId":"u"}', { timeout: 500 });
@@ -113,6 +139,52 @@ it('believes a leader no longer than a majority does', { timeout: 60_000 }, asyn
   // It was made after the old one had been silent for longer than the lease.
   expect(positions.hearing()).toBe(false);
   expect(positions.stamp().seq).toBe(before);
+});
+
+it('a process whose server has lost its way to JetStream answers no revoked grant, and is live again by itself', {
+  timeout: 60_000,
+}, async () => {
+  const cluster = await startCluster();
+  await createStream(cluster.urls[0] ?? '');
+  const { positions, states } = listen(cluster.urls[EDGE] ?? '');
+  await until('a live subscription', () => positions.hearing(), 30_000);
+  const publisher = await connectTo(cluster.urls[0] ?? '');
+
+  let role: string | null = 'owner';
+  const database = databaseFacts(async () => factsOf(role), systemClock, 2_500);
+  const cache = createFactsCache({
+    ...{ memory: createMemoryStore(10), positions, clock: systemClock, ttlMs: 300_000, leaseMs: LEASE_MS },
+    ...{ cached: database, database },
+  });
+  await cache.read(KEY, false);
+  expect(await cache.read(KEY, false)).toMatchObject({ tier: 'memory' });
+
+  cluster.cut(EDGE);
+  // The process finds out and tries again, and the grant is read meanwhile.
+  const reading = performance.now();
+  await until('two leases', async () => {
+    await cache.read(KEY, false);
+    return performance.now() - reading > 2 * LEASE_MS;
+  });
+  role = null;
+  const { seq } = await publisher
+    .jetstream()
+    .publish('betterauth.member.removed', JSON.stringify(KEY), { timeout: 5_000 });
+  const acknowledged = performance.now();
+  await until('an answer that had to show the revocation', async () => {
+    const late = performance.now() - acknowledged;
+    const { facts } = await cache.read(KEY, false);
+    // From one lease after the acknowledgement on, until the server has answered pings for another two.
+    if (late > LEASE_MS) expect({ late, role: roleOf(facts) }).toEqual({ late, role: null });
+    return late > 3 * LEASE_MS;
+  });
+  expect(positions.hearing()).toBe(false);
+  // As its version of the server has it: nobody there, or nobody who answers.
+  expect(states.at(-1)).toMatch(/^stale: (?:JetStream does not answer|NATS did not answer in time)/);
+
+  cluster.heal(EDGE);
+  await until('a live subscription again', () => positions.hearing(), 30_000);
+  expect(positions.stamp()).toMatchObject({ seq, epoch: expect.stringContaining(`js:${STREAM}:`) });
 });
 
 it('knows when a majority was last heard', () => {

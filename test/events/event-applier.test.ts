@@ -1,52 +1,24 @@
-/** What messages that nobody can read cost, with time in the test's hands. */
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { createEventApplier, type EventApplier } from '../../src/events/event-applier.ts';
-import { createTestClock } from '../cache/harness.ts';
+/** What messages make stale, whatever they are made of. */
+import { expect, it } from 'vitest';
+import { createEventApplier } from '../../src/events/event-applier.ts';
 
-let clock: ReturnType<typeof createTestClock>;
-let applied: string[];
-let applier: EventApplier;
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  clock = createTestClock();
-  applied = [];
-  const sink = {
-    begin: () => {},
-    skipTo: () => {},
-    apply: (seq: number, change: { readonly kind: string } | null) => void applied.push(`${seq} ${change?.kind}`),
-    heard: () => {},
-  };
-  applier = createEventApplier('p', sink, { event: () => {}, lag: () => {}, state: () => {} }, clock);
-});
-afterEach(() => void vi.useRealTimers());
-
-const pass = (ms: number): void => {
-  clock.advance(ms);
-  vi.advanceTimersByTime(ms);
-};
-const malformed = (seq: number): void => applier.apply(seq, 'p.user.updated', Buffer.from('?'));
-
-it('makes everything stale at once, then once a second however many there are, and never one too few', () => {
-  malformed(1);
-  expect(applied.splice(0)).toEqual(['1 undefined', '1 everything']);
-  for (const seq of [2, 3, 4]) malformed(seq);
-  pass(999);
-  expect(applied.splice(0)).toEqual(['2 undefined', '3 undefined', '4 undefined']);
-  pass(1);
-  expect(applied.splice(0)).toEqual(['4 everything']);
-  pass(10_000);
-  expect(applied.splice(0)).toEqual([]);
-  malformed(5);
-  expect(applied.splice(0)).toEqual(['5 undefined', '5 everything']);
-});
-
-it('does what is due before the session ends, and not once more', () => {
-  malformed(1);
-  malformed(2);
-  applied.length = 0;
-  applier.flush();
-  expect(applied.splice(0)).toEqual(['2 everything']);
-  applier.flush();
-  pass(10_000);
-  expect(applied).toEqual([]);
+it('hands each message on once, with its number and moment: a change, everything where it cannot be read, or nothing', () => {
+  const applied: unknown[][] = [];
+  const outcomes: string[] = [];
+  const apply = createEventApplier(
+    'p',
+    { begin: () => {}, skipTo: () => {}, apply: (...all) => void applied.push(all), heard: () => {} },
+    { event: (outcome) => void outcomes.push(outcome), lag: () => {}, state: () => {} },
+  );
+  apply(1, 'p.user.updated', Buffer.from('{"userId":"u"}'), '1000000001');
+  apply(2, 'p.user.updated', Buffer.from('?'), '1000000002');
+  apply(3, 'p.resync', Buffer.from('{}'), '1000000003');
+  apply(4, 'p.something', Buffer.from('{}'), null);
+  expect(applied).toEqual([
+    [1, { kind: 'user', userId: 'u' }, '1000000001'],
+    [2, { kind: 'everything' }, '1000000002'],
+    [3, { kind: 'everything' }, '1000000003'],
+    [4, null, null],
+  ]);
+  expect(outcomes).toEqual(['applied', 'malformed', 'applied', 'unknown']);
 });

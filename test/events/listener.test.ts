@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type JetStreamClient, type JetStreamManager, type NatsConnection, nanos } from 'nats';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
+import { momentOf, nanosecondsOf } from '../../src/events/delivery.ts';
 import { createListener, type Listener } from '../../src/events/listener.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { type Server, startNats } from '../support/services/index.ts';
@@ -47,7 +48,8 @@ interface Ear {
   /** What was last said of how far behind it is. */
   lag(): number | null | undefined;
 }
-const listen = async (url = server.url, windowMs = WINDOW_MS, clock = systemClock): Promise<Ear> => {
+const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', windowMs = WINDOW_MS): Promise<Ear> => {
+  const clock = systemClock;
   const positions = createPositions({
     clock,
     leaseMs: 2_000,
@@ -61,6 +63,8 @@ const listen = async (url = server.url, windowMs = WINDOW_MS, clock = systemCloc
     url,
     stream: STREAM,
     prefix: 'betterauth',
+    mode,
+    domain: null,
     windowMs,
     proofIntervalMs: 100,
     sink: positions,
@@ -92,6 +96,21 @@ describe('a listener', () => {
     await applied(ear, await publish('member.removed'));
     expect(ear.positions.current(before, 'u', 'o')).toBe(false);
     expect(ear.positions.current(before, 'u', 'p')).toBe(true);
+  });
+
+  it('says when the stream took the message of its position, to the nanosecond, and so does one that starts later', async () => {
+    const ear = await listen();
+    await publish('user.updated');
+    const seq = await publish('user.updated');
+    await applied(ear, seq);
+    const { time } = await manager.streams.getMessage(STREAM, { seq });
+    const { epoch, takenAt } = ear.positions.applied();
+    const { timestamp } = await manager.streams.getMessage(STREAM, { seq });
+    expect(takenAt).toBe(nanosecondsOf(timestamp));
+    expect(Date.parse(momentOf(takenAt ?? ''))).toBe(time.getTime());
+    expect((await listen()).positions.applied()).toEqual({ epoch, seq, takenAt });
+    await manager.streams.purge(STREAM);
+    expect((await listen()).positions.applied()).toEqual({ epoch, seq, takenAt });
   });
 
   it('is one of many: every process hears every event', async () => {
@@ -135,13 +154,14 @@ describe('a listener', () => {
     expect(ear.outcomes).toEqual(['unknown', 'malformed', 'applied']);
   });
 
-  it('turns a burst of unreadable events into one resync a second, at the end of it', async () => {
+  it('turns a burst of unreadable events into one resync at its end, and its position waits for that', async () => {
     const ear = await listen();
     await publish('user.updated', {});
     const during = ear.positions.stamp();
     const last = await publish('user.updated', {});
     await applied(ear, last);
-    await until('the resync at the end', () => !ear.positions.current({ ...during, seq: last - 1 }, 'v', null), 2_000);
+    await until('the position', () => ear.positions.applied().seq === last);
+    expect(ear.positions.current({ ...during, seq: last - 1 }, 'v', null)).toBe(false);
   });
 
   it('begins anew with a stream that was deleted and made again', async () => {
@@ -209,11 +229,11 @@ describe('a listener', () => {
   });
 });
 
-describe('without JetStream', () => {
+describe('core NATS', () => {
   it('each subscription is an epoch of its own', async () => {
     const core = await startNats({ jetstream: false });
     try {
-      const [one, other] = [await listen(core.url), await listen(core.url)];
+      const [one, other] = [await listen(core.url, 'core'), await listen(core.url, 'core')];
       expect(one.positions.stamp().epoch).toMatch(/^core:/);
       expect(one.positions.stamp().epoch).not.toBe(other.positions.stamp().epoch);
       const before = one.positions.stamp();
@@ -231,111 +251,103 @@ describe('without JetStream', () => {
     }
   });
 
-  it('stays where it is while JetStream says that it is not ready', async () => {
-    const core = await startNats({ jetstream: false });
-    try {
-      let ahead = 0;
-      const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead };
-      const ear = await listen(core.url, WINDOW_MS, clock);
-      // Somewhere in a cluster: in the place of servers that have it.
-      const client = await connect({ servers: core.url });
-      let answer: object = {
-        error: { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' },
-      };
-      let asked = 0;
-      client.subscribe('$JS.API.INFO', {
-        callback: (_, message) => {
-          asked += 1;
-          message.respond(encode(answer));
-        },
-      });
-      await client.flush();
-      for (let time = 1; time <= 2; time += 1) {
-        ahead += 30_000;
-        await until('it asks', () => asked === time);
-      }
-      expect(ear.states).toEqual([expect.stringContaining('listening: core NATS')]);
-      answer = { memory: 0 };
-      ahead += 30_000;
-      await until('it goes over', () => ear.states.some((state) => state.includes('JetStream can be had now')));
-      await client.close();
-    } finally {
-      await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
-      await core.stop();
-    }
+  it('is where a process stays that is told to use it, whatever JetStream the server has', async () => {
+    const ear = await listen(server.url, 'core');
+    expect(ear.positions.hearing()).toBe(true);
+    const { epoch } = ear.positions.stamp();
+    expect(epoch).toMatch(/^core:/);
+    expect(ear.lag()).toBeUndefined();
+    await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
+    for (let count = 0; count < 2; count += 1) await publish('user.updated');
+    await applied(ear, 2);
+    expect(ear.positions.stamp()).toEqual({ epoch, seq: 2 });
   });
+});
 
-  it('trusts nothing from before once JetStream is back: what it heard meanwhile is not in the stream', async () => {
+describe('without JetStream', () => {
+  /** A server whose JetStream is turned on and off. */
+  const startChanging = async (jetstream: boolean) => {
     const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
     const file = join(folder, 'nats.conf');
-    const configure = (jetstream: boolean) =>
-      writeFile(file, jetstream ? `jetstream { store_dir: ${JSON.stringify(folder)} }\n` : 'debug: false\n');
-    await configure(true);
+    const configure = (on: boolean) =>
+      writeFile(file, `debug: false\n${on ? `jetstream { store_dir: ${JSON.stringify(folder)} }\n` : ''}`);
+    await configure(jetstream);
     const own = await startNats({ jetstream: false, args: ['-c', file] });
-    try {
-      const publishTo = async (userId: string): Promise<void> => {
-        const client = await connect({ servers: own.url });
-        client.publish('betterauth.user.updated', encode({ userId }));
-        await client.flush();
-        await client.close();
-      };
-      const ear = await listen(own.url);
-      await publishTo('u');
-      await applied(ear, 1);
-      const before = ear.positions.stamp();
-      await configure(false);
-      await own.restart();
-      await until('core NATS', () => ear.positions.stamp().epoch.startsWith('core:') && ear.positions.hearing());
-      expect(ear.lag()).toBeNull();
-      await publishTo('v');
-      await applied(ear, 1);
-      await configure(true);
-      await own.restart();
-      await until('the stream', () => ear.positions.stamp().epoch.startsWith('js:') && ear.positions.hearing());
-      expect(ear.positions.stamp().seq).toBe(before.seq);
-      expect(ear.positions.current(before, 'v', null)).toBe(false);
-    } finally {
+    onTestFinished(async () => {
       await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
       await own.stop();
       await rm(folder, { recursive: true, force: true });
-    }
+    });
+    return { own, configure };
+  };
+  const jetStreamAnswers = async (url: string): Promise<void> => {
+    const client = await connect({ servers: url });
+    await until('JetStream answers', () =>
+      client.jetstreamManager().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await client.close();
+  };
+
+  it('at the start a process is stale and says so, and it is live by itself once JetStream is there', async () => {
+    const { own, configure } = await startChanging(false);
+    const ear = await listen(own.url);
+    await until('three tries', () => ear.states.length > 2);
+    expect(new Set(ear.states)).toEqual(new Set([expect.stringMatching(/^stale: JetStream does not answer/)]));
+    expect(ear.positions.hearing()).toBe(false);
+    await configure(true);
+    await own.kill('SIGHUP');
+    await jetStreamAnswers(own.url);
+    await until('a live subscription', () => ear.positions.hearing());
+    expect(ear.positions.stamp().epoch).toMatch(/^js:/);
   });
 
-  it('goes over to the stream, in a new epoch, when the server has JetStream later', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
-    const file = join(folder, 'nats.conf');
-    await writeFile(file, 'debug: false\n');
-    const late = await startNats({ jetstream: false, args: ['-c', file] });
-    try {
-      let ahead = 0;
-      const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead };
-      const ear = await listen(late.url, WINDOW_MS, clock);
-      const before = ear.positions.stamp();
-      expect(before.epoch).toMatch(/^core:/);
-      await writeFile(file, `debug: false\njetstream { store_dir: ${JSON.stringify(folder)} }\n`);
-      await late.kill('SIGHUP');
-      const client = await connect({ servers: late.url });
-      await until('JetStream answers', () =>
-        client.jetstreamManager().then(
-          () => true,
-          () => false,
-        ),
-      );
-      expect(ear.positions.stamp().epoch).toBe(before.epoch);
-      // Half a minute passes.
-      ahead = 30_000;
-      await until('the epoch of the stream', () => ear.positions.stamp().epoch.startsWith(`js:${STREAM}:`));
-      expect(ear.positions.current(before, 'u', 'o')).toBe(false);
-      await until('a proof', () => ear.positions.hearing());
-      const read = ear.positions.stamp();
-      const payload = encode({ userId: 'u', organizationId: 'o' });
-      await applied(ear, (await client.jetstream().publish('betterauth.member.removed', payload)).seq);
-      expect(ear.positions.current(read, 'u', 'o')).toBe(false);
+  it('a process is stale where it was live before, and goes on in the same epoch once JetStream is back', async () => {
+    const { own, configure } = await startChanging(true);
+    const ear = await listen(own.url);
+    expect(ear.positions.hearing()).toBe(true);
+    const publishTo = async (userId: string): Promise<void> => {
+      const client = await connect({ servers: own.url });
+      client.publish('betterauth.user.updated', encode({ userId }));
+      await client.flush();
       await client.close();
-    } finally {
+    };
+    await publishTo('u');
+    await applied(ear, 1);
+    const before = ear.positions.stamp();
+    await configure(false);
+    await own.restart();
+    await until('the lease to run out', () => !ear.positions.hearing());
+    const tries = ear.states.length;
+    await until('three more tries', () => ear.states.length > tries + 2);
+    await publishTo('v');
+    expect(ear.positions.hearing()).toBe(false);
+    expect(ear.positions.stamp()).toEqual(before);
+    await configure(true);
+    await own.restart();
+    await until('a live subscription again', () => ear.positions.hearing());
+    expect(ear.positions.stamp()).toEqual(before);
+    await publishTo('v');
+    await applied(ear, 2);
+    expect(ear.positions.current(before, 'v', null)).toBe(false);
+  });
+
+  it('a process is stale while JetStream answers with an error', async () => {
+    const core = await startNats({ jetstream: false });
+    onTestFinished(async () => {
       await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
-      await late.stop();
-      await rm(folder, { recursive: true, force: true });
-    }
+      await core.stop();
+    });
+    const client = await connect({ servers: core.url });
+    const error = { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' };
+    client.subscribe('$JS.API.>', { callback: (_, message) => void message.respond(encode({ error })) });
+    await client.flush();
+    const ear = await listen(core.url);
+    await until('two tries', () => ear.states.length > 1);
+    expect(new Set(ear.states)).toEqual(new Set(['stale: JetStream system temporarily unavailable']));
+    expect(ear.positions.hearing()).toBe(false);
+    await client.close();
   });
 });

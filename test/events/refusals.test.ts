@@ -43,11 +43,15 @@ const asListener = (url: string): string => {
   authorized.password = 'p';
   return authorized.href;
 };
-const listen = (url: string): { readonly positions: Positions; readonly states: string[] } => {
+const listen = (
+  url: string,
+  mode: 'stream' | 'core' = 'stream',
+): { readonly positions: Positions; readonly states: string[] } => {
   const positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
   const states: string[] = [];
   const listener = createListener({
-    ...{ url: asListener(url), stream: STREAM, prefix: 'betterauth', windowMs: 360_000, proofIntervalMs: 100 },
+    ...{ url: asListener(url), stream: STREAM, prefix: 'betterauth', mode, domain: null },
+    ...{ windowMs: 360_000, proofIntervalMs: 100 },
     sink: positions,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },
@@ -55,8 +59,8 @@ const listen = (url: string): { readonly positions: Positions; readonly states: 
   onTestFinished(() => listener.stop());
   return { positions, states };
 };
-const deafFor = (states: readonly string[], reason: RegExp) =>
-  until(`deaf for ${reason}`, () => states.some((state) => state.startsWith('deaf') && reason.test(state)));
+const staleFor = (states: readonly string[], reason: RegExp) =>
+  until(`stale for ${reason}`, () => states.some((state) => state.startsWith('stale') && reason.test(state)));
 
 const ALL = '{ publish: ">", subscribe: ["_INBOX.>", "betterauth.>"] }';
 const NO_EVENTS = '{ publish: ">", subscribe: "_INBOX.>" }';
@@ -64,20 +68,20 @@ const REFUSED = /Permissions Violation for Subscription to "betterauth\.>"/;
 
 it('hears nothing of core NATS where it may not subscribe, whatever pings say', async () => {
   const { server } = await startServer(false, NO_EVENTS);
-  const { positions, states } = listen(server.url);
-  await deafFor(states, REFUSED);
+  const { positions, states } = listen(server.url, 'core');
+  await staleFor(states, REFUSED);
   expect(positions.hearing()).toBe(false);
-  expect(states.filter((state) => state.startsWith('listening'))).toEqual([]);
+  expect(states.filter((state) => state.startsWith('live'))).toEqual([]);
 });
 
 it('hears nothing of core NATS once its subscription is taken away', async () => {
   const { server, configure } = await startServer(false, ALL);
-  const { positions, states } = listen(server.url);
+  const { positions, states } = listen(server.url, 'core');
   await until('hearing', () => positions.hearing());
   await configure(NO_EVENTS);
   await server.kill('SIGHUP');
-  await deafFor(states, REFUSED);
-  await until('deaf', () => !positions.hearing());
+  await staleFor(states, REFUSED);
+  await until('stale', () => !positions.hearing());
 });
 
 it('needs the permissions that the documentation names, and no others: at the start, after a cut, in a flood', async () => {
@@ -116,7 +120,7 @@ it('names the permission that it misses in the same words each time, so that the
   const { states } = listen(server.url);
   await until('it tries again', () => states.length > 1);
   expect(new Set(states)).toEqual(
-    new Set([`deaf: 'Permissions Violation for Publish to "$JS.API.CONSUMER.CREATE.${STREAM}.>"'`]),
+    new Set([`stale: 'Permissions Violation for Publish to "$JS.API.CONSUMER.CREATE.${STREAM}.>"'`]),
   );
 });
 
@@ -128,7 +132,7 @@ it('publishers need the permissions that the documentation names, and no others'
   const manager = await (await connectTo(server)).jetstreamManager();
   await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const where = { url: asListener(server.url), stream: STREAM, prefix: 'betterauth' };
-  const relay = await openPublisher({ ...where, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
+  const relay = await openPublisher({ ...where, domain: null, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
   onTestFinished(() => relay.close());
   const event = { id: randomUUID(), name: 'user.updated', occurredAt: '', userId: 'u', organizationId: null };
   expect(await relay.publish([event])).toEqual({ acknowledged: [true], fault: undefined });
@@ -148,7 +152,7 @@ it('says what is wrong with the stream', async () => {
   const origin = await manager.streams.add({ name: 'ORIGIN', subjects: ['betterauth.>'] });
   await manager.streams.add({ name: STREAM, mirror: { name: 'ORIGIN' } });
   const { positions, states } = listen(server.url);
-  await deafFor(states, /is a mirror, behind what publishers have acknowledged: name the stream "ORIGIN"/);
+  await staleFor(states, /is a mirror, behind what publishers have acknowledged: name the stream "ORIGIN"/);
   expect(positions.hearing()).toBe(false);
 
   const refusal = (changes: Partial<StreamInfo['config']>, lastSeq = 1) => {
@@ -170,8 +174,8 @@ it('notices a stream that no longer takes every event', async () => {
   await until('hearing', () => positions.hearing());
   const manager = await (await connectTo(server)).jetstreamManager();
   await manager.streams.update(STREAM, { subjects: ['betterauth.member.>'] });
-  await deafFor(states, /does not take betterauth\.user\.updated/);
-  await until('deaf', () => !positions.hearing());
+  await staleFor(states, /does not take betterauth\.user\.updated/);
+  await until('stale', () => !positions.hearing());
 });
 
 it('says that the account has no JetStream where only the server has', async () => {
@@ -182,5 +186,5 @@ it('says that the account has no JetStream where only the server has', async () 
   const server = await startNats({ own: true, args: ['-c', file] });
   onTestFinished(() => server.stop());
   const { states } = listen(server.url);
-  await deafFor(states, /this account does not: enable it for the account/);
+  await staleFor(states, /not enabled for account/i);
 });

@@ -35,17 +35,19 @@ interface Ear {
   readonly outcomes: Record<'applied' | 'malformed' | 'unknown', number>;
   readonly lag: { last: number; most: number };
   /** Why it stopped hearing, each time that it did. */
-  readonly deafBy: string[];
+  readonly staleBy: string[];
 }
 const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } = {}): Promise<Ear> => {
   const positions = createPositions({ clock: systemClock, leaseMs: 2_000, rememberMs: REMEMBER_MS, maxRemembered });
   const outcomes = { applied: 0, malformed: 0, unknown: 0 };
   const lag = { last: -1, most: 0 };
-  const deafBy: string[] = [];
+  const staleBy: string[] = [];
   const listener = createListener({
     url,
     stream,
     prefix,
+    mode: 'stream',
+    domain: null,
     windowMs: REMEMBER_MS,
     proofIntervalMs,
     sink: positions,
@@ -60,13 +62,13 @@ const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } 
         lag.most = Math.max(lag.most, messages);
       },
       state: (state, detail) => {
-        if (state === 'deaf') deafBy.push(detail);
+        if (state === 'stale') staleBy.push(detail);
       },
     },
   });
   listeners.push(listener);
   await listener.readyWithin(5_000);
-  return { positions, outcomes, lag, deafBy };
+  return { positions, outcomes, lag, staleBy };
 };
 const publish = async (name: string, payload: unknown): Promise<number> =>
   (
@@ -165,7 +167,7 @@ describe('proofs', () => {
     for (let number = 0; number < 2_000; number += 1)
       last = await publish('user.updated', { userId: `u${number % 9}` });
     await applied(ear, last);
-    expect(ear.deafBy).toEqual([]);
+    expect(ear.staleBy).toEqual([]);
     expect(ear.positions.hearing()).toBe(true);
   });
 });

@@ -42,7 +42,9 @@ it('a stream that another process has just made otherwise is taken as it is', as
     },
   });
   const late: JetStreamManager = Object.create(manager, { streams: { value: streams } });
-  const { config } = await openStream(late, stream, prefix, 3_600_000);
+  const { config } = await openStream(late, {
+    ...{ stream, prefix, domain: null, localDomain: null, maxAgeMs: 3_600_000 },
+  });
   expect(config).toMatchObject({ name: stream, storage: 'memory', max_age: nanos(60_000) });
 });
 
@@ -66,8 +68,9 @@ const open = (connection: NatsConnection, clock: Clock = systemClock) => {
     state: () => listening.resolve(),
   };
   const options: SessionOptions = {
-    ...{ url, stream, prefix, windowMs: 60_000, proofIntervalMs: 10, clock, sink, observer, connection },
-    applier: createEventApplier(prefix, sink, observer, clock),
+    ...{ url, stream, prefix, mode: 'stream', domain: null },
+    ...{ windowMs: 60_000, proofIntervalMs: 10, clock, sink, observer, connection },
+    apply: createEventApplier(prefix, sink, observer),
     signal: ending.signal,
   };
   return {

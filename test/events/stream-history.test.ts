@@ -7,7 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
 import { nanosecondsOf } from '../../src/events/delivery.ts';
+import type { EventSink } from '../../src/events/event-applier.ts';
 import { createListener, type Listener } from '../../src/events/listener.ts';
+import { historyAfter, identity } from '../../src/events/stream-position.ts';
 import { startProxy, type TcpProxy, through } from '../support/proxy.ts';
 import { type Server, startNats } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
@@ -20,35 +22,38 @@ let proxy: TcpProxy;
 let positions: Positions;
 let listener: Listener;
 let client: NatsConnection;
+/** Of a process that nothing comes between. */
+let direct: Positions;
+let directListener: Listener;
 let proofs: { readonly of: number; readonly came: number }[];
+
+const startListener = (url: string, sink: EventSink): Listener =>
+  createListener({
+    ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
+    ...{ windowMs: 360_000, proofIntervalMs: 100, sink, clock: systemClock },
+    observer: { event: () => {}, lag: () => {}, state: () => {} },
+  });
 
 beforeEach(async () => {
   server = await startNats({ own: true });
   proxy = await startProxy(server.port);
   proofs = [];
   positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
-  listener = createListener({
-    url: through(server.url, proxy),
-    stream: STREAM,
-    prefix: 'betterauth',
-    windowMs: 360_000,
-    proofIntervalMs: 100,
-    sink: {
-      ...positions,
-      heard: (at) => {
-        proofs.push({ of: at, came: systemClock.monotonic() });
-        positions.heard(at);
-      },
+  listener = startListener(through(server.url, proxy), {
+    ...positions,
+    heard: (at) => {
+      proofs.push({ of: at, came: systemClock.monotonic() });
+      positions.heard(at);
     },
-    clock: systemClock,
-    observer: { event: () => {}, lag: () => {}, state: () => {} },
   });
-  await listener.readyWithin(5_000);
+  direct = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+  directListener = startListener(server.url, direct);
+  await Promise.all([listener.readyWithin(5_000), directListener.readyWithin(5_000)]);
   client = await connect({ servers: server.url });
 });
 afterEach(async () => {
   await client.close();
-  await listener.stop();
+  await Promise.all([listener.stop(), directListener.stop()]);
   await proxy.close();
   await server.stop();
 });
@@ -103,6 +108,34 @@ describe('a stream', () => {
     for (const userId of ['x', 'y', 'z', 'somebody'])
       expect(positions.current(before, userId, null), userId).toBe(false);
     expect(positions.stamp().epoch).not.toBe(before.epoch);
+
+    // Both noticed it, one of them before there were new messages, and name the new history alike from then on.
+    await until('the other process', () => direct.hearing());
+    const { epoch } = positions.applied();
+    expect(epoch).toMatch(/^js:EVENTS:.+~1\.[\w-]{8}$/);
+    expect(direct.applied().epoch).toBe(epoch);
+    await applied(await publish('u'));
+    await until('the event', () => direct.applied().seq === positions.applied().seq);
+    expect(positions.applied()).toEqual(direct.applied());
+    expect(positions.applied().epoch).toBe(epoch);
+    // A process that starts now cannot tell: the moments of the messages do.
+    const young = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+    const youngListener = startListener(server.url, young);
+    await youngListener.readyWithin(5_000);
+    await youngListener.stop();
+    expect(young.applied()).toEqual({ ...positions.applied(), epoch: before.epoch });
+  });
+
+  it('that was rolled back twice to the same message has another history each time', async () => {
+    await publish('a');
+    const manager = await client.jetstreamManager();
+    const info = await manager.streams.info(STREAM);
+    const rolledBack = (history: string) =>
+      historyAfter(manager, { stream: identity(info), history, applied: 9, takenAt: null }, info);
+    const first = await rolledBack(identity(info));
+    const second = await rolledBack(first);
+    for (const history of [first, second]) expect(history).toMatch(/^js:EVENTS:.+~1\.[\w-]{8}$/);
+    expect(second).not.toBe(first);
   });
 
   it('without the message last heard, but with later ones, is listened to after a gap', async () => {

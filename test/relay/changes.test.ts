@@ -42,8 +42,8 @@ let running: Promise<void>;
 beforeAll(async () => {
   running = runRelay(
     {
-      ...{ databaseUrl: leastPrivilegeUrl(url, 'assent_relay'), url: natsUrl, stream, prefix, maxAgeMs: 3_660_000 },
-      ...{ batchSize: 500, pollMs: 60_000, ackTimeoutMs: 5_000 },
+      ...{ databaseUrl: leastPrivilegeUrl(url, 'assent_relay'), url: natsUrl, stream, prefix, domain: null },
+      ...{ maxAgeMs: 3_660_000, batchSize: 500, pollMs: 60_000, ackTimeoutMs: 5_000 },
       observer: { state: () => {}, relayed: () => {}, fault: () => {} },
     },
     stopping.signal,

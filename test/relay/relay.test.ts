@@ -43,6 +43,7 @@ const start = (options: Partial<RelayOptions> = {}): Relay => {
         url,
         stream,
         prefix,
+        domain: null,
         maxAgeMs: 360_000,
         batchSize: 10,
         pollMs: 100,

@@ -62,6 +62,7 @@ it('loses nothing', async () => {
         databaseUrl: leastPrivilegeUrl(postgres.url, 'assent_relay'),
         url: nats.url,
         stream: 'CHANGES',
+        domain: null,
         prefix: 'c',
       },
       ...{ maxAgeMs: 360_000, batchSize: 7, pollMs: 100, ackTimeoutMs: 1_000 },

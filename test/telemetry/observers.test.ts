@@ -39,11 +39,11 @@ it('tells of the database by the texts of errors alone: they carry statements an
 
 it('says once for each reason why no events are heard, also when they take turns, and again after they were', () => {
   for (let tries = 0; tries < 3; tries += 1) {
-    observe.events.state('deaf', 'CONNECTION_REFUSED');
-    observe.events.state('deaf', 'AUTHORIZATION_VIOLATION');
+    observe.events.state('stale', 'CONNECTION_REFUSED');
+    observe.events.state('stale', 'AUTHORIZATION_VIOLATION');
   }
-  observe.events.state('listening', 'JetStream');
-  observe.events.state('deaf', 'AUTHORIZATION_VIOLATION');
+  observe.events.state('live', 'JetStream');
+  observe.events.state('stale', 'AUTHORIZATION_VIOLATION');
   expect(said.map((line) => line.slice(0, 24))).toEqual([
     'warn not listening to ev',
     'warn not listening to ev',
@@ -53,7 +53,7 @@ it('says once for each reason why no events are heard, also when they take turns
 });
 
 it('does not go on for ever about reasons that are never the same', () => {
-  for (let tries = 0; tries < 1_000; tries += 1) observe.events.state('deaf', `no answer to request ${tries}`);
+  for (let tries = 0; tries < 1_000; tries += 1) observe.events.state('stale', `no answer to request ${tries}`);
   expect(said).toHaveLength(20);
 });
 

@@ -4,9 +4,13 @@ import { createMetrics, type MetricsSnapshot } from '../../src/telemetry/metrics
 import { createWorkerMetrics } from '../../src/telemetry/worker-metrics.ts';
 
 /** What a worker tells that has done everything `times`. */
-const told = async (times: number, hearing: boolean, lag: number | null = times): Promise<MetricsSnapshot> => {
+const told = async (times: number, live: boolean, lag: number | null = times): Promise<MetricsSnapshot> => {
   const metrics = createMetrics();
-  metrics.observe({ memoryEntries: () => times, hearing: () => hearing, lagMs: () => times * 1_000 });
+  metrics.observe({
+    memoryEntries: () => times,
+    subscription: { mode: 'stream', live: () => live },
+    lagMs: () => times * 1_000,
+  });
   metrics.eventLag(lag);
   metrics.badDynamicRoles(times);
   for (let time = 0; time < times; time += 1) {
@@ -32,7 +36,7 @@ const ours = (text: string): Readonly<Record<string, number>> =>
       .map((line) => line.split(' '))
       .map(([name, value]) => [name, Number(value)] as const)
       // What nothing was counted of.
-      .filter(([name, value]) => value !== 0 || name?.startsWith('assent_workers') || !name?.includes('{')),
+      .filter(([name, value]) => value !== 0 || /^assent_(?:workers|events_live)|^[^{]*$/.test(name ?? '')),
   );
 
 /** Of workers that did everything so many times together. */
@@ -56,7 +60,7 @@ const workers = (answering: number, silent: number): Readonly<Record<string, num
   'assent_workers{state="silent"}': silent,
 });
 
-it('counts are added, and so is what is in the memories; of the lag the most tells, of hearing the least', async () => {
+it('counts are added, and so is what is in the memories; of the lag the most tells, of live subscriptions the least', async () => {
   const metrics = createWorkerMetrics();
   metrics.take(1, await told(5, true));
   metrics.take(2, await told(3, false));
@@ -67,7 +71,7 @@ it('counts are added, and so is what is in the memories; of the lag the most tel
     assent_memory_entries: 8,
     assent_events_lag_messages: 5,
     assent_events_lag_seconds: 5,
-    assent_events_hearing: 0,
+    'assent_events_live{mode="stream"}': 0,
   });
   expect(text).toContain('assent_request_duration_seconds_bucket{le="0.25",method="GetUser"} 8');
 });
@@ -84,7 +88,7 @@ it('of a worker that does not answer its counts stay, and of one that has ended;
     ...counted(15),
     ...workers(1, 3),
     ...gauges,
-    assent_events_hearing: 1,
+    'assent_events_live{mode="stream"}': 1,
   });
   metrics.ended(2);
   metrics.ended(1);

@@ -169,7 +169,11 @@ describe.each(GRPC_DOORS)('the %s door', (name, createDoor) => {
 
     it('with where it stands to a call that asks, in good and in bad', async () => {
       const traced = { 'assent-trace': '1' };
-      const where = { 'assent-replica': 'replica-1', 'assent-position': 'epoch:7' };
+      const where = {
+        'assent-replica': 'replica-1',
+        'assent-position': 'epoch:7',
+        'assent-position-taken-at': '2026-11-30T08:00:00.000000001Z',
+      };
       const good = await rawCall(door.url, { headers: traced, pieces: [frame(check('now:1'))] });
       expect(good.headers).toMatchObject(where);
       expect(good.status).toBe('0');

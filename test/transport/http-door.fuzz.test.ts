@@ -35,7 +35,7 @@ const door = createHttpDoor({
     handlers: { checkPermission } as unknown as Handlers,
     gate: () => {},
     replica: 'replica-1',
-    position: () => 'epoch:7',
+    position: () => ({ revision: 'epoch:7', takenAt: null }),
     onCall: () => {},
     onDefect: (error) => defects.push(error),
     traceCall: null,

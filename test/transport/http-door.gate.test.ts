@@ -34,7 +34,7 @@ beforeEach(async () => {
     handlers: { checkPermission } as unknown as Handlers,
     gate: gateOf('right'),
     replica: 'r',
-    position: () => 'e:0',
+    position: () => ({ revision: 'e:0', takenAt: null }),
     onCall: (_method, code) => counted.push(code),
     onDefect: (error) => defects.push(error),
     traceCall: () => (code) => traced.push(code),

@@ -35,7 +35,7 @@ const open = (options: Partial<HttpDoorOptions> = {}): Door => {
     handlers,
     gate: () => {},
     replica: 'r',
-    position: () => 'e:0',
+    position: () => ({ revision: 'e:0', takenAt: null }),
     onCall: () => {},
     onDefect: () => {},
     traceCall: null,

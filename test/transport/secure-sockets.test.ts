@@ -27,7 +27,7 @@ const openHttpDoor = async () => {
       handlers: {} as Handlers,
       gate: () => {},
       replica: 'replica-1',
-      position: () => 'epoch:7',
+      position: () => ({ revision: 'epoch:7', takenAt: null }),
       onCall: () => {},
       onDefect: () => {},
       traceCall: null,

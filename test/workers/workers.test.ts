@@ -28,6 +28,7 @@ it('several workers share the doors; a dead one is replaced; metrics and health 
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const pid = assent.logs().find((line) => line['msg'] === 'serving')?.['pid'] as number;
   let lastReplica: string | null = null;
+  const positions = new Set<string | null>();
   const ask = async (): Promise<unknown> => {
     const response = await fetch(`${assent.httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
       method: 'POST',
@@ -36,6 +37,7 @@ it('several workers share the doors; a dead one is replaced; metrics and health 
       body: JSON.stringify({ userId, organizationId, permission: 'organization:delete' }),
     });
     lastReplica = response.headers.get('assent-replica');
+    positions.add(response.headers.get('assent-position'));
     return ((await response.json()) as { allowed: unknown }).allowed;
   };
   const ready = async (): Promise<number> => (await fetch(`${assent.httpUrl}/readyz`)).status;
@@ -44,9 +46,12 @@ it('several workers share the doors; a dead one is replaced; metrics and health 
     expect(childrenOf(pid)).toHaveLength(2);
     expect(await ready()).toBe(200);
     for (let count = 0; count < 20; count += 1) expect(await ask()).toBe(true);
+    expect(positions.size).toBe(1);
+    expect([...positions][0]).toMatch(/^ttl@[\w-]{16}:0$/);
     const metrics = await (await fetch(`${assent.httpUrl}/metrics`)).text();
     expect(metrics).toContain('assent_requests_total{method="CheckPermission",code="OK"} 20');
-    expect(metrics).toMatch(/^assent_events_hearing 1$/m);
+    // Nothing is heard without NATS, so that there is nothing to be live.
+    expect(metrics).not.toMatch(/^assent_events_live/m);
     // Each worker has a memory of its own: both were asked, so both hold the pair.
     expect(metrics).toMatch(/^assent_memory_entries 2$/m);
 

@@ -1,9 +1,10 @@
 /**
- * A NATS server with one JetStream stream, which it may be without, in place of the client library's `connect`. Everything that takes time takes
+ * NATS with one JetStream stream, or core NATS, in place of the client library's `connect`. Everything that takes time takes
  * as long as the schedule says; messages to one consumer keep their order, as on a connection.
  */
 import { DeliverPolicy, ErrorCode, NatsError } from 'nats';
 import { z } from 'zod';
+import { nanosecondsOf } from '../../../src/events/delivery.ts';
 
 /** Waits until the schedule comes to this. */
 export type Step = (label: string) => Promise<void>;
@@ -78,8 +79,11 @@ export interface FakeNats<Event> {
   logOf(client: string): Log<Event>;
   /** Takes a message at once: its number, 0 for one that only core NATS takes, null when there is no stream. */
   publish(subject: string, data: Uint8Array, event: Event): number | null;
-  /** The server comes without JetStream, or has it again, which those who stay connected have to find out. */
-  setJetStream(on: boolean): void;
+  /**
+   * A client's server loses its way to the stream, or finds it again. It goes on answering pings, nobody answers for
+   * JetStream, and no message comes through.
+   */
+  isolate(client: string, isolated: boolean): void;
   /** What happens to a client's connection; false where it has none, or no consumer, to which anything could happen. */
   cut(client: string): boolean;
   stall(client: string): boolean;
@@ -101,8 +105,9 @@ export interface FakeNats<Event> {
   streamExists(): Promise<void>;
 }
 
-export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<Event> => {
-  let jetStream = true;
+/** @param core Whether nobody has JetStream. */
+export const createFakeNats = <Event>(step: Step, now: () => number, core: boolean): FakeNats<Event> => {
+  const isolated = new Set<string>();
   let stream: Stream<Event> | null = null;
   let streams = 0;
   let taken = 0n;
@@ -133,7 +138,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
 
   const arrive = (consumer: Consumer<Event>, message: Message<Event>, consumerSeq: number): void => {
     const { connection } = consumer;
-    if (!connection.open || connection.stalled) return;
+    if (!connection.open || connection.stalled || isolated.has(connection.name)) return;
     if (connection.toLose > 0) {
       connection.toLose -= 1;
       return;
@@ -179,6 +184,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
     if (!connection.open || connection.stalled) return never();
     let reply: () => T;
     try {
+      if (core || isolated.has(connection.name)) throw new NatsError('no responders', ErrorCode.NoResponders);
       const value = handle();
       reply = () => value;
     } catch (error) {
@@ -231,8 +237,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
         api(connection, 'a consumer', () => {
           const { messages, log, firstSeq, lastSeq } = found();
           const wanted = consumerSchema.parse(config);
-          const since =
-            BigInt(wanted.opt_start_time === undefined ? 0 : Date.parse(wanted.opt_start_time)) * 1_000_000n;
+          const since = BigInt(nanosecondsOf(wanted.opt_start_time ?? '') ?? 0);
           let next = Math.max(firstSeq, wanted.opt_start_seq ?? 0);
           while (next <= lastSeq && (messages.get(next)?.time ?? -1n) < since) next += 1;
           const consumer: Consumer<Event> = {
@@ -247,12 +252,14 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
           connection.log = log;
           consumers.add(consumer);
           void pump(consumer);
-          return { num_pending: [...messages.keys()].filter((seq) => seq >= next).length };
+          return {
+            num_pending: [...messages.keys()].filter((seq) => seq >= next).length,
+            delivered: { stream_seq: next - 1 },
+          };
         }),
     },
   });
 
-  const noJetStream = (): NatsError => new NatsError('no responders', ErrorCode.NoResponders);
   /** To all who subscribed without a consumer. */
   const sendToCore = (subject: string, data: Uint8Array, event: Event): void => {
     for (const connection of connections) {
@@ -260,7 +267,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
       if (callback === undefined) continue;
       connection.arriving = connection.arriving.then(async () => {
         await step(`${connection.name} hears ${subject}`);
-        if (!connection.open || connection.stalled) return;
+        if (!connection.open || connection.stalled || isolated.has(connection.name)) return;
         delivering = event;
         callback(null, { subject, data });
         delivering = null;
@@ -289,12 +296,6 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
       connections.add(connection);
       latest.set(name, connection);
       return {
-        info: { jetstream: jetStream },
-        request: () =>
-          api(connection, 'JetStream', () => {
-            if (!jetStream) throw noJetStream();
-            return { json: () => ({}) };
-          }),
         flush: async () => {
           await step(`${name} pings`);
           await connection.arriving;
@@ -315,15 +316,14 @@ export const createFakeNats = <Event>(step: Step, now: () => number): FakeNats<E
     },
     delivering: () => delivering,
     logOf: (client) => latest.get(client)?.log ?? new Map(),
-    setJetStream: (on) => {
-      jetStream = on;
-      if (on) return;
-      for (const connection of [...connections]) close(connection);
+    isolate: (client, on) => {
+      if (on) isolated.add(client);
+      else isolated.delete(client);
     },
     publish: (subject, data, event) => {
-      if (jetStream && stream === null) return null;
+      if (!core && stream === null) return null;
       sendToCore(subject, data, event);
-      if (!jetStream || stream === null) return 0;
+      if (stream === null) return 0;
       stream.lastSeq += 1;
       const seq = stream.lastSeq;
       taken += 1n;

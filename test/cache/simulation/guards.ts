@@ -20,8 +20,8 @@ const core = edit('events/core-session.ts');
 const listener = edit('events/listener.ts');
 
 const whenJoining = flights(
-  'flight !== undefined && positions.current(flight.stamp, key.userId, key.organizationId)',
-  'flight !== undefined',
+  'joinableMs &&\n      positions.current(flight.stamp, key.userId, key.organizationId);',
+  'joinableMs;',
 );
 const whenItLands = flights(
   'if (!joined || positions.current(loaded.stamp, key.userId, key.organizationId)) return loaded;',
@@ -75,15 +75,15 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the floor at the start',
-    without: [session('UUID()}`, floor);', 'UUID()}`, 0);')],
+    without: [session('UUID()}`, floor, takenAt', 'UUID()}`, 0, takenAt')],
   },
   {
     name: 'the floor at a gap',
-    without: [positions('skipTo: (seq) => {\n      raiseFloor(seq);', 'skipTo: (seq) => {')],
+    without: [positions('settle();\n      raiseFloor(seq);', 'settle();')],
   },
   {
     name: 'the floor at a gap between two messages',
-    without: [session('if (streamSeq > position.applied + 1) sink.skipTo(streamSeq - 1);', '')],
+    without: [session('if (streamSeq > position.applied + 1) sink.skipTo(streamSeq - 1, null);', '')],
   },
   {
     name: 'the floor at a gap that no message shows',
@@ -96,12 +96,7 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the lease on hearing',
-    without: [
-      positions(
-        'hearing: () => clock.monotonic() - heardAt < leaseMs',
-        'hearing: () => heardAt > Number.NEGATIVE_INFINITY',
-      ),
-    ],
+    without: [positions('return clock.monotonic() - heardAt < leaseMs', 'return heardAt > Number.NEGATIVE_INFINITY')],
   },
   {
     name: 'a proof only of what was applied',
@@ -112,6 +107,20 @@ export const loadBearing: readonly Guard[] = [
       ),
     ],
   },
+  {
+    name: 'the position that waits for a change of everything',
+    without: [
+      positions('waiting === null ? { seq: applied, takenAt }', 'waiting !== undefined ? { seq: applied, takenAt }'),
+    ],
+  },
+  {
+    name: 'the proof that waits for it',
+    without: [positions('if (waiting !== null) proofAt =', 'if (stream === null) proofAt =')],
+  },
+  {
+    name: 'the age of a load that a stale process joins',
+    without: [cache('joinableMs: leaseMs', 'joinableMs: Number.POSITIVE_INFINITY')],
+  },
   { name: 'the check when joining a flight together with the one when it lands', without: [whenJoining, whenItLands] },
   {
     name: 'the floor at a change that is forgotten',
@@ -120,7 +129,7 @@ export const loadBearing: readonly Guard[] = [
   { name: 'the epoch', without: [positions('of === epoch &&\n', '')] },
   {
     name: 'the tables in the epoch',
-    without: [positions("epoch = origin === '' ? stream :", "epoch = origin !== 'none' ? stream :")],
+    without: [positions("origin === '' ? name :", "origin !== 'none' ? name :")],
   },
   {
     name: 'the tables that a process finds later',
@@ -163,18 +172,23 @@ export const loadBearing: readonly Guard[] = [
     ],
   },
   {
-    name: 'the epoch of a history that was rolled back, or that lacks what core NATS told',
-    without: [session("plan === 'anew' ? position.stream", 'plan !== null ? position.stream')],
+    name: 'the epoch of a history that was rolled back',
+    without: [session("plan === 'anew' ? history", 'plan !== null ? identity(info)')],
   },
   {
-    name: 'the latter alone',
+    name: 'the mode as a setting: core NATS in place of a stream that nobody answers for',
     without: [
-      session("plan === 'anew' ? position.stream", "plan === 'anew' || plan === 'after core NATS' ? position.stream"),
+      listener(
+        'await listenToStream(common, position);',
+        `await listenToStream(common, position).catch((error) =>
+        error.code === ErrorCode.NoResponders ? listenToCore(common) : Promise.reject(error),
+      );`,
+      ),
     ],
   },
   {
     name: 'an epoch for each subscription of core NATS',
-    without: [core('sink.begin(`core:', 'sink.begin(`core` || `')],
+    without: [core('const epoch = `core:', 'const epoch = `core` || `')],
   },
   {
     name: 'the age of entries in Redis',
@@ -229,5 +243,4 @@ export const optimisations: readonly Guard[] = [
     name: 'leaving a consumer that stopped delivering: without it there is no proof, and no cache',
     without: [session("throw new Error('the consumer stopped delivering');", '')],
   },
-  { name: 'doing a resync that is due before the session ends', without: [listener('applier.flush();\n', '')] },
 ];

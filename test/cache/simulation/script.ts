@@ -39,7 +39,9 @@ export type Fault =
       readonly kind: 'remove' | 'roll back stream' | 'restore stream' | 'restore redis' | 'evict' | 'fail loads';
       readonly count: number;
     }
-  | { readonly kind: 'redis away' | 'jetstream away'; readonly away: boolean }
+  | { readonly kind: 'redis away'; readonly away: boolean }
+  /** The server that a process is connected to has lost its way to the stream, or has it again. */
+  | { readonly kind: 'isolate'; readonly replica: ReplicaName; readonly isolated: boolean }
   /** The wall clock of a process is set, so far ahead of the others'. */
   | { readonly kind: 'clock'; readonly replica: ReplicaName; readonly ahead: number };
 
@@ -67,6 +69,8 @@ export interface Script {
   readonly remembered: number;
   /** The TTL of B; that of A is longer. */
   readonly ttlOfB: number;
+  /** Where the processes are told to take events from. */
+  readonly mode: 'stream' | 'core';
 }
 
 /** As much as the clocks of two machines may differ, and one that is plainly wrong. */
@@ -114,7 +118,8 @@ const fault = weighted<Action>(
     1,
     fc.record({ kind: fc.constantFrom('remove', 'roll back stream', 'restore stream', 'evict', 'fail loads'), count }),
   ],
-  [1, fc.record({ kind: fc.constantFrom('redis away', 'jetstream away'), away: fc.boolean() })],
+  [1, fc.record({ kind: fc.constant('redis away'), away: fc.boolean() })],
+  [1, fc.record({ kind: fc.constant('isolate'), replica, isolated: fc.boolean() })],
   [1, fc.record({ kind: fc.constant('clock'), replica, ahead: fc.constantFrom(0, SKEW_MS, DAY_MS) })],
 );
 const time: fc.Arbitrary<Action> = fc.record({
@@ -137,6 +142,7 @@ export const anything: fc.Arbitrary<Script> = fc.record({
   }),
   remembered: fc.constantFrom(1, 1_000),
   ttlOfB: TTLS_OF_B,
+  mode: weighted<Script['mode']>([12, fc.constant('stream')], [1, fc.constant('core')]),
 });
 
 export const describeAction = (action: Action): string =>

@@ -36,10 +36,8 @@ export const TTL_MS = 300_000;
 const LEASE_MS = 2_000;
 const MARGIN_MS = 60_000;
 /** After this a load is given up. */
-const LOAD_TIMEOUT_MS = 2_000;
+const LOAD_TIMEOUT_MS = 2_500;
 const START = 1_800_000_000_000;
-/** How long unreadable events may wait for being acted on. */
-const UNREADABLE_GRACE_MS = 1_000;
 const encoder = new TextEncoder();
 
 /** What many runs did together, to see that they proved something. */
@@ -134,7 +132,7 @@ export const simulate = async (
   /** The neighbour's: whatever it says is older than anything here. */
   const elsewhere = createDatabaseModel(-1);
   const events: { -readonly [Field in keyof ModelEvent]: ModelEvent[Field] }[] = [];
-  const nats = createFakeNats<ModelEvent>(step, now);
+  const nats = createFakeNats<ModelEvent>(step, now, script.mode === 'core');
   const redis = createFakeRedis(step);
   setConnect(nats.connect);
   const broken: string[] = [];
@@ -187,34 +185,33 @@ export const simulate = async (
     });
     const memory = memories.pop() ?? modules.createMemoryStore(100);
     used.push(memory);
-    const cache = modules.createFactsCache({ memory, positions, clock, ttlMs, cached, database: direct });
-    let unreadable: ModelEvent[] = [];
+    const cache = modules.createFactsCache({
+      ...{ memory, positions, clock, ttlMs, leaseMs: LEASE_MS, cached, database: direct },
+    });
+    const clearing = modules.clearOnChange(positions, store);
     const sink: EventSink = {
-      ...modules.clearOnChange(positions, store),
-      begin: (epoch, floor) => {
-        positions.begin(epoch, floor);
+      ...clearing,
+      begin: (epoch, floor, takenAt, history) => {
+        positions.begin(epoch, floor, takenAt, history);
         process.log = nats.logOf(name);
         process.heardAt = Number.NEGATIVE_INFINITY;
       },
-      apply: (seq, change: FactsChange | null) => {
-        clearing.apply(seq, change);
+      apply: (seq, change: FactsChange | null, takenAt) => {
+        clearing.apply(seq, change, takenAt);
         const event = nats.delivering();
+        if (event === null) return;
         // What it heard of a stream that went back may be in both of its histories: it counts by the one it hears.
-        if (event !== null) process.log = nats.logOf(name);
-        if (event !== null && change === null) unreadable.push(event);
-        const said = event === null || change === null ? [] : [event];
-        if (change?.kind === 'everything') {
-          said.push(...unreadable);
-          unreadable = [];
+        process.log = nats.logOf(name);
+        // A change of everything may wait, and then the position does.
+        if (change !== null && change.kind !== 'everything') {
+          process.recorded = newest([process.recorded, event.versions]);
         }
-        process.recorded = newest([process.recorded, ...said.map(({ versions }) => versions)]);
       },
       heard: (at) => {
         positions.heard(at);
         process.heardAt = Math.max(process.heardAt, at);
       },
     };
-    const clearing = modules.clearOnChange(positions, store);
     const process: Process = {
       name,
       ttlMs,
@@ -235,6 +232,8 @@ export const simulate = async (
       url: `nats://${name}:4222`,
       stream: 'EVENTS',
       prefix: 'events',
+      mode: script.mode,
+      domain: null,
       windowMs: ttlMs + MARGIN_MS,
       proofIntervalMs: LEASE_MS / 4,
       sink,
@@ -261,15 +260,13 @@ export const simulate = async (
   }
 
   const hears = ({ heardAt }: Process): boolean => monotonic() - heardAt < LEASE_MS;
-  const requirements = (process: Process, full: boolean, deaf: boolean): Requirement[] => {
-    const { seq } = process.positions.stamp();
-    const positioned = [...process.log].filter(([at, { graceMs }]) => at <= seq && graceMs === 0);
+  const requirements = (process: Process, full: boolean): Requirement[] => {
+    const { seq } = process.positions.applied();
+    const positioned = [...process.log].filter(([at]) => at <= seq);
     if (positioned.length > 0) tally.positioned += 1;
-    // Who hears has a proof that is younger than the lease; who does not has read, or waits for a read that is under way.
-    const since = now() - (deaf ? LOAD_TIMEOUT_MS : LEASE_MS);
-    const published = events.filter(
-      ({ publishedAt, graceMs }) => publishedAt !== null && publishedAt + graceMs <= since,
-    );
+    // A live process has a proof that is younger than the lease; a stale one joins no read that is older.
+    const since = now() - LEASE_MS;
+    const published = events.filter(({ publishedAt }) => publishedAt !== null && publishedAt <= since);
     const all: Requirement[] = [
       { because: 'recorded by this process', versions: process.recorded },
       { because: `at or before its position ${seq}`, versions: newest(positioned.map(([, { versions }]) => versions)) },
@@ -284,7 +281,7 @@ export const simulate = async (
     const process = processes.get(wanted.replica);
     if (process === undefined) return;
     const deaf = !hears(process);
-    const needed = requirements(process, full, deaf);
+    const needed = requirements(process, full);
     const begun = now();
     waiting += 1;
     try {
@@ -323,14 +320,14 @@ export const simulate = async (
     }
   };
 
-  const publish = async (name: string, payload: unknown, versions: Versions, graceMs: number): Promise<void> => {
-    const event: (typeof events)[number] = { id: events.length + 1, versions, graceMs, publishedAt: null };
+  const publish = async (name: string, payload: unknown, versions: Versions): Promise<void> => {
+    const event: (typeof events)[number] = { id: events.length + 1, versions, publishedAt: null };
     events.push(event);
     const data = encoder.encode(JSON.stringify(payload));
     for (;;) {
       await step(`publish #${event.id}: ${[...versions].map(([subject, version]) => `${subject} v${version}`).join()}`);
       const seq = nats.publish(`events.${name}`, data, event);
-      // Without JetStream nobody acknowledges it, and only who is there hears it.
+      // On core NATS nobody acknowledges it, and only who is there hears it.
       if (seq === 0) return;
       if (seq !== null) break;
       // A publisher tries until it has its acknowledgement.
@@ -352,20 +349,20 @@ export const simulate = async (
         database.commit(change.subject);
         return;
       case 'resync':
-        void publish('resync', {}, database.versions(), 0);
+        void publish('resync', {}, database.versions());
         return;
       case 'ban': {
         const version = database.ban(change.userId, now() + change.ms);
         const subject: Subject = `u:${change.userId}`;
         const { name, payload } = payloadOf(subject);
-        void publish(name, payload, new Map([[subject, version]]), 0);
+        void publish(name, payload, new Map([[subject, version]]));
         return;
       }
       case 'change': {
         const versions: Versions = new Map<Subject, number>([[change.subject, database.commit(change.subject)]]);
         const { name, payload } = payloadOf(change.subject);
-        if (change.unreadable) void publish(name, {}, versions, UNREADABLE_GRACE_MS);
-        else void publish(name, payload, versions, 0);
+        if (change.unreadable) void publish(name, {}, versions);
+        else void publish(name, payload, versions);
       }
     }
   };
@@ -418,8 +415,8 @@ export const simulate = async (
       case 'fail loads':
         failing += fault.count;
         return true;
-      case 'jetstream away':
-        nats.setJetStream(!fault.away);
+      case 'isolate':
+        nats.isolate(fault.replica, fault.isolated);
         return true;
       case 'mix redis':
         redis.mix();
@@ -461,7 +458,7 @@ export const simulate = async (
 
   // Everybody hears before the first fault, so that there is something to lose.
   await scheduler.waitIdle();
-  for (let count = 0; count < script.history; count += 1) void publish('user.updated', { userId: 'x' }, new Map(), 0);
+  for (let count = 0; count < script.history; count += 1) void publish('user.updated', { userId: 'x' }, new Map());
   await scheduler.waitIdle();
   scheduler.scheduleSequence(
     script.actions.flatMap((action) => {

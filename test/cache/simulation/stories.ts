@@ -16,7 +16,7 @@ const at = (kind: 'restart' | 'cut' | 'stall' | 'lose message' | 'lose consumer'
 const all = (kind: 'purge' | 'expire' | 'delete stream' | 'mix redis'): Part => one({ kind });
 const some = (kind: 'remove' | 'roll back stream' | 'restore stream' | 'restore redis'): Part =>
   fc.integer({ min: 1, max: 2 }).map((count) => [{ kind, count }]);
-const jetStream = (away: boolean): Part => one({ kind: 'jetstream away', away });
+const isolate = (isolated: boolean): Part => one({ kind: 'isolate', replica: 'A', isolated });
 const time = (...choices: readonly number[]): Part => fc.constantFrom(...choices).map((ms) => [{ kind: 'time', ms }]);
 const maybe = (part: Part): Part => fc.oneof(fc.constant([]), part);
 const either = (...parts: readonly Part[]): Part => fc.oneof(...parts);
@@ -41,6 +41,11 @@ const meanwhile = (...choices: readonly number[]): Part =>
   );
 const change = (...subjects: readonly Subject[]): Part =>
   fc.constantFrom(...subjects).map((subject) => [{ kind: 'change', subject, unreadable: false }]);
+/** Of events that cannot be read: each makes everything stale. */
+const unreadable: Part = fc
+  .constantFrom<Subject[]>('u:u', 'o:o', 'p:u:o')
+  .map((subject) => [{ kind: 'change', subject, unreadable: true }]);
+const resync: Part = one({ kind: 'resync' });
 const changes = (max: number): Part =>
   fc
     .array(change('u:u', 'o:o', 'p:u:o', 'u:v', 'p:v:o'), { minLength: 1, maxLength: max })
@@ -63,7 +68,7 @@ const after: Part = inOrder(asked, meanwhile(0, 8, 10), asked);
 const stories: readonly (readonly [weight: number, story: Part])[] = [
   // A process starts after what it should have heard is gone.
   [
-    2,
+    4,
     inOrder(
       before,
       changes(2),
@@ -76,7 +81,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
     ),
   ],
   // Something happens to the stream while a process is away.
-  [6, inOrder(before, away, maybe(stream), breath, changes(3), breath, maybe(stream), meanwhile(2, 4, 9))],
+  [7, inOrder(before, away, maybe(stream), breath, changes(3), breath, maybe(stream), meanwhile(2, 4, 9))],
   [
     2,
     inOrder(
@@ -101,44 +106,68 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(2),
     ),
   ],
-  // Something is told by core NATS alone, and the stream comes back.
+  // A process's server has lost its way to the stream, and goes on answering pings.
+  [
+    1,
+    inOrder(
+      before,
+      isolate(true),
+      meanwhile(2, 4, 9),
+      asked,
+      rest,
+      changes(2),
+      rest,
+      meanwhile(9, 10),
+      asked,
+      isolate(false),
+      meanwhile(4),
+    ),
+  ],
+  // Such a process reads for long, and something changes meanwhile.
+  [
+    4,
+    inOrder(
+      before,
+      isolate(true),
+      meanwhile(9),
+      read('A'),
+      instant,
+      change('u:u', 'o:o', 'p:u:o'),
+      instant,
+      time(2_100),
+      instant,
+      read('A'),
+      moment,
+    ),
+  ],
+  // Everything becomes stale twice in a moment, also for a process that hears both of it late.
+  [1, inOrder(before, resync, rest, asked, rest, unreadable, rest, asked, moment, time(250, 500), asked)],
   [
     2,
     inOrder(
       before,
-      jetStream(true),
-      meanwhile(2, 4),
-      maybe(asked),
-      changes(2),
-      breath,
-      maybe(asked),
-      jetStream(false),
-      either(inOrder(at('cut'), maybe(at('cut', 'B'))), at('restart', 'B'), time(150_000)),
-      meanwhile(2, 4),
-    ),
-  ],
-  [
-    1,
-    inOrder(
-      jetStream(true),
-      meanwhile(4),
-      asked,
+      isolate(true),
+      resync,
       rest,
-      change('u:u', 'o:o'),
-      rest,
-      at('cut', 'B'),
-      meanwhile(4),
       read('B'),
+      rest,
+      unreadable,
+      rest,
+      meanwhile(7, 8),
+      isolate(false),
+      meanwhile(1, 2),
+      read('A'),
+      moment,
     ),
   ],
   // Messages are gone before they came.
   [
-    3,
+    6,
     inOrder(before, changes(1), moment, either(some('remove'), all('purge')), moment, change('u:v', 'p:v:o'), breath),
   ],
   // Another stream takes the place of the one that was heard.
   [
-    2,
+    5,
     inOrder(
       before,
       maybe(at('stall')),
@@ -260,15 +289,30 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
   ],
 ];
 
-const told: fc.Arbitrary<Script> = fc.record({
-  actions: inOrder(weighted(...stories), after),
-  history: fc.constantFrom(0, 0, 1, 2),
-  slowness: weighted<readonly number[]>(
-    [2, fc.constant([0])],
-    [1, fc.array(fc.constantFrom(0, 0, 1, 4), { minLength: 1, maxLength: 11 })],
-  ),
-  remembered: fc.constant(1_000),
-  ttlOfB: TTLS_OF_B,
-});
+/** Of processes that are told to use core NATS: what one of them read is of no use to the other. */
+const onCore: Part = inOrder(
+  meanwhile(4),
+  asked,
+  rest,
+  change('u:u', 'o:o'),
+  rest,
+  at('cut', 'B'),
+  meanwhile(4),
+  read('B'),
+);
+
+const tell = (mode: Script['mode'], story: Part): fc.Arbitrary<Script> =>
+  fc.record({
+    actions: inOrder(story, after),
+    history: fc.constantFrom(0, 0, 1, 2),
+    slowness: weighted<readonly number[]>(
+      [2, fc.constant([0])],
+      [1, fc.array(fc.constantFrom(0, 0, 1, 4), { minLength: 1, maxLength: 11 })],
+    ),
+    remembered: fc.constant(1_000),
+    ttlOfB: TTLS_OF_B,
+    mode: fc.constant(mode),
+  });
+const told = weighted([50, tell('stream', weighted(...stories))], [1, tell('core', onCore)]);
 
 export const script: fc.Arbitrary<Script> = weighted([1, anything], [3, told]);

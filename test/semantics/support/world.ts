@@ -137,6 +137,7 @@ export const createWorld = async (databaseUrl: string, size: number) => {
           positions: createTtlPositions(systemClock),
           clock: systemClock,
           ttlMs: 1_000,
+          leaseMs: 2_000,
         },
         ...{ cached: database, database },
       }),

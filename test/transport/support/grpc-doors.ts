@@ -89,7 +89,7 @@ export const openDoor = async (
     } as unknown as Handlers,
     gate: () => {},
     replica: 'replica-1',
-    position: () => 'epoch:7',
+    position: () => ({ revision: 'epoch:7', takenAt: '2026-11-30T08:00:00.000000001Z' }),
     onCall: (_method, code) => counted.push(code),
     onDefect: (error) => defects.push(error),
     traceCall: null,
