@@ -241,22 +241,23 @@ describe('what cannot be exported', () => {
     expect(problemOf(() => read([organization({ ac: access, roles })]))).toContain(message);
   });
 
-  it('an application without the organization plugin', () => {
-    expect(problemOf(() => read([admin()]))).toContain('has no organization plugin');
+  it('an application with neither the organization plugin nor the admin plugin', () => {
     expect(problemOf(() => readAuth(betterAuth({ baseURL: 'http://localhost' }), BETTER_AUTH_DEFAULTS))).toContain(
-      'has no organization',
+      'has neither the organization plugin nor the admin plugin',
     );
   });
 
-  it('a file without an instance', () => {
+  it('a file without an instance', async () => {
     const auth = instance([organization()]);
-    expect(findInstance({ auth })).toBe(auth);
-    expect(findInstance({ default: auth })).toBe(auth);
-    expect(problemOf(() => findInstance({ createAuth: () => auth }))).toContain(
-      'its exports are createAuth (function)',
-    );
-    expect(problemOf(() => findInstance({}))).toContain('its exports are none');
-    expect(problemOf(() => findInstance({ auth: null }))).toContain('no instance of Better Auth');
+    expect(await findInstance({ auth, other: instance([]) })).toBe(auth);
+    expect(await findInstance({ default: auth, other: instance([]) })).toBe(auth);
+    expect(await findInstance({ default: { auth } })).toBe(auth);
+    expect(await findInstance({ default: { api: auth } })).toBe(auth);
+    // A promise that never comes to an end, beside it.
+    expect(await findInstance({ connection: new Promise(() => {}), serverAuth: auth })).toBe(auth);
+    await expect(findInstance({ createAuth: () => auth })).rejects.toThrow('its exports are createAuth (function)');
+    await expect(findInstance({})).rejects.toThrow('its exports are none');
+    await expect(findInstance({ auth: null })).rejects.toThrow(AuthError);
   });
 });
 

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 
@@ -20,8 +20,16 @@ export interface Folder {
   write(files: Readonly<Record<string, string>>): Promise<void>;
   /** The names of what was left where temporary files go. */
   leftOver(): Promise<readonly string[]>;
-  /** Runs it with these arguments, under Node or under another program. */
-  run(args: readonly string[], program?: string): Promise<Result>;
+  /**
+   * Runs it with these arguments, under Node or under another program.
+   * @param below The folder to run it in, below this one.
+   */
+  run(
+    args: readonly string[],
+    program?: string,
+    variables?: Readonly<Record<string, string>>,
+    below?: string,
+  ): Promise<Result>;
 }
 
 export const createFolder = async (): Promise<Folder> => {
@@ -33,12 +41,19 @@ export const createFolder = async (): Promise<Folder> => {
   return {
     path: folder,
     write: async (files) => {
-      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(dirname(join(folder, name)), { recursive: true });
+        await writeFile(join(folder, name), text);
+      }
     },
     leftOver: () => readdir(temporary),
-    run: (args, program = process.execPath) =>
+    run: (args, program = process.execPath, variables = {}, below = '.') =>
       new Promise((resolve, reject) => {
-        const options = { cwd: folder, timeout: 20_000, env: { ...process.env, TMPDIR: temporary } };
+        const options = {
+          cwd: join(folder, below),
+          timeout: 20_000,
+          env: { ...process.env, TMPDIR: temporary, ...variables },
+        };
         execFile(program, [CLI, ...args], options, (error, stdout, stderr) => {
           if (error !== null && typeof error.code !== 'number') reject(error);
           else resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });

@@ -29,13 +29,14 @@ const runtimeProblem = (file: string): string | null => {
 const parse = (text: string): Report => JSON.parse(text);
 
 /** Runs the loader; how it ended, when it did not report. */
-const run = async (file: string, reportPath: string): Promise<string | null> => {
+const run = async (file: string, reportPath: string, exportName: string | undefined): Promise<string | null> => {
   const quiet =
     'Bun' in globalThis
       ? []
       : ['--disable-warning=ExperimentalWarning', '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'];
   // Whatever is written to stdout goes to stderr: stdout is for the policy.
-  const child = spawn(process.execPath, [...quiet, LOADER, file, reportPath], { stdio: ['ignore', 2, 2] });
+  const args = [LOADER, file, reportPath, ...(exportName === undefined ? [] : [exportName])];
+  const child = spawn(process.execPath, [...quiet, ...args], { stdio: ['ignore', 2, 2] });
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -54,16 +55,17 @@ const run = async (file: string, reportPath: string): Promise<string | null> => 
 
 /**
  * Reads the roles of the instance that a file exports.
+ * @param exportName Of the export, where it is neither `auth` nor the default nor the only one.
  * @throws {LoadError}
  */
-export const loadAuth = async (file: string): Promise<ReadAuth> => {
+export const loadAuth = async (file: string, exportName?: string): Promise<ReadAuth> => {
   if (!isFile(file)) throw new LoadError(`${file}: no such file`);
   const unable = runtimeProblem(file);
   if (unable !== null) throw new LoadError(`${file}: ${unable}`);
   const folder = mkdtempSync(join(tmpdir(), 'assent-policy-'));
   try {
     const reportPath = join(folder, 'report.json');
-    const ended = await run(file, reportPath);
+    const ended = await run(file, reportPath, exportName);
     const report: Report = ended === null ? parse(readFileSync(reportPath, 'utf8')) : { problem: ended };
     if ('problem' in report)
       throw new LoadError(

@@ -1,60 +1,69 @@
 /**
  * The process in which somebody's auth.ts is loaded: it may write to stdout, keep connections open or end the process,
- * and none of that reaches the command line. Arguments: the file, and where the report goes.
+ * and none of that reaches the command line. Arguments: the file, where the report goes, and the name of the export, if any.
  */
 import { existsSync, writeFileSync } from 'node:fs';
-import * as nodeModule from 'node:module';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { importAsBundlers, JSX } from './bundler-imports.ts';
 import { AuthError, findInstance } from './instance.ts';
 import { type Defaults, readAuth } from './read-auth.ts';
 import type { Report } from './report.ts';
 
 const isBun = 'Bun' in globalThis;
-const [file = '', reportPath = ''] = process.argv.slice(2);
+const [file = '', reportPath = '', exportName] = process.argv.slice(2);
+const path = resolve(file);
 
 const report = (value: Report): never => {
   writeFileSync(reportPath, JSON.stringify(value));
   process.exit(0);
 };
 
-const ENDINGS = ['.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.js'];
-
-/** Node wants endings in imports, which bundlers and Bun do not: `./db` and `./db.js` may mean `./db.ts`. */
-const resolveAsBundlers = (): void => {
-  if (isBun || typeof nodeModule.registerHooks !== 'function') return;
-  nodeModule.registerHooks({
-    resolve: (specifier, context, next) => {
-      try {
-        return next(specifier, context);
-      } catch (error) {
-        if (!/^\.{1,2}\//.test(specifier)) throw error;
-        for (const candidate of [specifier.replace(/js$/, 'ts'), ...ENDINGS.map((ending) => specifier + ending)]) {
-          try {
-            return next(candidate, context);
-          } catch {
-            // The next one, then.
-          }
-        }
-        throw error;
-      }
-    },
-  });
-};
+const BUN_DOES = 'Bun does: bunx --bun assent-policy …';
+const OTHER_FILE = 'Call betterAuth() in a file that imports neither it nor what imports it, and export that file';
 
 const HINTS: Readonly<Record<string, string>> = {
-  ERR_MODULE_NOT_FOUND: 'Node does not know the path aliases of tsconfig.json',
-  ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX: 'Node only strips types: enums, namespaces and decorators need more',
-  ERR_UNKNOWN_FILE_EXTENSION: 'Node does not load this kind of file',
-  ERR_UNSUPPORTED_DIR_IMPORT: 'Node does not import folders',
+  ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX: `This Node only strips types: enums, namespaces and decorators need more. ${BUN_DOES}`,
+  [JSX]: `Node does not know JSX. ${BUN_DOES}`,
+  ERR_UNKNOWN_FILE_EXTENSION: `Node does not load this kind of file. ${BUN_DOES}`,
+  ERR_UNSUPPORTED_DIR_IMPORT: `Node does not import folders. ${BUN_DOES}`,
+  ERR_MODULE_NOT_FOUND:
+    'It is no package that is installed, no file, and no path alias of the tsconfig.json files above the file that imports it',
+};
+
+/** What to do about an error; null when that is not known. */
+const hintFor = (error: Error & { readonly code?: unknown }): string | null => {
+  const { message } = error;
+  const scheme = /['"]((?:virtual|astro|bun|cloudflare|node-[\w-]+|#[\w-]+)[:/][^'"]*|#(?:imports|app|build))['"]/.exec(
+    message,
+  )?.[1];
+  if (/['"](?:bun:|bun['"])|protocol 'bun:'/.test(message)) return `The module is Bun's own. ${BUN_DOES}`;
+  if (scheme !== undefined || /Received protocol '/.test(message)) {
+    return `The module is made by the bundler of a framework, and is nowhere else. ${OTHER_FILE}`;
+  }
+  if (
+    /environment variable|\benv(?:ironment)?\b.*\b(?:invalid|missing|required)|\b(?:invalid|missing|required)\b.*\benv/i.test(
+      message,
+    )
+  ) {
+    return (
+      'The file wants variables: set them, in .env or before the command. Any value does for one that no role depends on. ' +
+      'Validation by t3-env is left out with SKIP_ENV_VALIDATION=1'
+    );
+  }
+  if (isBun) return null;
+  if (error instanceof SyntaxError && message === 'Invalid or unexpected token') {
+    return `Node does not know decorators, where it is one that it met. ${BUN_DOES}`;
+  }
+  return HINTS[String(error.code)] ?? null;
 };
 
 const explain = (error: unknown): string => {
   if (!(error instanceof Error)) return `failed while it was loaded: ${String(error)}`;
   const at = error.stack?.split('\n').find((line) => /^\s+at .*\//.test(line));
-  const hint = isBun || !('code' in error) ? undefined : HINTS[String(error.code)];
   const lines = [`failed while it was loaded: ${error.name}: ${error.message}`, ...(at === undefined ? [] : [at])];
-  if (hint !== undefined) lines.push(`${hint}. Bun does: bunx --bun assent-policy …`);
+  const hint = hintFor(error);
+  if (hint !== null) lines.push(`${hint}.`);
   return lines.join('\n');
 };
 
@@ -73,15 +82,34 @@ const defaultsOf = async (): Promise<Defaults> => {
 const load = async (): Promise<Report> => {
   let exports: Readonly<Record<string, unknown>>;
   try {
-    exports = await import(pathToFileURL(resolve(file)).href);
+    exports = await import(pathToFileURL(path).href);
   } catch (error) {
     return { problem: explain(error) };
   }
   try {
-    return { read: readAuth(findInstance(exports), await defaultsOf()) };
+    return { read: readAuth(await findInstance(exports, exportName), await defaultsOf()) };
   } catch (error) {
     if (error instanceof AuthError) return { problem: error.message };
     throw error;
+  }
+};
+
+/** The folder of the package that the file belongs to: in a monorepo, not the one that the command runs in. */
+const packageFolder = (): string => {
+  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+  }
+  return dirname(path);
+};
+
+/** A variable that is set stays as it is: the first file that names it decides. */
+const loadVariables = (): void => {
+  // Bun has read those of the folder that it runs in.
+  if (typeof process.loadEnvFile !== 'function') return;
+  for (const folder of new Set([...(isBun ? [] : [process.cwd()]), packageFolder()])) {
+    for (const name of ['.env.local', '.env']) {
+      if (existsSync(join(folder, name))) process.loadEnvFile(join(folder, name));
+    }
   }
 };
 
@@ -91,6 +119,6 @@ const mention = (error: unknown): void => {
 };
 process.on('unhandledRejection', mention);
 process.on('uncaughtException', mention);
-if (!isBun && existsSync('.env')) process.loadEnvFile('.env');
-resolveAsBundlers();
+loadVariables();
+importAsBundlers(path);
 report(await load().catch((error: unknown) => ({ problem: explain(error) })));

@@ -10,8 +10,8 @@ export interface Defaults {
 
 export interface ReadAuth {
   readonly policy: PolicyModel;
-  /** Whether organizations can have roles of their own. */
-  readonly dynamicRoles: boolean;
+  /** Whether organizations can have roles of their own; null where there are no organizations. */
+  readonly dynamicRoles: boolean | null;
   /** What the policy cannot say, or says with consequences. */
   readonly notes: readonly string[];
 }
@@ -119,6 +119,17 @@ const limitPlatform = (
     return [name, grantsOf(pairsOf(grants).filter((pair) => !inOrganizations.has(pairName(pair))))];
   });
 
+/** The ids of a list; a variable that is not set leaves one that nobody has. */
+const idsOf = (list: unknown, notes: Set<string>): readonly string[] =>
+  (Array.isArray(list) ? list : []).flatMap((id: unknown, index): readonly string[] => {
+    if (typeof id === 'string' && id !== '') return [id];
+    const what = id === '' ? 'empty' : id === undefined || id === null ? String(id) : `a ${typeof id}`;
+    notes.add(
+      `left out: item ${index + 1} of adminUserIds, which is ${what} and nobody's id; if it comes from a variable, set that and export again`,
+    );
+    return [];
+  });
+
 /**
  * Reads the roles of an instance.
  * @throws {AuthError} with everything that cannot be exported.
@@ -130,19 +141,27 @@ export const readAuth = (instance: unknown, defaults: Defaults): ReadAuth => {
     return plugin === undefined ? null : (part(plugin, 'options') ?? {});
   };
   const organization = optionsOf('organization');
-  if (organization === null) {
-    throw new AuthError('has no organization plugin: add organization() of better-auth/plugins to its plugins');
-  }
   const admin = optionsOf('admin');
+  if (organization === null && admin === null) {
+    throw new AuthError(
+      'has neither the organization plugin nor the admin plugin, so that there are no roles: add organization() or admin() ' +
+        'of better-auth/plugins to its plugins',
+    );
+  }
   const { problems, notes, statementsOf, fitting, readRoles } = createReader();
 
   const access = part(organization, 'ac');
-  const statements = statementsOf(
-    part(access, 'statements') ?? defaults.organization.statements,
-    'the organization plugin',
-  );
-  const roles = part(organization, 'roles') ?? defaults.organization.roles;
+  const statements =
+    organization === null
+      ? []
+      : statementsOf(part(access, 'statements') ?? defaults.organization.statements, 'the organization plugin');
+  const roles = organization === null ? {} : (part(organization, 'roles') ?? defaults.organization.roles);
   const organizationRoles = readRoles('organization', roles, statements);
+  if (organization === null) {
+    notes.add(
+      'there is no organization plugin: the policy has roles of the platform only, and grants nothing to members',
+    );
+  }
 
   const platformStatements =
     admin === null
@@ -163,18 +182,21 @@ export const readAuth = (instance: unknown, defaults: Defaults): ReadAuth => {
   );
 
   const adminUserIds = part(admin, 'adminUserIds') ?? [];
-  if (!isTexts(adminUserIds)) problems.push('adminUserIds of the admin plugin is not a list of texts');
+  if (!Array.isArray(adminUserIds)) problems.push('adminUserIds of the admin plugin is not a list of texts');
   if (problems.length > 0) throw new AuthError(problems.join('\n'));
   return {
     policy: {
       statements: fitting([...statements, ...platformStatements]),
       organizationRoles,
       platformRoles,
-      adminUserIds: isTexts(adminUserIds) ? adminUserIds : [],
+      adminUserIds: idsOf(adminUserIds, notes),
       defaultPlatformRole,
     },
     // Without access control of its own Better Auth does not look at them.
-    dynamicRoles: part(part(organization, 'dynamicAccessControl'), 'enabled') === true && access !== undefined,
+    dynamicRoles:
+      organization === null
+        ? null
+        : part(part(organization, 'dynamicAccessControl'), 'enabled') === true && access !== undefined,
     notes: [...notes],
   };
 };
