@@ -1,5 +1,6 @@
 /** `npm run services`: what Assent and an application need beside themselves, until Ctrl-C. For trying things out. */
 import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
 import { print } from './print.ts';
 import { runProgram } from './program.ts';
 import { startServices } from './services.ts';
@@ -25,6 +26,8 @@ const run = async (stack: AsyncDisposableStack): Promise<number> => {
   print.title('Paste these lines into every terminal that is to use them; everything is gone with Ctrl-C');
   print.say();
   for (const [name, value] of Object.entries(variables)) if (value !== null) print.say(`export ${name}='${value}'`);
+  // The Node that runs this knows TypeScript, and that of the machine may not.
+  print.say(`export PATH='${dirname(process.execPath)}':"$PATH"`);
   print.say();
   // Signals alone keep no process alive.
   const alive = setInterval(() => {}, 60_000);

@@ -165,6 +165,41 @@ describe.each(documents)('%s', (name) => {
   });
 });
 
+describe('commands of the documents that run outside of a clone', () => {
+  const lines = documents.flatMap((name) =>
+    read(name)
+      .replaceAll(/\\\n\s*/g, ' ')
+      .split('\n'),
+  );
+
+  it('name packages by the names that the registry has them under', () => {
+    const named = lines.flatMap((line) =>
+      [...line.matchAll(/\b(?:npx|bunx)(?: -\S+)* ([@\w/.-]+)/g)].map(([, one]) => one),
+    );
+    // In a clone: the test runner. Where @assent/better-auth is installed: its command. Everywhere: packages.
+    expect([...new Set(named)].toSorted()).toEqual(['@bufbuild/buf', 'assent-policy', 'vitest']);
+  });
+
+  it('show the false of a denial', () => {
+    const calls = lines.filter((line) => /(?:grpcurl|buf curl) .*\/\w+$/.test(line.trim()));
+    expect(calls.length).toBeGreaterThan(0);
+    expect(calls.filter((line) => !line.includes('-emit-defaults'))).toEqual([]);
+  });
+
+  it('write no generated code into the clone beside them', () => {
+    const [protoc = ''] = lines.filter((line) => line.includes('grpc_tools.protoc'));
+    const clone = / -I (\w+)\/proto /.exec(protoc)?.[1];
+    const file = protoc.split(' ').at(-1) ?? '';
+    const outs = [...protoc.matchAll(/--(?:grpc_)?python_out=(\S+)/g)].map(([, folder = '']) =>
+      normalize(join(folder, file)),
+    );
+    expect(outs).toHaveLength(2);
+    expect(outs.filter((path) => path.startsWith(`${clone}/`))).toEqual([]);
+    // Its packages are found from there.
+    expect(read('docs/operations.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
+  });
+});
+
 it('the README shows every folder of src', () => {
   const shown = [...read('README.md').matchAll(/^\| `([\w-]+\/[\w./-]*)` \|/gm)].map(([, path = '']) => path);
   expect(shown.filter((path) => !existsSync(join(root, path)))).toEqual([]);

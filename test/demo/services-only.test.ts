@@ -1,5 +1,5 @@
 /** `npm run services`, as a user runs it but for npm. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { connect } from 'nats';
@@ -17,11 +17,14 @@ it('prints what to paste, serves, and stops with Ctrl-C', async () => {
     output += chunk;
   });
   const ended = once(child, 'close');
-  await until('the last line', () => output.includes('export BETTER_AUTH_URL='), 20_000);
+  await until('the last line', () => /^export PATH=.*\n/m.test(output), 20_000);
   const value = (name: string): string => new RegExp(`^export ${name}='(.*)'$`, 'm').exec(output)?.[1] ?? '';
   expect(value('BETTER_AUTH_SECRET')).toMatch(/^[0-9a-f]{64}$/);
   const { rows } = await withClient(value('DATABASE_URL'), (client) => client.query('SELECT 1 AS one'));
   expect(rows).toEqual([{ one: 1 }]);
+  const [path = ''] = /^export PATH=.*$/m.exec(output) ?? [];
+  const shell = spawnSync('/bin/sh', ['-c', `PATH=/nowhere\n${path}\nnode --version`], { encoding: 'utf8' });
+  expect(shell).toMatchObject({ status: 0, stdout: `${process.version}\n` });
   const nats = await connect({ servers: value('NATS_URL') });
   await nats.flush();
   await nats.close();
