@@ -14,33 +14,50 @@ export interface LinesOptions {
   readonly token: string;
 }
 
-/** What each line does, and the line. JSON has no single quote in it here, so that single quotes hold it. */
-const linesToPaste = ({ assent, monolith, scene, token }: LinesOptions): readonly (readonly [string, string])[] => {
-  const { sam, olivia, root, organizationId } = scene;
-  const aboutSam = JSON.stringify({ userId: sam.userId, organizationId, permission: 'leave:approve' });
-  const aboutOlivia = JSON.stringify({ token, permission: 'leave:approve' });
+/** What the lines have in common, for the shell: they stay short, and show what to put in for somebody else. */
+const variablesOf = ({ scene, token }: LinesOptions): string =>
+  Object.entries({
+    TOKEN: token,
+    ORG: scene.organizationId,
+    SAM: scene.sam.userId,
+    ROOT_COOKIE: scene.root.cookie(),
+    OLIVIA_COOKIE: scene.olivia.cookie(),
+  })
+    .map(([name, value]) => `${name}='${value}'`)
+    .join(' ');
+
+/** A body of JSON in double quotes, in which the shell puts in its variables. */
+const bodyOf = (body: unknown): string => `"${JSON.stringify(body).replaceAll('"', '\\"')}"`;
+
+/** What each line does, and the line. */
+const linesToPaste = ({ assent, monolith, scene }: LinesOptions): readonly (readonly [string, string])[] => {
+  const aboutSam = bodyOf({ userId: '$SAM', organizationId: '$ORG', permission: 'leave:approve' });
+  const byToken = bodyOf({ token: '$TOKEN', organizationId: '$ORG', permission: 'leave:approve' });
   const json = "-H 'content-type: application/json'";
-  const api = (session: { cookie(): string }, path: string, body: unknown): string =>
-    `curl -s ${json} -H 'origin: ${monolith.url}' -H 'cookie: ${session.cookie()}' -d '${JSON.stringify(body)}' ${monolith.url}/api/auth${path}`;
-  const buf = 'npx buf curl --protocol grpc --http2-prior-knowledge';
+  const api = (cookie: string, path: string, body: unknown): string =>
+    `curl -s ${json} -H 'origin: ${monolith.url}' -H "cookie: ${cookie}" -d ${bodyOf(body)} ${monolith.url}/api/auth${path}`;
+  const buf = 'npx @bufbuild/buf curl --protocol grpc --http2-prior-knowledge --emit-defaults';
+  const grpcurl = 'grpcurl -plaintext -emit-defaults';
   return [
     [
       'may Sam approve leave at Acme? (curl, JSON)',
-      `curl -s ${json} -d '${aboutSam}' ${assent.httpUrl}/${SERVICE}/CheckPermission`,
+      `curl -s ${json} -d ${aboutSam} ${assent.httpUrl}/${SERVICE}/CheckPermission`,
     ],
-    [
-      'may Olivia, by her token? (buf, gRPC)',
-      `${buf} -d '${aboutOlivia}' ${assent.grpcUrl}/${SERVICE}/CheckPermission`,
-    ],
+    ['may Olivia, by her token? (buf, gRPC)', `${buf} -d ${byToken} ${assent.grpcUrl}/${SERVICE}/CheckPermission`],
+    ['may Sam? (grpcurl)', `${grpcurl} -d ${aboutSam} ${assent.grpcAddress} ${SERVICE}/CheckPermission`],
     [
       'who is Olivia? (grpcurl)',
-      `grpcurl -plaintext -d '${JSON.stringify({ token })}' ${assent.grpcAddress} ${SERVICE}/VerifyToken`,
+      `${grpcurl} -d ${bodyOf({ token: '$TOKEN' })} ${assent.grpcAddress} ${SERVICE}/VerifyToken`,
     ],
     ['what can be asked? (grpcurl)', `grpcurl -plaintext ${assent.grpcAddress} describe ${SERVICE}`],
-    ["lift Sam's ban, as Root, and ask again", api(root, '/admin/unban-user', { userId: sam.userId })],
+    ["lift Sam's ban, as Root, and ask again", api('$ROOT_COOKIE', '/admin/unban-user', { userId: '$SAM' })],
     [
       'make Sam a viewer, as Olivia, and ask again',
-      api(olivia, '/organization/update-member-role', { memberId: sam.memberId, organizationId, role: 'viewer' }),
+      api('$OLIVIA_COOKIE', '/organization/update-member-role', {
+        memberId: scene.sam.memberId,
+        organizationId: '$ORG',
+        role: 'viewer',
+      }),
     ],
     ['what was counted so far', `curl -s ${assent.httpUrl}/metrics`],
   ];
@@ -50,7 +67,9 @@ const linesToPaste = ({ assent, monolith, scene, token }: LinesOptions): readonl
 export const printLines = (options: LinesOptions, lifetime: string): void => {
   const { monolith, scene } = options;
   print.say();
-  print.title(`Lines to paste; the ids are live, the token for ${lifetime}`);
+  print.title(`Lines to paste, this one first; the ids are live, the token for ${lifetime}`);
+  print.say();
+  print.say(`export ${variablesOf(options)}`);
   for (const [what, line] of linesToPaste(options)) {
     print.say();
     print.note(`# ${what}`);

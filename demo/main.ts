@@ -7,6 +7,7 @@ import { grantLeastPrivilege } from '../test/support/least-privilege.ts';
 import { createCommitClock } from './flip.ts';
 import { printLines } from './lines.ts';
 import { createMonolith } from './monolith/server.ts';
+import { createOwnTime } from './own-time.ts';
 import { print } from './print.ts';
 import { runProgram } from './program.ts';
 import { createGrpcClient, createScene } from './scene.ts';
@@ -17,8 +18,9 @@ import { runTour, type TourReport } from './tour.ts';
 const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url));
 const TOKEN_LIFETIME = '1h';
 
-const sayResult = ({ steps, failed, leftOut }: TourReport): void => {
+const sayResult = ({ steps, failed, leftOut, flips }: TourReport): void => {
   print.say();
+  for (const flip of flips) print.flip(flip);
   for (const title of leftOut) print.problem(`left out, since NATS cannot be had here: ${title}`);
   for (const title of failed) print.problem(`did not hold: ${title}`);
   print.title(
@@ -61,7 +63,8 @@ const runLive = async (stack: AsyncDisposableStack) => {
   const commits = nats === null ? null : await createCommitClock(nats.url, nats.prefix);
   if (commits !== null) stack.defer(() => commits.close());
 
-  const report = await runTour({ monolith, scene, client, commits });
+  const ownTime = createOwnTime(assent.httpUrl ?? '');
+  const report = await runTour({ monolith, scene, client, ownTime, commits });
   return { report, monolith, scene, assent };
 };
 

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 
 type Format = Parameters<typeof styleText>[0];
 
-// styleText itself looks at whether stdout is a terminal, and at NO_COLOR.
+// styleText itself looks at whether stdout is a terminal, at NO_COLOR and at FORCE_COLOR.
 const style = (format: Format, text: string): string => styleText(format, text, { stream: process.stdout });
 
 /** How one step of the tour went. */
@@ -12,9 +12,17 @@ export interface StepReport {
   readonly asked: string;
   readonly answered: string;
   readonly took: string;
+  /** What a change did to the decision, and how soon; on the steps that the tour is for. */
+  readonly flip?: string | undefined;
   /** What did not hold; empty when all of it did. */
   readonly problems: readonly string[];
 }
+
+/** Colours what a decision is: green what is allowed, red what is not. */
+const colourDecisions = (text: string): string =>
+  text
+    .replaceAll(/\ballowed\b/g, (word) => style('green', word))
+    .replaceAll(/\b(?:denied|UNAUTHENTICATED)\b/g, (word) => style('red', word));
 
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
@@ -24,6 +32,8 @@ export const milliseconds = (ms: number): string => `${ms.toFixed(1)} ms`;
 export const print = {
   say,
   title: (text: string): void => say(style('bold', text)),
+  /** What a change did to a decision. */
+  flip: (text: string): void => say(`${style('bold', '⇄')} ${colourDecisions(text)}`),
   problem: (text: string): void => say(style('red', text)),
   note: (text: string): void => say(style('dim', text)),
 
@@ -36,14 +46,15 @@ export const print = {
     return result;
   },
 
-  step: (number: number, { title, asked, answered, took, problems }: StepReport): void => {
+  /** One step; that it held is said once for all of them, and here only where it did not. */
+  step: (number: number, { title, asked, answered, took, flip, problems }: StepReport): void => {
     const row = (label: string, text: string): void => say(`   ${style('dim', label.padEnd(9))} ${text}`);
     say();
     say(style('bold', `${String(number).padStart(2)} ${title}`));
     row('asked', asked);
-    row('answered', answered);
+    row('answered', colourDecisions(answered));
     row('took', took);
-    if (problems.length === 0) row('held', style('green', 'yes'));
+    if (flip !== undefined) row('⇄', style('bold', colourDecisions(flip)));
     for (const problem of problems) row('held', style('red', `NO: ${problem}`));
   },
 };

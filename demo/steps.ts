@@ -6,6 +6,8 @@ export interface Outcome<T> {
   readonly value: T;
   readonly answered: string;
   readonly took: string;
+  /** What a change did to the decision, and how soon. */
+  readonly flip?: string;
   readonly checks: Readonly<Record<string, boolean>>;
 }
 
@@ -21,17 +23,19 @@ export const timed = async <T>(work: () => Promise<T>): Promise<readonly [T, str
   return [value, milliseconds(performance.now() - started)];
 };
 
-/** Steps that are counted, and the titles of those that did not hold. */
+/** Steps that are counted, the titles of those that did not hold, and the flips among them. */
 export const createSteps = () => {
   let steps = 0;
   const failed: string[] = [];
+  const flips: string[] = [];
   const step = async <T>(title: string, asked: string, run: () => Promise<Outcome<T>>): Promise<T> => {
     steps += 1;
     try {
-      const { value, answered, took, checks } = await run();
+      const { value, answered, took, flip, checks } = await run();
       const problems = Object.entries(checks).flatMap(([what, holds]) => (holds ? [] : [what]));
-      print.step(steps, { title, asked, answered, took, problems });
+      print.step(steps, { title, asked, answered, took, flip, problems });
       if (problems.length > 0) failed.push(title);
+      if (flip !== undefined) flips.push(flip);
       return value;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -40,7 +44,7 @@ export const createSteps = () => {
       throw new TourEnded(title);
     }
   };
-  return { step, report: () => ({ steps, failed }) };
+  return { step, report: () => ({ steps, failed, flips }) };
 };
 
 /** Runs a step; ends its stage when it fails. */

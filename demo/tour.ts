@@ -11,6 +11,7 @@ import {
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
 import { type CommitClock, measureFlip } from './flip.ts';
 import type { Monolith } from './monolith/server.ts';
+import type { OwnTime } from './own-time.ts';
 import { milliseconds } from './print.ts';
 import type { Scene } from './scene.ts';
 import { createSteps, type Outcome, type Step, timed, unlessEnded } from './steps.ts';
@@ -19,6 +20,7 @@ export interface TourOptions {
   readonly monolith: Monolith;
   readonly scene: Scene;
   readonly client: Client<typeof AuthService>;
+  readonly ownTime: OwnTime;
   /** Null where the monolith cannot tell of changes; the steps of a change are then left out. */
   readonly commits: CommitClock | null;
 }
@@ -28,6 +30,8 @@ export interface TourReport {
   /** The titles of the steps that did not hold. */
   readonly failed: readonly string[];
   readonly leftOut: readonly string[];
+  /** What the changes did to the decision, and how soon. */
+  readonly flips: readonly string[];
 }
 
 const PERMISSION = 'leave:approve';
@@ -53,7 +57,7 @@ const tamper = (token: string): string => {
 };
 
 /** Sam signs in, gets a token and has it verified; returns it. */
-const signIn = async (step: Step, { monolith, scene, client }: TourOptions): Promise<string> => {
+const signIn = async (step: Step, { monolith, scene, client, ownTime }: TourOptions): Promise<string> => {
   const { sam, organizationId } = scene;
   const session = await step('Sam signs in', `POST /api/auth/sign-in/email as ${sam.email}`, async () => {
     const [value, took] = await timed(() => monolith.signIn(sam.email));
@@ -70,14 +74,14 @@ const signIn = async (step: Step, { monolith, scene, client }: TourOptions): Pro
     return { value, answered: `${value.slice(0, 40)}… (${value.length} characters)`, took, checks };
   });
   await step('Assent verifies the token', 'VerifyToken { token }', async () => {
-    const [{ principal }, took] = await timed(() => client.verifyToken({ token }));
+    const [[{ principal }, took], own] = await ownTime('VerifyToken', () => timed(() => client.verifyToken({ token })));
     const answered = `user ${principal?.userId}, ${principal?.email}, ${principal?.organizationRole} of ${principal?.organizationId}`;
     const checks = {
       'it is Sam': principal?.userId === sam.userId,
       'it is for Acme': principal?.organizationId === organizationId,
       'it says that Sam is active': principal?.isActive === true,
     };
-    return { value: undefined, answered, took, checks };
+    return { value: undefined, answered, took: `${took}${own}`, checks };
   });
   return token;
 };
@@ -98,21 +102,20 @@ const askManyTimes = async (ask: () => Promise<CheckPermissionResponse>) => {
 };
 
 /** The same question once and many times: facts come from PostgreSQL, then from memory. */
-const askAsStaff = async (step: Step, { client }: TourOptions, token: string): Promise<void> => {
+const askAsStaff = async (step: Step, { client, ownTime }: TourOptions, token: string): Promise<void> => {
   const asked = `CheckPermission { token, permission: "${PERMISSION}" }`;
   const ask = () => client.checkPermission({ subject: tokenOf(token), permission: PERMISSION });
-  const outcome = ([answer, took]: readonly [CheckPermissionResponse, string]): Outcome<void> => ({
-    value: undefined,
-    answered: describeDecision(answer),
-    took,
-    checks: {
+  const outcome = async (asking: () => Promise<readonly [CheckPermissionResponse, string]>): Promise<Outcome<void>> => {
+    const [[answer, took], own] = await ownTime('CheckPermission', asking);
+    const checks = {
       'it is denied': !answer.allowed,
       'the role lacks it': answer.reason === Reason.ROLE_LACKS_PERMISSION,
       'the role is staff': answer.roles.join() === 'staff',
-    },
-  });
-  await step('Sam, who is staff, may not approve leave', asked, async () => outcome(await timed(ask)));
-  await step('The same again, now from memory', asked, async () => outcome(await askManyTimes(ask)));
+    };
+    return { value: undefined, answered: describeDecision(answer), took: `${took}${own}`, checks };
+  };
+  await step('Sam, who is staff, may not approve leave', asked, () => outcome(() => timed(ask)));
+  await step('The same again, now from memory', asked, () => outcome(() => askManyTimes(ask)));
 };
 
 const tokenOf = (value: string) => ({ case: 'token', value }) as const;
@@ -137,8 +140,10 @@ const changeAndAsk = async (
       const isNew = (answer: CheckPermissionResponse): boolean => answer.allowed === allowed;
       const { answer, flipped, afterCommitMs, changeMs } = await measureFlip(commits, change, ask, isNew);
       const took = `${milliseconds(afterCommitMs)} from the commit to the first new answer (the API call: ${milliseconds(changeMs)})`;
+      const turn = allowed ? 'denied → allowed' : 'allowed → denied';
       const checks = { 'the decision flips': flipped, ...expected(answer) };
-      return { value: undefined, answered: describeDecision(answer), took, checks };
+      const result = { value: undefined, answered: describeDecision(answer), took, checks };
+      return flipped ? { ...result, flip: `${turn}, ${milliseconds(afterCommitMs)} after the commit` } : result;
     });
   await flip(
     'Olivia, the owner, makes Sam an admin: the decision flips',

@@ -1,12 +1,14 @@
 /** `npm run demo`, as a user runs it but for npm. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../demo/main.ts', import.meta.url));
+const BUF = fileURLToPath(new URL('../../node_modules/.bin/buf', import.meta.url));
 const TIMEOUT_MS = 60_000;
 
 /** Starts the demo; ends it at the end of the test, whatever happened. */
@@ -38,7 +40,7 @@ const startDemo = (args: readonly string[], env: NodeJS.ProcessEnv = process.env
 const stepsOf = (output: string): string[] => {
   const steps = [...output.matchAll(/^ *\d+ (?<title>.*)\n(?<rows>(?: {3}.*\n)+)/gm)];
   for (const { groups } of steps) {
-    expect(groups?.['rows']).toMatch(/^ {3}asked .+\n {3}answered .+\n {3}took +(?:[\d.]+ ms.*)\n {3}held +yes\n$/);
+    expect(groups?.['rows']).toMatch(/^ {3}asked .+\n {3}answered .+\n {3}took +(?:[\d.]+ ms.*)\n(?: {3}⇄ .+\n)?$/);
   }
   return steps.map(({ groups }) => groups?.['title'] ?? '');
 };
@@ -73,6 +75,13 @@ describe('the demo', () => {
     expect(await ended, output()).toBe(0);
     expect(stepsOf(output())).toEqual([...BEFORE, ...CHANGES, ...AFTER]);
     expect(output()).toMatch(/took +[\d.]+ ms from the commit to the first new answer/);
+    // The service's own time, beside that of its caller.
+    expect(output().match(/took .*; Assent itself [\d.]+ ms/g)).toHaveLength(3);
+    expect(output()).toMatch(/took .* the median of 500 calls one after the other; Assent itself [\d.]+ ms on average/);
+    // What the tour is for stands out, in its step and at the end.
+    expect(output().match(/⇄ +denied → allowed, [\d.]+ ms after the commit/g)).toHaveLength(2);
+    expect(output().match(/⇄ +allowed → denied, [\d.]+ ms after the commit/g)).toHaveLength(2);
+    expect(output()).not.toContain('held yes');
     expect(output()).toContain('UNAUTHENTICATED · TOKEN_SIGNATURE_INVALID');
     expect(output()).toContain('9 of 9 steps held');
     // No colours in a pipe.
@@ -85,13 +94,29 @@ describe('the demo', () => {
     const [ask = ''] = /^curl .*CheckPermission$/m.exec(output()) ?? [];
     const [unban = ''] = /^curl .*unban-user$/m.exec(output()) ?? [];
     const url = (line: string): string => line.slice(line.lastIndexOf(' ') + 1);
+    const [variables = ''] = /^export TOKEN=.*$/m.exec(output()) ?? [];
+    expect(output().indexOf(variables)).toBeLessThan(output().indexOf(ask));
+    /** The words of a line as a shell makes them of what was pasted before. */
+    const words = async (line: string): Promise<readonly string[]> => {
+      const script = `${variables}\nprintf '%s\\0' ${line}`;
+      return (await promisify(execFile)('/bin/sh', ['-c', script])).stdout.split('\0').slice(0, -1);
+    };
     // The line itself, with what curl does done by fetch: not every machine has curl.
     const run = async (line: string): Promise<unknown> => {
-      const headers = [...line.matchAll(/-H '([^:]+): ([^']+)'/g)].map(([, name = '', value = '']) => [name, value]);
-      const [, body = ''] = /-d '([^']+)'/.exec(line) ?? [];
-      const response = await fetch(url(line), { method: 'POST', headers: Object.fromEntries(headers), body });
+      const args = await words(line);
+      const valuesOf = (flag: string) => args.flatMap((word, index) => (args[index - 1] === flag ? [word] : []));
+      const headers = valuesOf('-H').map((header) => header.split(/: (.*)/s, 2) as [string, string]);
+      const response = await fetch(url(line), { method: 'POST', headers, body: valuesOf('-d').join() });
       return response.json();
     };
+    const [buf = ''] = /^npx @bufbuild\/buf curl .*$/m.exec(output()) ?? [];
+    const [, , ...args] = await words(buf);
+    const byToken = await promisify(execFile)(BUF, [...args]);
+    expect(JSON.parse(byToken.stdout)).toMatchObject({ allowed: true, principal: { email: 'olivia@acme.example' } });
+    // By default it does not show what is false.
+    const calls = output().match(/^grpcurl .* assent\.auth\S+\/\w+$/gm) ?? [];
+    expect(calls.filter((line) => !line.includes(' -emit-defaults '))).toEqual([]);
+    expect(calls.length).toBeGreaterThan(1);
     expect(await run(ask)).toMatchObject({ reason: 'REASON_USER_BANNED' });
     expect(await run(unban)).toMatchObject({ user: { banned: false } });
     await expect.poll(() => run(ask), { timeout: 5_000 }).toMatchObject({ allowed: true, grantedBy: 'admin' });
