@@ -101,6 +101,29 @@ process.on('exit', () => console.log(performance.now() - changedAt));
     expect(Number(stdout)).toBeGreaterThanOrEqual(10_000);
   });
 
+  it('says at process.exit() how many events are lost, and a process that awaits them before loses none', async () => {
+    const proxy = await startProxy(Number(new URL(nats.url).port));
+    onTestFinished(() => proxy.close());
+    await writeFile(
+      join(folder, 'exit.mjs'),
+      `import { publisherOf } from './node_modules/@assent/better-auth/dist/shared.js';
+const [url, prefix, stream, wait] = process.argv.slice(2);
+const options = { url, prefix, stream, mode: 'stream', domain: null, bufferSize: 10 };
+const publisher = publisherOf(options, (line) => console.log(line));
+publisher.publish([{ name: 'user.deleted', userId: wait }]);
+if (wait === 'awaited') await publisher.settled(10_000);
+process.exit(0);
+`,
+    );
+    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const exit = (wait: string) =>
+      run(program, ['exit.mjs', through(nats.url, proxy), nats.prefix, nats.stream, wait], { cwd: folder });
+    expect((await exit('not awaited')).stdout).toBe('assent: the process ends with 1 events that were not published\n');
+    expect((await exit('awaited')).stdout).toBe('');
+    await ear.catchUp();
+    expect(ear.events).toEqual([{ name: 'user.deleted', userId: 'awaited' }]);
+  });
+
   it('exports the roles of an auth.ts, which has the plugin in its list', async () => {
     await writeFile(
       join(folder, 'auth.ts'),

@@ -39,6 +39,24 @@ other.load = (await import(loader)).load;
 const { createApplication } = await import('./support/application.ts');
 const { scenarios, silent } = await import('./support/scenarios.ts');
 
+await writeFile(
+  join(folder, 'auth.ts'),
+  `import { assent } from '@assent/better-auth';
+import { betterAuth } from 'better-auth';
+import { admin, organization } from 'better-auth/plugins';
+import { createAccessControl } from 'better-auth/plugins/access';
+import { defaultStatements, ownerAc } from 'better-auth/plugins/organization/access';
+import pg from 'pg';
+
+const ac = createAccessControl({ ...defaultStatements, leave: ['request', 'approve'] });
+const roles = { owner: ac.newRole({ ...ownerAc.statements, leave: ['approve'] }), clerk: ac.newRole({ leave: ['request'] }) };
+export const auth = betterAuth({
+  database: new pg.Pool({ connectionString: process.env['DATABASE_URL'] }),
+  plugins: [admin(), organization({ ac, roles }), assent({ nats: process.env['NATS_URL'] })],
+});
+`,
+);
+
 const { url, prefix, stream } = await testNats();
 const { url: databaseUrl } = await testDatabase();
 // 1.3 would make the table of dynamic roles before that of organizations, to which it refers.
@@ -88,29 +106,19 @@ describe(`Better Auth ${version}`, () => {
   });
 
   it('exports the roles of an auth.ts', async () => {
-    await writeFile(
-      join(folder, 'auth.ts'),
-      `import { assent } from '@assent/better-auth';
-import { betterAuth } from 'better-auth';
-import { admin, organization } from 'better-auth/plugins';
-import { createAccessControl } from 'better-auth/plugins/access';
-import { defaultStatements, ownerAc } from 'better-auth/plugins/organization/access';
-import pg from 'pg';
-
-const ac = createAccessControl({ ...defaultStatements, leave: ['request', 'approve'] });
-const roles = { owner: ac.newRole({ ...ownerAc.statements, leave: ['approve'] }), clerk: ac.newRole({ leave: ['request'] }) };
-export const auth = betterAuth({
-  database: new pg.Pool({ connectionString: process.env['DATABASE_URL'] }),
-  plugins: [admin(), organization({ ac, roles }), assent({ nats: process.env['NATS_URL'] })],
-});
-`,
-    );
     const cli = join(folder, 'node_modules/@assent/better-auth/bin/assent-policy.js');
     const { stdout } = await run(process.execPath, [cli, 'export', 'auth.ts'], { cwd: folder, timeout: 20_000 });
     const policy = parsePolicy(stdout, 'policy.yaml');
     expect([...policy.organizationRoles.keys()]).toEqual(['owner', 'clerk']);
     expect([...policy.platformRoles.keys()]).toContain('admin');
     expect(stdout).toContain('approve');
+  });
+
+  it('has types that a strict compiler takes', async () => {
+    const options = { strict: true, noEmit: true, module: 'nodenext', target: 'es2024', types: ['node'] };
+    const config = { compilerOptions: { ...options, skipLibCheck: true }, files: ['auth.ts'] };
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { cwd: folder });
   });
 
   it('warns of nothing', () => {
