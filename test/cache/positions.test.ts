@@ -54,6 +54,29 @@ describe('the predicate', () => {
     }
   });
 
+  it.each([
+    ['u', 'o', 'u  ', 'o  '],
+    ['u  ', 'o  ', 'u', 'o'],
+    ['u', 'o  ', 'u ', 'o'],
+  ])(
+    'a change of (%j, %j) makes (%j, %j) stale: a char(n) column has both for one',
+    (user, organization, ...cached) => {
+      const changes = [
+        { kind: 'pair', userId: user, organizationId: organization },
+        { kind: 'user', userId: user },
+        { kind: 'organization', organizationId: organization },
+      ] as const;
+      for (const change of changes) {
+        const positions = create();
+        positions.begin('e', 10);
+        const before = positions.stamp();
+        positions.apply(11, change);
+        expect(positions.current(before, ...cached), change.kind).toBe(false);
+        expect(positions.current(before, ` ${cached[0]}`, ` ${cached[1]}`), change.kind).toBe(true);
+      }
+    },
+  );
+
   it('trusts nothing that was read from elsewhere, and goes on hearing', () => {
     for (const positions of [create(), createTtlPositions(clock)]) {
       if (positions.stamp().epoch === '') positions.begin('e', 10);

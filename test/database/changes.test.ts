@@ -98,6 +98,24 @@ it('never takes a role for none because its column is gone: who had one does not
   await expect(user()).rejects.toThrow(/does not exist/);
 });
 
+it('reads a column by its new type within a minute, and gives nobody the default role by one that cannot be read', async () => {
+  await start();
+  await change("ALTER TABLE users ALTER role TYPE text[] USING string_to_array(role, ',')");
+  await later();
+  await until('the roles', () =>
+    user().then(
+      (one) => one?.roles.join() === 'admin',
+      () => false,
+    ),
+  );
+  await change('ALTER TABLE users ALTER role TYPE integer USING 7');
+  await later();
+  await until('a fault', () => faults.length > 0);
+  expect(faults[0]).toMatch(/column "role" of table "users" \(user\.role\) is of type integer, and text.* is wanted/);
+  // A name that no policy has.
+  expect(await user()).toEqual({ roles: [','], ban: null });
+});
+
 it('never takes a ban for gone because its column is', async () => {
   await start();
   await change(BANS);

@@ -83,7 +83,8 @@ const readsOf = async (schema: string): Promise<readonly Reads[]> =>
   withClient(url, async (client) => {
     await until('the sessions have ended', async () => {
       const { rowCount } = await client.query(
-        'SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND backend_type = 'client backend'`,
       );
       return rowCount === 0;
     });
@@ -162,6 +163,35 @@ beforeAll(() =>
       ALTER DATABASE ${name} SET enable_seqscan = off`),
   ),
 );
+
+describe('ids of char(36) that are shorter', () => {
+  it('are found with their padding, as Better Auth reads them and copies them into foreign keys', async () => {
+    await withClient(url, (client) =>
+      client.query(`CREATE SCHEMA padding; SET search_path = padding;
+        CREATE TABLE "user" (id char(36), name text, email text, "emailVerified" boolean, image text,
+          "createdAt" timestamptz, "updatedAt" timestamptz);
+        CREATE TABLE organization (id char(36), name text, slug text, logo text, metadata text, "createdAt" timestamptz);
+        CREATE TABLE member (id text, "organizationId" text, "userId" char(36), role text, "createdAt" timestamptz);
+        INSERT INTO "user" VALUES ('ada'); INSERT INTO organization VALUES ('acme'), ('zeta');
+        INSERT INTO member VALUES ('1', rpad('acme', 36), 'ada', 'owner'), ('2', 'acme', 'ada', 'staff'), ('3', 'zeta', 'ada', '')`),
+    );
+    const directory = directoryOf(url, { searchPath: ['padding'], naming: { tables: 'singular', renamed: new Map() } });
+    const [user, organization] = ['ada'.padEnd(36), 'acme'.padEnd(36)];
+    const { user: found, organization: of } = await directory.facts({ userId: user, organizationId: organization });
+    expect([found, of?.memberRoles]).toEqual([{ roles: [], ban: null }, ['owner']]);
+    expect((await directory.userById(user))?.id).toBe('ada');
+    expect((await directory.organizationById(organization))?.id).toBe('acme');
+    for (const userId of [user, 'ada']) {
+      const [first, ...more] = await directory.memberships({ userId, after: null, limit: 1 });
+      expect([first?.organization.id, first?.roles.toSorted(), more]).toEqual(['acme', ['owner', 'staff'], []]);
+      const next = await directory.memberships({ userId, after: 'acme', limit: 5 });
+      expect(next.map((one) => one.organization.id)).toEqual(['zeta']);
+    }
+    for (const id of ['ada ', 'ada'.padEnd(35), 'ada'.padEnd(37), ' ada'])
+      expect(await directory.userById(id)).toBeNull();
+    await directory.end();
+  });
+});
 
 describe.each([
   ['of one type', ALIKE],

@@ -41,7 +41,8 @@ it('every statement about users, members, organizations and roles goes by an ind
   const alone = (): Promise<boolean> =>
     withClient(url, async (client) => {
       const { rowCount } = await client.query(
-        'SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND backend_type = 'client backend'`,
       );
       return rowCount === 0;
     });
