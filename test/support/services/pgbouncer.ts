@@ -1,11 +1,16 @@
+import { execFile } from 'node:child_process';
 import { chmod, chown, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { publicTemporaryFolder, temporaryFolder } from './folders.ts';
 import { freePort } from './ports.ts';
 import { type User, unprivilegedUser } from './postgres.ts';
+import type { Program } from './programs.ts';
 import { createServerProcess } from './server-process.ts';
 import { serverProgram } from './server-program.ts';
 import { serviceUnavailable } from './unavailable.ts';
+
+const run = promisify(execFile);
 
 /** A PgBouncer in front of one PostgreSQL server. */
 export interface Pooler {
@@ -18,8 +23,8 @@ export interface Pooler {
 export interface PoolerOptions {
   /** Connections to PostgreSQL for each pair of user and database. */
   readonly size: number;
-  /** `name = value` lines of its configuration on top of ours. */
-  readonly settings?: Readonly<Record<string, string>>;
+  /** How many prepared statements it keeps for its clients; none by default, as all versions before 1.21. */
+  readonly preparedStatements?: number;
 }
 
 /**
@@ -34,7 +39,13 @@ export async function startPgBouncer(urls: readonly string[], options: PoolerOpt
   const folder = await poolerFolder(user);
   const port = await freePort();
   await writeShared(folder, 'users.txt', urls.map(userLine).join(''), user);
-  const configuration = await writeShared(folder, 'pgbouncer.ini', iniFor(urls, folder, port, options, user), user);
+  const keeps = (await versionOf(found.program)) >= KEEPS_PREPARED;
+  if (!keeps && (options.preparedStatements ?? 0) > 0) throw new Error('this PgBouncer keeps no prepared statements');
+  const lines = {
+    ...settingsFor(folder, port, options.size, user),
+    ...(keeps ? { max_prepared_statements: String(options.preparedStatements ?? 0) } : {}),
+  };
+  const configuration = await writeShared(folder, 'pgbouncer.ini', iniOf(urls, lines), user);
   const server = createServerProcess({
     name: 'pgbouncer',
     command: found.program.command,
@@ -56,15 +67,17 @@ export async function startPgBouncer(urls: readonly string[], options: PoolerOpt
   return { port, through, stop: server.stop };
 }
 
-function iniFor(
-  urls: readonly string[],
-  folder: string,
-  port: number,
-  { size, settings = {} }: PoolerOptions,
-  user: User | undefined,
-): string {
-  const target = new URL(urls[0] ?? '');
-  const lines = {
+/** 1.21, as {@link versionOf} counts. */
+const KEEPS_PREPARED = 1_021;
+
+async function versionOf({ command, env }: Program): Promise<number> {
+  const { stdout } = await run(command, ['--version'], { env: { ...process.env, ...env } });
+  const [, major, minor] = /PgBouncer (\d+)\.(\d+)/.exec(stdout) ?? [];
+  return Number(major) * 1_000 + Number(minor);
+}
+
+function settingsFor(folder: string, port: number, size: number, user: User | undefined): Record<string, string> {
+  return {
     listen_addr: '127.0.0.1',
     listen_port: String(port),
     unix_socket_dir: '',
@@ -74,10 +87,13 @@ function iniFor(
     default_pool_size: String(size),
     // It refuses to run as root, and changes its user once its program and libraries are loaded.
     ...(user === undefined ? {} : { user: user.name }),
-    ...settings,
   };
-  const text = Object.entries(lines).map(([name, value]) => `${name} = ${value}\n`);
-  return `[databases]\n* = host=${target.hostname} port=${target.port}\n[pgbouncer]\n${text.join('')}`;
+}
+
+function iniOf(urls: readonly string[], settings: Readonly<Record<string, string>>): string {
+  const target = new URL(urls[0] ?? '');
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+  return `[databases]\n* = host=${target.hostname} port=${target.port}\n[pgbouncer]\n${lines.join('')}`;
 }
 
 function userLine(url: string): string {
