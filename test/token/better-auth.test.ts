@@ -1,5 +1,6 @@
 /** What the real Better Auth signs: its API tokens are taken, everything else that the same keys sign is refused. */
 import { createEmailVerificationToken } from 'better-auth/api';
+import type { DBFieldAttribute } from 'better-auth/db';
 import type { JwtOptions } from 'better-auth/plugins';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -92,6 +93,51 @@ describe('a token of the jwt plugin', () => {
     });
     const verifier = await createVerifier({ tables });
     expect(await verifier.verify(await getToken())).toMatchObject({ principal: { userId } });
+  });
+
+  it.each<[string, DBFieldAttribute['type'], unknown, object]>([
+    ['isActive', 'boolean', null, { isActive: true }],
+    ['isActive', 'boolean', false, { isActive: false }],
+    ['isActive', 'number', 0, { isActive: false }],
+    ['isActive', 'number', 1, { isActive: true }],
+    ['organizationId', 'number', 7, { organizationId: '7' }],
+    ['organizationId', 'string[]', ['org-1', 'org-2'], { organizationId: '' }],
+    ['organizationId', 'string', null, { organizationId: '' }],
+    ['orgRole', 'string[]', ['admin', 'staff'], { organizationRole: 'admin,staff' }],
+    ['orgRole', 'number', 3, { organizationRole: '' }],
+    ['userId', 'number', 7, {}],
+    ['userId', 'string', null, {}],
+    ['userId', 'number[]', [1, 2], {}],
+    ['scope', 'string', 'openid', { client: null }],
+    ['client_id', 'string', 'client', { client: null }],
+    ['events', 'string[]', ['a'], { client: null }],
+    ['nbf', 'number', null, {}],
+  ])(
+    'without definePayload is taken with a column %s of the type %s that is %j',
+    async (column, type, value, principal) => {
+      const { auth, getToken, userId } = await createMonolith({}, {}, { [column]: { type, required: false } });
+      const { internalAdapter } = await auth.$context;
+      await internalAdapter.updateUser(userId, { [column]: value });
+      const token = await getToken();
+      expect(decodeJwt(token)[column]).toEqual(value);
+      const verifier = await createVerifier();
+      expect(await verifier.verify(token)).toMatchObject({
+        principal: { userId, email: 'ada@example.com', ...principal },
+      });
+    },
+  );
+
+  it.each<[string, DBFieldAttribute['type'], unknown]>([
+    ['userId', 'string', 'somebody-else'],
+    ['isActive', 'string', 'no'],
+    ['nonce', 'string', 'n'],
+    ['cnf', 'string', 'key'],
+  ])('without definePayload stays refused with a column %s of the type %s that is %j', async (column, type, value) => {
+    const { auth, getToken, userId } = await createMonolith({}, {}, { [column]: { type, required: false } });
+    const { internalAdapter } = await auth.$context;
+    await internalAdapter.updateUser(userId, { [column]: value });
+    const verifier = await createVerifier();
+    expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
   it('says that a banned user is not active', async () => {
@@ -187,7 +233,19 @@ describe('what else the secret signs', () => {
     const verifier = await createVerifier();
     expect(await refusalOf(() => verifier.verify(cookie))).toBe(code);
     const sessionToken = cookies.get('better-auth.session_token') ?? '';
-    expect(sessionToken).not.toBe('');
-    expect(await refusalOf(() => verifier.verify(sessionToken))).toBe('TOKEN_MALFORMED');
+    const [bare = ''] = sessionToken.split('.');
+    for (const [text, look] of [
+      [bare, 'it looks like a session token'],
+      [sessionToken, 'it looks like a session cookie'],
+      [encodeURIComponent(sessionToken), 'it looks like a session cookie'],
+      [`better-auth.session_token=${encodeURIComponent(sessionToken)}`, 'it looks like a session cookie'],
+      ...(strategy === 'compact' ? [[cookie, 'it looks like a session cookie'] as const] : []),
+      ...(strategy === 'jwe' ? [[cookie, 'it looks like an encrypted token'] as const] : []),
+    ] as const) {
+      const error = await (async () => verifier.verify(text))().catch((refused: unknown) => refused);
+      expect(error).toMatchObject({ code: 'TOKEN_MALFORMED', message: expect.stringContaining(look) });
+      expect(error).toMatchObject({ message: expect.stringContaining('/api/auth/token') });
+      expect(error).toMatchObject({ message: expect.not.stringContaining(bare) });
+    }
   });
 });

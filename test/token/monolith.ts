@@ -48,7 +48,11 @@ export const cookiesOf = (headers: Headers): ReadonlyMap<string, string> =>
   );
 
 /** A monolith in memory, served at the origin, with one user who has just signed up. */
-export const createMonolith = async (jwtOptions: JwtOptions = {}, session: BetterAuthOptions['session'] = {}) => {
+export const createMonolith = async (
+  jwtOptions: JwtOptions = {},
+  session: BetterAuthOptions['session'] = {},
+  additionalFields: NonNullable<BetterAuthOptions['user']>['additionalFields'] = {},
+) => {
   const mails: Mail[] = [];
   const tables = {
     ...{ user: [], session: [], account: [], verification: [] },
@@ -66,6 +70,7 @@ export const createMonolith = async (jwtOptions: JwtOptions = {}, session: Bette
       sendVerificationEmail: async ({ token }) => void mails.push({ kind: 'verification', token }),
     },
     user: {
+      additionalFields,
       changeEmail: {
         enabled: true,
         sendChangeEmailConfirmation: async ({ token }) => void mails.push({ kind: 'change', token }),
