@@ -8,6 +8,7 @@ import { listenToCore } from './core-session.ts';
 import { createEventApplier, type EventSink } from './event-applier.ts';
 import { serversOf } from './servers.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
+import { NO_RESPONDERS } from './stream.ts';
 import { createStreamPosition } from './stream-position.ts';
 import { listenToStream } from './stream-session.ts';
 
@@ -103,6 +104,3 @@ function reasonOf(error: unknown): string {
     '>',
   );
 }
-
-const NO_RESPONDERS =
-  'JetStream does not answer at this NATS server: the server has none and no way to one that has, the account has none (enable it for the account), or it has a domain of its own (NATS_JETSTREAM_DOMAIN)';

@@ -111,3 +111,7 @@ export const leaderDoubtMs = ({ cluster }: Pick<StreamInfo, 'cluster'>): number 
   const needed = Math.floor((others.length + 1) / 2);
   return (needed === 0 ? 0 : (silences[needed - 1] ?? Number.POSITIVE_INFINITY)) / 1_000_000;
 };
+
+/** What it means that nobody responds to a request to JetStream, and what to look at. */
+export const NO_RESPONDERS =
+  'JetStream does not answer at this NATS server: the server has none and no way to one that has, the account has none (enable it for the account), or it has a domain of its own (NATS_JETSTREAM_DOMAIN)';

@@ -127,12 +127,12 @@ it('names the permission that it misses in the same words each time, so that the
 it('publishers need the permissions that the documentation names, and no others', async () => {
   const { server } = await startServer(
     true,
-    `{ publish: ["betterauth.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.${STREAM}"], subscribe: "_INBOX.>" }`,
+    `{ publish: ["betterauth.>", "$JS.API.STREAM.INFO.${STREAM}"], subscribe: "_INBOX.>" }`,
   );
   const manager = await (await connectTo(server)).jetstreamManager();
   await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const where = { url: asListener(server.url), stream: STREAM, prefix: 'betterauth' };
-  const relay = await openPublisher({ ...where, domain: null, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
+  const relay = await openPublisher({ ...where, mode: 'stream', domain: null, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
   onTestFinished(() => relay.close());
   const event = { id: randomUUID(), name: 'user.updated', occurredAt: '', userId: 'u', organizationId: null };
   expect(await relay.publish([event])).toEqual({ acknowledged: [true], fault: undefined });
@@ -144,6 +144,29 @@ it('publishers need the permissions that the documentation names, and no others'
   await plugin.rest();
   expect(warnings).toEqual([]);
   expect((await manager.streams.info(STREAM)).state.messages).toBe(2);
+});
+
+it('in core mode publishers count nothing as delivered that the server refuses, and say so', async () => {
+  const { server } = await startServer(false, '{ publish: "betterauth.member.>", subscribe: "_INBOX.>" }');
+  const where = {
+    url: asListener(server.url),
+    stream: STREAM,
+    prefix: 'betterauth',
+    mode: 'core',
+    domain: null,
+  } as const;
+  const event = (name: string) => ({ id: randomUUID(), name, occurredAt: '', userId: 'u', organizationId: 'o' });
+  const relay = await openPublisher({ ...where, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
+  onTestFinished(() => relay.close());
+  expect(await relay.publish([event('member.added')])).toEqual({ acknowledged: [true], fault: undefined });
+  const refused = 'NATS refuses to publish to "betterauth.user.updated": permissions violation';
+  expect(await relay.publish([event('user.updated')])).toEqual({ acknowledged: [false], fault: new Error(refused) });
+  const warnings: string[] = [];
+  const plugin = createPublisher({ ...where, bufferSize: 10, warn: (line) => void warnings.push(line) });
+  plugin.publish([{ name: 'user.updated', userId: 'u' }]);
+  await until('it is said', () => warnings.length > 0);
+  expect(warnings[0]).toContain(refused);
+  expect(plugin.pending()).toBe(1);
 });
 
 it('says what is wrong with the stream', async () => {

@@ -42,7 +42,14 @@ let running: Promise<void>;
 beforeAll(async () => {
   running = runRelay(
     {
-      ...{ databaseUrl: leastPrivilegeUrl(url, 'assent_relay'), url: natsUrl, stream, prefix, domain: null },
+      ...{
+        databaseUrl: leastPrivilegeUrl(url, 'assent_relay'),
+        url: natsUrl,
+        stream,
+        prefix,
+        mode: 'stream',
+        domain: null,
+      },
       ...{ maxAgeMs: 3_660_000, batchSize: 500, pollMs: 60_000, ackTimeoutMs: 5_000 },
       observer: { state: () => {}, relayed: () => {}, fault: () => {} },
     },

@@ -1,5 +1,8 @@
 /** The relay: nothing is lost, whoever goes away and comes back. */
 import { getEventListeners } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect, DiscardPolicy, type NatsConnection } from 'nats';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -43,6 +46,7 @@ const start = (options: Partial<RelayOptions> = {}): Relay => {
         url,
         stream,
         prefix,
+        mode: 'stream',
         domain: null,
         maxAgeMs: 360_000,
         batchSize: 10,
@@ -368,6 +372,66 @@ describe('NATS itself', () => {
     expect((await published(connection, 'OWN')).map(({ userId }) => userId)).toEqual(users);
     expect(relay.faults.length).toBeGreaterThan(0);
     await connection.close();
+    await relay.stop();
+  });
+
+  it('without JetStream: changes stay in the outbox, the reason is said, and they go out once JetStream answers', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'nats.conf');
+    await writeFile(file, 'debug: false\n');
+    const own = await startNats({ jetstream: false, args: ['-c', file] });
+    servers.push(own);
+    const relay = start({ url: own.url, stream: 'OWN' });
+    const users = await change(2);
+    await until('it noticed', () => relay.faults.length > 1);
+    expect(relay.faults[0]).toContain('JetStream does not answer at this NATS server');
+    expect(await waiting()).toBe(2);
+    await writeFile(file, `jetstream { store_dir: ${JSON.stringify(folder)} }\n`);
+    await own.kill('SIGHUP');
+    await drained();
+    const connection = await connect({ servers: own.url });
+    expect((await published(connection, 'OWN')).map(({ userId }) => userId)).toEqual(users);
+    await connection.close();
+    await relay.stop();
+  });
+
+  it('in core mode: publishes to the subscribers of the moment, with JetStream and without', async () => {
+    for (const own of [await startNats({ jetstream: false }), await startNats({ own: true })]) {
+      servers.push(own);
+      const connection = await connect({ servers: own.url });
+      const heard: string[] = [];
+      connection.subscribe('core.>', {
+        callback: (_, message) => void heard.push(message.json<{ userId: string }>().userId),
+      });
+      await connection.flush();
+      const relay = start({ url: own.url, prefix: 'core', stream: 'OWN', mode: 'core' });
+      const users = await change(25);
+      await drained();
+      await connection.flush();
+      expect(heard).toEqual(users);
+      await until('all are counted', () => relay.relayed() === users.length);
+      expect(relay.faults).toEqual([]);
+      await relay.stop();
+      const info = (await connection.jetstreamManager({ checkAPI: false })).streams.info('OWN');
+      await expect(info).rejects.toThrow();
+      await connection.close();
+    }
+  });
+
+  it('in core mode, that does not answer: nothing is removed before it does', async () => {
+    const own = await startNats({ jetstream: false });
+    const proxy = await startProxy(Number(new URL(own.url).port));
+    servers.push(own, { url: '', stop: () => proxy.close() } as Server);
+    const relay = start({ url: through(own.url, proxy), mode: 'core' });
+    await relaying(relay);
+    proxy.setMode('stall');
+    await change(3);
+    await until('it noticed', () => relay.faults.length > 0);
+    expect(await waiting()).toBe(3);
+    proxy.setMode('pass');
+    proxy.cut();
+    await drained();
     await relay.stop();
   });
 });

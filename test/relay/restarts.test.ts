@@ -62,6 +62,7 @@ it('loses nothing', async () => {
         databaseUrl: leastPrivilegeUrl(postgres.url, 'assent_relay'),
         url: nats.url,
         stream: 'CHANGES',
+        mode: 'stream',
         domain: null,
         prefix: 'c',
       },

@@ -2,6 +2,7 @@
 import {
   connect,
   ErrorCode,
+  Events,
   headers,
   type JetStreamManager,
   type NatsConnection,
@@ -94,6 +95,7 @@ export async function openSession({ url, stream, prefix, mode, domain }: Target)
   }
   runInBackground(connection);
   const jetStream = connection.jetstream(jetStreamOptions);
+  const refusal = mode === 'core' ? refusalsOf(connection) : () => null;
   return {
     ended: connection.closed().then(() => {}),
     publish: async ({ id, subject, payload }) => {
@@ -105,11 +107,27 @@ export async function openSession({ url, stream, prefix, mode, domain }: Target)
       header.set('Nats-Msg-Id', id);
       connection.publish(subject, payload, { headers: header });
       if (!(await pong(connection, ANSWER_TIMEOUT_MS))) throw new Error('NATS did not answer in time');
+      const refused = refusal();
+      if (refused !== null) throw new Error(`NATS refuses to publish to "${refused}": permissions violation`);
       return null;
     },
     answers: (boundMs) => pong(connection, boundMs),
     close: () => connection.close(),
   };
+}
+
+/**
+ * What the server has refused to publish: on core NATS it says so beside the publish, before its PONG.
+ * @returns The latest refused subject; null when there is none.
+ */
+function refusalsOf(connection: NatsConnection): () => string | null {
+  let refused: string | null = null;
+  void (async () => {
+    for await (const { type, permissionContext } of connection.status()) {
+      if (type === Events.Error && permissionContext?.operation === 'publish') refused = permissionContext.subject;
+    }
+  })();
+  return () => refused;
 }
 
 /** Whether a PONG comes in time. `connection.flush()` by itself never settles when the connection breaks off. */
@@ -123,7 +141,8 @@ function pong(connection: NatsConnection, boundMs: number): Promise<boolean> {
     };
     timer.unref();
     connection.flush().then(
-      () => settle(true),
+      // What the server said before it is handled first.
+      () => setImmediate(() => settle(true)),
       () => settle(false),
     );
     void connection.closed().then(() => settle(false));
@@ -193,7 +212,7 @@ async function openStream(
 ): Promise<void> {
   const info = await manager.streams.info(name).catch(async (error: unknown) => {
     // Also what a server answers that has lost its way to JetStream: it is no reason to publish without it.
-    if (error instanceof NatsError && error.code === ErrorCode.NoResponders) {
+    if (error instanceof NatsError && error.code === ErrorCode.NoResponders && error.api_error === undefined) {
       throw new Error('no JetStream answers through this NATS server or account, or not in this domain');
     }
     if (!(error instanceof NatsError) || error.api_error?.err_code !== STREAM_NOT_FOUND) throw error;
