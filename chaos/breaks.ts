@@ -97,7 +97,6 @@ const spoilStream =
 /** A replica that misses the stream makes one on a single server: where there are several, this is mostly faster. */
 const deleteStream = async (manager: JetStreamManager, { nats: { topology, servers } }: World): Promise<void> => {
   await manager.streams.delete(STREAM);
-  // Its answer comes when there is a leader, and is not waited for.
   if (servers.length > 1) await makeStream(manager, topology).catch(() => {});
 };
 

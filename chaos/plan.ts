@@ -111,6 +111,8 @@ export interface PlannedFault {
 /** The last seconds stay quiet, so that what was broken heals and the last changes are seen to be heard. */
 const QUIET_MS = 3_000;
 const FIRST_MS = 1_000;
+/** Of a run with several servers, kept for faults that begin late: what they are done to waits for a leader. */
+const LATE = 0.1;
 /** After a fault of NATS between servers: found stale already, a replica could not show anything. */
 const REST_MS = 1_500;
 const USUAL_MS = [400, 2_600] as const;
@@ -175,7 +177,8 @@ const scaleFor = (round: readonly Draft[], roomMs: number, topology: Topology): 
 /** Rounds of one fault of each kind until the end. A run that is too short for a whole round has shorter faults. */
 export const planFaults = (seed: number, seconds: number, topology: Topology, only = ''): readonly PlannedFault[] => {
   const random = createRandom(seed);
-  const roomMs = seconds * 1_000 - QUIET_MS - FIRST_MS;
+  const lateMs = topology === 'single' ? 0 : seconds * 1_000 * LATE;
+  const roomMs = seconds * 1_000 - QUIET_MS - FIRST_MS - lateMs;
   const plan: PlannedFault[] = [];
   for (let beganMs = 0; beganMs < roomMs; ) {
     const round = draftRound(random, topology, only, roomMs);

@@ -27,7 +27,10 @@ export const PREFIX = 'betterauth';
 
 const READY_MS = 30_000;
 const RETRY_MS = 100;
-const ANSWER_MS = 500;
+/** A leader must be elected for some answers. */
+const ANSWER_MS = 3_000;
+/** What nobody answers by then is not whole. */
+const WHOLE_MS = 500;
 
 /** The NATS servers of a run. */
 export interface NatsWorld {
@@ -113,7 +116,7 @@ export async function withJetStream<T>(
   { servers }: NatsWorld,
   work: (manager: JetStreamManager) => Promise<T>,
 ): Promise<T> {
-  return withManager(urlsOf({ servers }), null, work);
+  return withManager(urlsOf({ servers }), { timeout: ANSWER_MS }, work);
 }
 
 /** Tries again until it is done: for what needs a server that a fault of before has just let go. Rejects after 30 s. */
@@ -134,12 +137,13 @@ export async function untilDone<T>(work: () => Promise<T>): Promise<T> {
  * date: links were made again, and leaders elected. Resolves at the signal at the latest.
  */
 export async function untilWhole(world: NatsWorld, signal: AbortSignal): Promise<void> {
-  const domain = world.environment['NATS_JETSTREAM_DOMAIN'] ?? null;
+  const domain = world.environment['NATS_JETSTREAM_DOMAIN'];
+  const options = { timeout: WHOLE_MS, ...(domain === undefined ? {} : { domain }) };
   const places = world.entry === null ? world.servers : [world.entry];
   await Promise.all(
     places.map(async ({ url }) => {
       while (!signal.aborted) {
-        const whole = await withManager([url], domain, canBeListenedTo).catch(() => false);
+        const whole = await withManager([url], options, canBeListenedTo).catch(() => false);
         if (whole) return;
         await delay(RETRY_MS, undefined, { signal }).catch(() => {});
       }
@@ -192,13 +196,12 @@ async function canBeListenedTo(manager: JetStreamManager): Promise<boolean> {
 
 async function withManager<T>(
   servers: string[],
-  domain: string | null,
+  options: { readonly timeout: number; readonly domain?: string },
   work: (manager: JetStreamManager) => Promise<T>,
 ): Promise<T> {
-  const connection = await connect({ servers, reconnect: false, timeout: ANSWER_MS });
+  const connection = await connect({ servers, reconnect: false, timeout: WHOLE_MS });
   try {
-    const options = { timeout: ANSWER_MS, checkAPI: false, ...(domain === null ? {} : { domain }) };
-    return await work(await connection.jetstreamManager(options));
+    return await work(await connection.jetstreamManager({ ...options, checkAPI: false }));
   } finally {
     await connection.close();
   }

@@ -29,7 +29,8 @@ export type NatsLinkOpener = (link: NatsLink) => Promise<number>;
 /**
  * Starts NATS servers that lead to each other; they find out within 3 s that a link died without a word. JetStream of a
  * cluster elects its leaders after this resolves, which takes some seconds.
- * @param openLink Called for each connection between two servers, which is then made to the port that it returns.
+ * @param openLink Called for each connection between two servers, which is then made to the port that it returns; for all of
+ * them again, with other ports, when somebody else took one.
  * @returns The servers in the order of their plans.
  * @throws ServiceUnavailable
  */
@@ -37,36 +38,48 @@ export async function startNatsNetwork(
   plans: readonly NatsServerPlan[],
   openLink: NatsLinkOpener = async ({ port }) => port,
 ): Promise<readonly Server[]> {
-  const nowhere = await freePort();
-  const places = await Promise.all(
-    plans.map(async (plan) => ({ plan, route: await freePort(), gateway: await freePort(), leaf: await freePort() })),
-  );
-  const configs = await Promise.all(
-    places.map(async (place) => {
-      const open = async (to: Place, kind: LinkKind): Promise<string> =>
-        `"nats://127.0.0.1:${await openLink({ from: place.plan.name, to: to.plan.name, port: to[kind] })}"`;
-      return configOf(place, places, nowhere, open);
-    }),
-  );
-  const starting = plans.map(({ jetstream = true }, index) =>
-    startNats({ own: true, jetstream, config: configs[index] ?? '' }),
-  );
-  try {
-    return await Promise.all(starting);
-  } catch (error) {
-    for (const started of await Promise.allSettled(starting)) {
-      if (started.status === 'fulfilled') {
-        await started.value.stop();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startAll(plans, openLink);
+    } catch (error) {
+      if (attempt === 5 || !(error instanceof Error) || !/address already in use/i.test(error.message)) {
+        throw error;
       }
     }
-    throw error;
   }
+}
+
+async function startAll(plans: readonly NatsServerPlan[], openLink: NatsLinkOpener): Promise<readonly Server[]> {
+  // All at once: none is listened on yet, and another one must not be given the same.
+  const ports = new Set<number>();
+  while (ports.size < 4 * plans.length + 1) {
+    ports.add(await freePort());
+  }
+  const [nowhere = 0, ...rest] = ports;
+  const places = plans.map((plan, index): Place => {
+    const [client = 0, route = 0, gateway = 0, leaf = 0] = rest.slice(4 * index);
+    return { plan, client, route, gateway, leaf };
+  });
+  const starting = places.map(async (place) => {
+    const open = async (to: Place, kind: LinkKind): Promise<string> =>
+      `"nats://127.0.0.1:${await openLink({ from: place.plan.name, to: to.plan.name, port: to[kind] })}"`;
+    const config = await configOf(place, places, nowhere, open);
+    return startNats({ jetstream: place.plan.jetstream ?? true, port: place.client, config });
+  });
+  const settled = await Promise.allSettled(starting);
+  const failed = settled.find((result) => result.status === 'rejected');
+  const servers = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (failed === undefined) {
+    return servers;
+  }
+  await Promise.all(servers.map((server) => server.stop()));
+  throw failed.reason;
 }
 
 type LinkKind = 'route' | 'gateway' | 'leaf';
 
-/** A server and the ports on which it listens to other servers. */
-type Place = { readonly plan: NatsServerPlan } & Readonly<Record<LinkKind, number>>;
+/** A server and the ports on which it listens to clients and to other servers. */
+type Place = { readonly plan: NatsServerPlan; readonly client: number } & Readonly<Record<LinkKind, number>>;
 
 async function configOf(
   place: Place,
