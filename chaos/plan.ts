@@ -27,12 +27,16 @@ const ALONE: readonly Topology[] = ['single', 'leaf'];
 const WITH_ENTRY: readonly Topology[] = ['edge', 'gateway', 'leaf'];
 /** Longer than a replica's lease: the time in which revocations are acknowledged that no replica can hear. */
 const APART_MS = [3_000, 10_000] as const;
+/** Servers connect anew, then replicas, which then read what is asked about. */
+const RECONNECT_MS = 4_000;
 /** Others are elected after 4 to 9 s of silence. */
 const ELECTION_MS = 6_000;
 
 const part = (name: Part, aim: Aim): Kind => ({ part: name, aim });
 const between = (...topologies: readonly Topology[]): Kind => ({ part: 'nats', aim: 'between', topologies });
-const apart = (...topologies: readonly Topology[]): Kind => ({ ...between(...topologies), lasts: APART_MS });
+const apart = (...topologies: readonly Topology[]): Kind => ({
+  ...{ ...between(...topologies), lasts: APART_MS, restMs: RECONNECT_MS },
+});
 
 const KINDS = {
   'replica-kill': part('replica', 'one'),
@@ -49,7 +53,7 @@ const KINDS = {
   'nats-kill-empty': { ...part('nats', 'all'), topologies: ALONE },
   'nats-stop': { ...part('nats', 'all'), topologies: ALONE },
   'nats-server-kill': { ...part('nats', 'one'), topologies: CLUSTERED, restMs: ELECTION_MS },
-  'nats-leader-stop': { ...part('nats', 'all'), topologies: CLUSTERED, lasts: [5_000, 11_000] },
+  'nats-leader-stop': { ...part('nats', 'all'), topologies: CLUSTERED, lasts: [5_000, 11_000], restMs: RECONNECT_MS },
   'nats-entry-kill': { ...part('nats', 'all'), topologies: WITH_ENTRY },
   'nats-entry-stop': { ...part('nats', 'all'), topologies: WITH_ENTRY },
   'nats-stream-purge': part('nats', 'all'),

@@ -1,7 +1,4 @@
 /** A stream on three servers: its leader, or a fourth server without JetStream, is cut off and goes on answering. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connect, type StreamInfo } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
 import { createFactsCache } from '../../src/cache/facts-cache.ts';
@@ -12,63 +9,45 @@ import { systemClock } from '../../src/clock.ts';
 import { createListener } from '../../src/events/listener.ts';
 import { leaderDoubtMs } from '../../src/events/stream.ts';
 import { factsOf, KEY, roleOf } from '../cache/harness.ts';
-import { startProxy } from '../support/proxy.ts';
-import { startNats } from '../support/services/index.ts';
-import { freePort } from '../support/services/ports.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { type NatsServerPlan, startNatsNetwork } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
 const STREAM = 'EVENTS';
-const SERVERS = [0, 1, 2];
 /** A fourth server: it has no JetStream, and routes to the three. */
 const EDGE = 3;
 const LEASE_MS = 2_000;
+const nameOf = (server: number): string => `server-${server}`;
+const PLANS = [0, 1, 2, EDGE].map(
+  (server): NatsServerPlan => ({ name: nameOf(server), cluster: 'cluster', jetstream: server !== EDGE }),
+);
 
 /** Three servers with JetStream and a fourth without. All routes between them go through proxies. */
 const startCluster = async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const ports = await Promise.all([...SERVERS, EDGE].map(() => freePort()));
-  // Servers tell each other of this address, and a way made by hearsay would be nobody's to cut.
-  const nowhere = await freePort();
-  const ways: { readonly ends: readonly number[]; readonly proxy: Awaited<ReturnType<typeof startProxy>> }[] = [];
-  const way = async (from: number, to: number): Promise<string> => {
-    const proxy = await startProxy(ports[to] ?? 0);
+  const routes: { readonly ends: readonly string[]; readonly proxy: TcpProxy }[] = [];
+  const servers = await startNatsNetwork(PLANS, async ({ from, to, port }) => {
+    const proxy = await startProxy(port);
     onTestFinished(() => proxy.close());
-    ways.push({ ends: [from, to], proxy });
-    return `127.0.0.1:${proxy.port}`;
-  };
-  const servers = await Promise.all(
-    [...SERVERS, EDGE].map(async (server) => {
-      const routes = await Promise.all(SERVERS.filter((to) => to !== server).map((to) => way(server, to)));
-      const file = join(folder, `${server}.conf`);
-      await writeFile(
-        file,
-        `server_name: "server-${server}"
-         cluster {
-           name: cluster, listen: "127.0.0.1:${ports[server]}", no_advertise: true,
-           advertise: "127.0.0.1:${nowhere}", routes: [${routes.map((to) => `"nats://${to}"`).join(', ')}]
-         }`,
-      );
-      const started = await startNats({ own: true, jetstream: server !== EDGE, args: ['-c', file] });
-      onTestFinished(() => started.stop());
-      return started;
-    }),
-  );
+    routes.push({ ends: [from, to], proxy });
+    return proxy.port;
+  });
+  for (const server of servers) onTestFinished(() => server.stop());
+  const routesOf = (server: number): TcpProxy[] =>
+    routes.filter(({ ends }) => ends.includes(nameOf(server))).map(({ proxy }) => proxy);
   return {
     urls: servers.map(({ url }) => url),
     isolate: (server: number): void => {
-      for (const { ends, proxy } of ways) if (ends.includes(server)) proxy.setMode('stall');
+      for (const proxy of routesOf(server)) proxy.setMode('stall');
     },
     /** Ends the routes of a server, which both ends notice at once. */
     cut: (server: number): void => {
-      for (const { ends, proxy } of ways) {
-        if (!ends.includes(server)) continue;
+      for (const proxy of routesOf(server)) {
         proxy.setMode('refuse');
         proxy.cut();
       }
     },
     heal: (server: number): void => {
-      for (const { ends, proxy } of ways) if (ends.includes(server)) proxy.setMode('pass');
+      for (const proxy of routesOf(server)) proxy.setMode('pass');
     },
   };
 };
