@@ -16,6 +16,8 @@ import { within } from './within.ts';
 const REQUEST_TIMEOUT_MS = 1_000;
 /** A message that the stream has and that has not come by then is not going to: the consumer is listened to anew. */
 const STALLED_MS = 1_500;
+/** How many proofs in a row may be of no use before the session ends, so that the next one looks for another server. */
+const USELESS_PROOFS = 10;
 
 /** Listens until something may have been missed or the connection ends; then throws. */
 export const listenToStream = async (options: SessionOptions, position: StreamPosition): Promise<never> => {
@@ -38,10 +40,18 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     plan === 'rolled back'
       ? await within(REQUEST_TIMEOUT_MS, historyAfter(manager, position, info), anySignal)
       : identity(info);
+  /** Up to which moment an answer proves what the stream had. */
+  const provedUntil = (askedAt: number, answer: StreamInfo): number => {
+    const doubtMs = leaderDoubtMs(answer);
+    if (doubtMs > USELESS_PROOFS * proofIntervalMs) {
+      throw new Error('most servers of the stream do not answer its leader, which may have been replaced');
+    }
+    return askedAt - doubtMs;
+  };
   /** What the stream had at a moment, waiting to have been applied. */
   let awaited: { readonly seq: number; readonly at: number } | null = {
     seq: info.state.last_seq,
-    at: asked - leaderDoubtMs(info),
+    at: provedUntil(asked, info),
   };
   let progressAt = clock.monotonic();
   let deliveries = 0;
@@ -139,7 +149,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     prove();
     observer.lag(begun ? Math.max(0, now.state.last_seq - position.applied) : now.state.messages);
     if (awaited === null) {
-      awaited = { seq: now.state.last_seq, at: at - leaderDoubtMs(now) };
+      awaited = { seq: now.state.last_seq, at: provedUntil(at, now) };
       prove();
       if (awaited !== null) progressAt = clock.monotonic();
     } else if (clock.monotonic() - progressAt > STALLED_MS) {

@@ -35,6 +35,7 @@ const startCluster = async () => {
   const routesOf = (server: number): TcpProxy[] =>
     routes.filter(({ ends }) => ends.includes(nameOf(server))).map(({ proxy }) => proxy);
   return {
+    servers,
     urls: servers.map(({ url }) => url),
     isolate: (server: number): void => {
       for (const proxy of routesOf(server)) proxy.setMode('stall');
@@ -102,7 +103,8 @@ it('believes a leader no longer than a majority does', { timeout: 60_000 }, asyn
   await until('hearing', () => positions.hearing());
   const publisher = await connectTo(cluster.urls.find((_, server) => server !== leader) ?? '');
   const publish = () => publisher.jetstream().publish('betterauth.user.updated', '{"userId":"u"}', { timeout: 500 });
-  await until('an event', async () => (await publish()).seq <= positions.stamp().seq);
+  const { seq: first } = await publish();
+  await until('an event', () => positions.stamp().seq >= first);
 
   cluster.isolate(leader);
   const before = positions.stamp().seq;
@@ -164,6 +166,23 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
   cluster.heal(EDGE);
   await until('a live subscription again', () => positions.hearing(), 30_000);
   expect(positions.stamp()).toMatchObject({ seq, epoch: expect.stringContaining(`js:${STREAM}:`) });
+});
+
+it('a process is stale while its stream has no leader, and live again by itself', { timeout: 60_000 }, async () => {
+  const cluster = await startCluster();
+  const leader = await createStream(cluster.urls[0] ?? '');
+  const [first = 0, second = 0] = [0, 1, 2].filter((server) => server !== leader);
+  const { positions, states } = listen(cluster.urls[leader] ?? '');
+  await until('a live subscription', () => positions.hearing(), 30_000);
+  const { epoch } = positions.applied();
+  // The one that is left is no majority.
+  await Promise.all([first, second].map((server) => cluster.servers[server]?.kill('SIGKILL')));
+  await until('the lease to run out', () => !positions.hearing(), 30_000);
+  await until('two tries', () => states.filter((state) => state.startsWith('stale')).length > 1, 30_000);
+  expect(positions.hearing()).toBe(false);
+  await Promise.all([first, second].map((server) => cluster.servers[server]?.restart()));
+  await until('a live subscription again', () => positions.hearing(), 30_000);
+  expect(positions.applied().epoch).toBe(epoch);
 });
 
 it('knows when a majority was last heard', () => {
