@@ -22,7 +22,7 @@ const MUTATIONS: readonly (readonly [string, string, Edit])[] = [
   [
     'does not mind what changes for an organization',
     WITHOUT_FAULTS,
-    { file: 'cache/positions.ts', from: 'seq >= organizations.latest(organizationId) && ', to: '' },
+    { file: 'cache/positions.ts', from: 'seq >= organizations.latest(bare(organizationId)) && ', to: '' },
   ],
   [
     'takes the pong of its server for the answer of a stream that does not answer',

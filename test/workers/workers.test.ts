@@ -116,7 +116,7 @@ it.concurrent('a worker that cannot be replaced as yet costs the others nothing;
   const pid = assent.pid ?? 0;
   const [first = 0, second = 0] = childrenOf(pid);
   // The other one goes on with what it read before.
-  writeFileSync(policy, 'version: 2');
+  writeFileSync(policy, 'version: 3');
   process.kill(first, 'SIGKILL');
   await assent.logged(({ msg, code }) => msg === 'a worker died and is replaced' && code === 1);
   expect(childrenOf(pid)).toContain(second);
