@@ -112,9 +112,7 @@ export function parseDatabaseUrl(text: string): Parsed {
     const taken = PASSED[name] ?? IGNORED[name] ?? null;
     const schemas = SCHEMAS[name];
     if (!KNOWN_PARAMETERS.includes(name)) {
-      problems.push(
-        `its parameter "${name}" is not known, and could change what is read: remove it (docs/database.md has those that are known).`,
-      );
+      problems.push(unknownParameter(name, values));
     } else if (values.size > 1) problems.push(`it has several values of ${name}: leave one.`);
     else if (taken !== null && !taken.includes(value)) problems.push(`its ${name} must be one of ${taken.join(', ')}.`);
     else if (schemas !== undefined) addPath(name, schemas(value));
@@ -185,4 +183,15 @@ function tlsProblems(parameters: URLSearchParams): readonly string[] {
     );
   }
   return problems;
+}
+
+/**
+ * The problem of a parameter that is not known. A password with `?` or `&` that is not percent-encoded ends as a parameter:
+ * a name without a value, or with anything but letters in it, is not repeated.
+ */
+function unknownParameter(name: string, values: ReadonlySet<string>): string {
+  const isName = /^[A-Za-z_]{1,40}$/.test(name) && !values.has('');
+  return isName
+    ? `its parameter "${name}" is not known, and could change what is read: remove it (docs/database.md has those that are known).`
+    : 'it has a parameter that is not known (not repeated here: it may be a part of a password, in which ? and & are written %3F and %26).';
 }

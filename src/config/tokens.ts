@@ -1,5 +1,5 @@
 /** Which tokens are taken: the secrets of HS256, and the issuers that sign with published keys. */
-import { parse } from 'yaml';
+import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import type { IssuerConfig } from '../token/issuers.ts';
 import { parseTokenType, TOKEN_TYPES, type TokenType } from '../token/kind.ts';
@@ -138,14 +138,25 @@ const fileSchema = z.strictObject({
 function parseIssuers(text: string): { readonly value: readonly IssuerConfig[]; readonly problems: readonly string[] } {
   let value: unknown;
   try {
-    value = parse(text);
+    // Without the lines of the file, which a URL in it, or another file by mistake, fills with secrets.
+    value = parse(text, { prettyErrors: false });
   } catch (error) {
-    return { value: [], problems: [`is not YAML: ${error instanceof Error ? error.message : String(error)}`] };
+    const place = error instanceof YAMLParseError ? ` at character ${error.pos[0]} (${error.code})` : '';
+    return { value: [], problems: [`is not YAML${place}.`] };
   }
   const parsed = fileSchema.safeParse(value);
   if (parsed.success) return { value: parsed.data.issuers, problems: [] };
-  const problems = parsed.error.issues.map(({ path, message }) => `${['the file', ...path].join('.')}: ${message}.`);
+  const problems = parsed.error.issues.map(
+    (issue) =>
+      `${['the file', ...issue.path].join('.')}: ${issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys) : issue.message}.`,
+  );
   return { value: [], problems };
+}
+
+/** Names keys that are words. Anything else may be a secret of another file that is named by mistake. */
+function unknownKeys(keys: readonly string[]): string {
+  const words = keys.filter((key) => /^[A-Za-z_]{1,40}$/.test(key));
+  return `has ${words.length > 0 ? `the unknown key ${words.join(', ')}` : 'a key that is not known'}; known are issuer, keys, audiences and types`;
 }
 
 /** A value, or what is wrong with the text that should have named one. */
@@ -170,6 +181,6 @@ function parseKeys(text: string): Parsed<IssuerConfig['keys']> {
 function parseType(text: string): Parsed<TokenType> {
   const value = parseTokenType(text);
   return value === null
-    ? { problem: `names "${text}"; the kinds that can be taken are ${TOKEN_TYPES.join(' and ')}` }
+    ? { problem: `names a kind that is not known; the kinds that can be taken are ${TOKEN_TYPES.join(' and ')}` }
     : { value };
 }

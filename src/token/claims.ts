@@ -150,7 +150,10 @@ function isText(value: unknown): value is string {
 
 const INTEGER = /^\d+$/;
 
-/** An id as a text; serial ids are integers. Null for anything else, also for an integer that JSON has rounded. */
+/** Claims that may be an id written as an integer. */
+export const ID_CLAIMS: readonly string[] = ['userId', 'id', 'organizationId'];
+
+/** An id as a text; serial ids are integers. Null for anything else, also for an integer beyond 2^53. */
 function idOf(value: unknown): string | null {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? String(value) : null;
   return isText(value) && value !== '' ? value : null;

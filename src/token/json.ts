@@ -41,14 +41,35 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
  * that reads the first `userId` and a service that reads the last would see two users in one signed token. JSON.parse
  * keeps one of each, so that fewer members than the text has means a repetition, however the names are escaped. Only
  * the outermost object is looked at: no claim is read from deeper.
+ * @param integers Members that are taken as integers. One that is a number and not written as digits alone becomes NaN:
+ * JSON.parse makes 7 of 6.9999999999999999, and an id of it would be another one.
  */
-export const parseJsonObject = (bytes: Uint8Array): JsonObject | null => {
+export const parseJsonObject = (bytes: Uint8Array, integers: readonly string[] = []): JsonObject | null => {
   try {
     const text = utf8.decode(bytes);
     const value: unknown = JSON.parse(text);
-    if (!isJsonObject(value)) return null;
-    return countMembers(text) === Object.keys(value).length ? value : null;
+    if (!isJsonObject(value) || countMembers(text) !== Object.keys(value).length) return null;
+    return integers.some((name) => typeof value[name] === 'number') ? withExactIntegers(text, integers) : value;
   } catch {
     return null;
   }
 };
+
+/** Reads again, by the source of each number (ECMAScript's JSON.parse source text access), which costs more than a plain read. */
+function withExactIntegers(text: string, integers: readonly string[]): JsonObject {
+  const inexact = new Map<unknown, string[]>();
+  const revive = function (
+    this: unknown,
+    name: string,
+    value: unknown,
+    context?: { readonly source?: string },
+  ): unknown {
+    if (typeof value === 'number' && integers.includes(name) && !/^\d+$/.test(context?.source ?? '')) {
+      inexact.set(this, [...(inexact.get(this) ?? []), name]);
+    }
+    return value;
+  };
+  const value = JSON.parse(text, revive) as JsonObject;
+  const names = inexact.get(value) ?? [];
+  return { ...value, ...Object.fromEntries(names.map((name) => [name, Number.NaN])) };
+}

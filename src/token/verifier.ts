@@ -8,7 +8,7 @@
 import { createSecretKey } from 'node:crypto';
 import { AssentError } from '../errors.ts';
 import { asymmetricAlgorithm } from './algorithm.ts';
-import { type ClaimRules, checkClaims, issuerMismatch } from './claims.ts';
+import { type ClaimRules, checkClaims, ID_CLAIMS, issuerMismatch } from './claims.ts';
 import { type CompactToken, parseCompact, signedParts } from './compact.ts';
 import { verifyHmac } from './hmac.ts';
 import type { ImportedKey } from './imported-key.ts';
@@ -153,7 +153,7 @@ function judge({ typ }: CompactToken, payload: Uint8Array, rules: ClaimRules, no
 }
 
 function claimsOf(payload: Uint8Array): JsonObject {
-  const claims = parseJsonObject(payload);
+  const claims = parseJsonObject(payload, ID_CLAIMS);
   if (claims !== null) return claims;
   throw new AssentError('TOKEN_MALFORMED', "The token's payload is not a JSON object with distinct members.");
 }

@@ -230,7 +230,7 @@ describe('loadConfig', () => {
 
   it.each(['logout+jwt', 'JWT,at-jwt', 'jwt;at+jwt', 'constructor'])('refuses the kinds of tokens %s', (text) => {
     expect(problemsOf({ ...MINIMAL, ASSENT_JWT_TYPES: text })).toEqual([
-      `ASSENT_JWT_TYPES names "${text.split(',').at(-1)}"; the kinds that can be taken are JWT and at+jwt.`,
+      'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
     ]);
   });
 
@@ -240,6 +240,24 @@ describe('loadConfig', () => {
     expect(problemsOf({ ...MINIMAL, ASSENT_JWKS_GRACE_SECONDS: '-1' })[0]).toContain(
       'ASSENT_JWKS_GRACE_SECONDS must be',
     );
+  });
+
+  // A secret in a place that is not meant for it: a password that is not percent-encoded, a variable or a file by mistake.
+  it.each([
+    ['a password with "?" in it', { DATABASE_URL: 'postgres://assent:443?hunter2Part@db/app' }],
+    ['a password with "&" in it', { DATABASE_URL: 'postgres://u@h/db?password=abc&hunter2Part' }],
+    ['a password with "&" and "=" in it', { DATABASE_URL: 'postgres://u@h/db?password=a&hunter2=b' }],
+    [
+      'an issuers file that is no YAML',
+      { ASSENT_ISSUERS: file('broken.yaml', 'issuers:\n - {keys: "hunter2", a: [b}') },
+    ],
+    ['an environment file as the issuers file', { ASSENT_ISSUERS: file('env.yaml', 'SECRET=hunter2: x: y') }],
+    ['an unknown key of the issuers file', { ASSENT_ISSUERS: file('key.yaml', 'hunter2: x') }],
+    ['a secret as a kind of token', { ASSENT_JWT_TYPES: 'hunter2' }],
+  ])('repeats nothing of %s', (_name, change) => {
+    const problems = problemsOf({ ...MINIMAL, ...change });
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join('\n')).not.toContain('hunter2');
   });
 
   describe('the file of issuers', () => {
@@ -302,11 +320,11 @@ describe('loadConfig', () => {
       ['nothing', '', ['the file: ']],
       ['a list', '- issuer: a', ['the file: ']],
       ['no issuer', 'issuers: []', ['the file.issuers: must have at least one.']],
-      ['an unknown section', `${FILE}isuers: []`, ['the file: Unrecognized key: "isuers".']],
+      ['an unknown section', `${FILE}isuers: []`, ['the file: has the unknown key isuers; known are']],
       [
         'an unknown key',
         one('keys: database, audience: [b], audiences: [b]'),
-        ['the file.issuers.0: Unrecognized key: "audience".'],
+        ['the file.issuers.0: has the unknown key audience; known are'],
       ],
       [
         'neither keys nor audiences',
@@ -356,15 +374,15 @@ describe('loadConfig', () => {
       [
         'a kind that is never taken',
         one('keys: database, audiences: [b], types: [JWT, logout+jwt]'),
-        ['the file.issuers.0.types.1: names "logout+jwt"; the kinds that can be taken are JWT and at+jwt.'],
+        ['the file.issuers.0.types.1: names a kind that is not known; the kinds that can be taken are JWT and at+jwt.'],
       ],
       [
         'no kind',
         one('keys: database, audiences: [b], types: []'),
         ['the file.issuers.0.types: must name at least one.'],
       ],
-      ['a key twice', one('keys: database, audiences: [b], keys: database'), ['is not YAML: ']],
-      ['YAML that is none', 'issuers: [', ['is not YAML: ']],
+      ['a key twice', one('keys: database, audiences: [b], keys: database'), ['is not YAML at character ']],
+      ['YAML that is none', 'issuers: [', ['is not YAML at character ']],
     ])('is refused with %s', (_name, text, expected) => {
       const problems = problemsOf(withFile(text));
       expect(problems).toHaveLength(expected.length);

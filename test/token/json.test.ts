@@ -56,3 +56,25 @@ describe('parseJsonObject', () => {
     );
   });
 });
+
+describe('exact integers', () => {
+  const exact = (text: string) => parseJsonObject(new TextEncoder().encode(text), ['userId', 'organizationId']);
+
+  it.each(['7', '0', '9007199254740991'])('the number %s stays what it is', (number) => {
+    expect(exact(`{"userId":${number}}`)).toEqual({ userId: Number(number) });
+  });
+
+  // JSON.parse makes 7 of the first three: a check would be about another user.
+  it.each(['6.9999999999999999', '7.00000000000000001', '7.0', '7e0', '70E-1', '-0', '-7'])(
+    'the number %s is no integer, since it is not written as one',
+    (number) => {
+      expect(exact(`{"organizationId":${number},"exp":4e9,"a":{"organizationId":5}}`)).toEqual({
+        ...{ organizationId: Number.NaN, exp: 4e9, a: { organizationId: 5 } },
+      });
+    },
+  );
+
+  it('numbers of other names, and deeper ones, are not looked at', () => {
+    expect(exact('{"exp":4e9,"a":{"userId":7.0}}')).toEqual({ exp: 4e9, a: { userId: 7 } });
+  });
+});
