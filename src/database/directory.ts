@@ -36,25 +36,28 @@ export interface DirectoryOptions extends PoolOptions {
   readonly onUnreadable?: OnUnreadable;
 }
 
-/** Reads of Better Auth's tables, always from PostgreSQL. Every method can fail with DATABASE_UNAVAILABLE or OVERLOADED. */
+/**
+ * Reads of Better Auth's tables, always from PostgreSQL. Every method can fail with DATABASE_UNAVAILABLE or OVERLOADED, and
+ * rejects with the reason of its signal, where it has one, when that is aborted: its statement does not begin, or is
+ * cancelled on the server.
+ */
 export interface Directory {
   /**
    * Finds the tables.
    * @throws {SchemaError} naming everything that is missing.
    */
   schema(): Promise<Schema>;
-  facts(key: FactsKey): Promise<Facts>;
-  userById(id: string): Promise<UserRecord | null>;
+  facts(key: FactsKey, signal?: AbortSignal): Promise<Facts>;
+  userById(id: string, signal?: AbortSignal): Promise<UserRecord | null>;
   /** As Better Auth finds it: by the address in lower case, and by the equality of the column. */
-  userByEmail(email: string): Promise<UserRecord | null>;
-  organizationById(id: string): Promise<OrganizationRecord | null>;
-  organizationBySlug(slug: string): Promise<OrganizationRecord | null>;
-  memberships(page: {
-    readonly userId: string;
-    readonly after: string | null;
-    readonly limit: number;
-  }): Promise<readonly MembershipRecord[]>;
-  keys(): Promise<readonly KeyRecord[]>;
+  userByEmail(email: string, signal?: AbortSignal): Promise<UserRecord | null>;
+  organizationById(id: string, signal?: AbortSignal): Promise<OrganizationRecord | null>;
+  organizationBySlug(slug: string, signal?: AbortSignal): Promise<OrganizationRecord | null>;
+  memberships(
+    page: { readonly userId: string; readonly after: string | null; readonly limit: number },
+    signal?: AbortSignal,
+  ): Promise<readonly MembershipRecord[]>;
+  keys(signal?: AbortSignal): Promise<readonly KeyRecord[]>;
   end(): Promise<void>;
 }
 
@@ -130,13 +133,14 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
 
   return {
     schema: async () => (await detect()).schema,
-    facts: async (key) => (await tables()).readFacts(key),
-    userById: async (id) => readUserById(db, await current(), id, onUnreadable),
-    userByEmail: async (email) => readUserByEmail(db, await current(), email, onUnreadable),
-    organizationById: async (id) => readOrganization(db, await current(), 'id', id, onUnreadable),
-    organizationBySlug: async (slug) => readOrganization(db, await current(), 'slug', slug, onUnreadable),
-    memberships: async (page) => readMemberships(db, await current(), page, onUnreadable),
-    keys: async () => readKeys(db, await current(), onUnreadable),
+    facts: async (key, signal) => (await tables()).readFacts(key, signal),
+    userById: async (id, signal) => readUserById(db, await current(), id, onUnreadable, signal),
+    userByEmail: async (email, signal) => readUserByEmail(db, await current(), email, onUnreadable, signal),
+    organizationById: async (id, signal) => readOrganization(db, await current(), 'id', id, onUnreadable, signal),
+    organizationBySlug: async (slug, signal) =>
+      readOrganization(db, await current(), 'slug', slug, onUnreadable, signal),
+    memberships: async (page, signal) => readMemberships(db, await current(), page, onUnreadable, signal),
+    keys: async (signal) => readKeys(db, await current(), onUnreadable, signal),
     end: db.end,
   };
 };

@@ -114,7 +114,7 @@ const DISABLED: OrganizationFacts = { status: 'disabled', memberRoles: null, dyn
 const ABSENT: OrganizationFacts = { status: 'absent', memberRoles: null, dynamicRoles: [] };
 
 /** Reads the facts of a pair from PostgreSQL with one statement. */
-export type FactsReader = (key: FactsKey) => Promise<Facts>;
+export type FactsReader = (key: FactsKey, signal?: AbortSignal) => Promise<Facts>;
 
 /** @param onBadRole Called with how many dynamic roles of the organization could not be read. */
 export const createFactsReader = (
@@ -133,11 +133,11 @@ export const createFactsReader = (
     return { roles, ban: banOf(row.banned, row.banExpires, onUnreadable) };
   };
 
-  return async ({ userId, organizationId }) => {
+  return async ({ userId, organizationId }, signal) => {
     if (!canHold(schema.user.columns.id, userId)) {
       return { user: null, organization: organizationId === null ? null : none };
     }
-    const [row, another] = await db.rows(statementFor(userId, organizationId), factsRow);
+    const [row, another] = await db.rows(statementFor(userId, organizationId), factsRow, signal);
     if (another !== undefined)
       throw new Error('Two users have one id: whichever is read first would say who is banned.');
     const user = row === undefined || row.userId === null ? null : toUser(row);

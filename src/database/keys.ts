@@ -30,6 +30,7 @@ export const readKeys = async (
   db: Database,
   schema: Schema,
   onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
 ): Promise<readonly KeyRecord[]> => {
   const { jwks } = schema;
   if (jwks === null) return [];
@@ -40,6 +41,7 @@ export const readKeys = async (
         ${timeOf('k', columns.expiresAt)} AS "expiresAt"
       FROM ${tableName(jwks)} k`,
     keyRow,
+    signal,
   );
   // Of a key whose end cannot be read nobody knows whether it has ended.
   return rows.filter(

@@ -57,6 +57,7 @@ export async function readOrganization(
   field: 'id' | 'slug',
   value: string,
   onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
 ): Promise<OrganizationRecord | null> {
   const { organizations } = schema;
   if (organizations === null) return null;
@@ -67,6 +68,7 @@ export async function readOrganization(
       FROM ${tableName(organizations.organization)} o
       WHERE ${equals('o', column, value)}`,
     organizationRow,
+    signal,
   );
   return row === undefined ? null : toOrganization(row, onUnreadable);
 }
@@ -80,6 +82,7 @@ export async function readMemberships(
   schema: Schema,
   { userId, after, limit }: { readonly userId: string; readonly after: string | null; readonly limit: number },
   onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
 ): Promise<readonly MembershipRecord[]> {
   const { organizations } = schema;
   if (organizations === null) return [];
@@ -119,6 +122,7 @@ export async function readMemberships(
       JOIN ${tableName(organization)} o ON ${link.isIn('o', sql.fragment`page.id`)}
       ORDER BY page.id`,
     membershipRow,
+    signal,
   );
   const form = rolesFormOf(member.columns.role);
   return rows.map(({ roles: stored, joinedAt, ...row }) => {

@@ -28,14 +28,21 @@ export interface PoolOptions {
 export interface Database {
   /**
    * Runs one statement.
+   * @param signal When it is aborted the statement leaves the line, or is cancelled on the server, and its reason is thrown.
    * @throws {AssentError} DATABASE_UNAVAILABLE when PostgreSQL cannot be reached in time, OVERLOADED when too many
    *   statements wait. Other errors are defects, among them a row of unexpected shape.
    */
-  rows<T>(statement: QuerySqlToken, schema: z.ZodType<T>): Promise<readonly T[]>;
+  rows<T>(statement: QuerySqlToken, schema: z.ZodType<T>, signal?: AbortSignal): Promise<readonly T[]>;
   /** How many statements wait or run. */
   pending(): number;
   end(): Promise<void>;
 }
+
+/**
+ * What a statement may still take once its caller has gone. To cancel one costs its connection; most reads take a
+ * millisecond, and callers that leave early must not cost the others the time of making connections.
+ */
+const GRACE_MS = 100;
 
 const unavailable = (cause: unknown): AssentError =>
   new AssentError('DATABASE_UNAVAILABLE', 'The database cannot be read at the moment: try again.', { cause });
@@ -86,8 +93,9 @@ export const createDatabase = (options: PoolOptions): Database => {
   // is out of reach, and be served before anybody else once it is back. In here are never more than it has connections for.
   const slots = createSlots(options.size);
 
-  const run = async (statement: QuerySqlToken): Promise<readonly unknown[]> => {
-    const gone = new AbortController();
+  const run = async (statement: QuerySqlToken, signal?: AbortSignal): Promise<readonly unknown[]> => {
+    const givenUp = new AbortController();
+    let wanted = true;
     // Settles in any case, which frees its slot: making a connection, the statement and the end of a connection are bounded.
     const { done, leave } = slots.run(async () => {
       // Opening connects nothing.
@@ -95,28 +103,35 @@ export const createDatabase = (options: PoolOptions): Database => {
       const connected = await pool;
       return connected.connect(async (connection) => {
         // The caller left while this was being connected: do not read for nobody.
-        if (gone.signal.aborted) return [];
-        return (await caller.run(gone.signal, () => connection.query(statement))).rows;
+        if (!wanted) return [];
+        return (await caller.run(givenUp.signal, () => connection.query(statement))).rows;
       });
     });
     try {
-      return await within(options.statementTimeoutMs, done);
-    } finally {
-      // A statement that is still under way is cancelled on the server.
-      gone.abort(late());
+      return await within(options.statementTimeoutMs, done, signal);
+    } catch (error) {
+      wanted = false;
       leave();
+      // A statement that is still under way is cancelled on the server.
+      const giveUp = (): void => givenUp.abort(late());
+      if (signal?.aborted === true) within(GRACE_MS, done).catch(giveUp);
+      else giveUp();
+      throw error;
     }
   };
 
   return {
-    rows: async <T>(statement: QuerySqlToken, schema: z.ZodType<T>): Promise<readonly T[]> => {
+    rows: async <T>(statement: QuerySqlToken, schema: z.ZodType<T>, signal?: AbortSignal): Promise<readonly T[]> => {
+      signal?.throwIfAborted();
       if (pending >= options.maxPending) {
         throw new AssentError('OVERLOADED', 'Too many reads of the database are waiting: try again later.');
       }
       pending += 1;
       try {
-        return z.array(schema).parse(await run(statement));
+        return z.array(schema).parse(await run(statement, signal));
       } catch (error) {
+        // A caller that has gone is no fault of the server, whatever its reason says.
+        if (signal?.aborted === true && error === signal.reason) throw error;
         if (!isServerFault(error)) throw error;
         options.onFault(error);
         throw unavailable(error);

@@ -43,10 +43,11 @@ export async function readUserById(
   schema: Schema,
   id: string,
   onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
 ): Promise<UserRecord | null> {
   const column = schema.user.columns.id;
   if (!canHold(column, id)) return null;
-  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow);
+  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow, signal);
   return row === undefined ? null : toUser(schema, row, onUnreadable);
 }
 
@@ -59,11 +60,12 @@ export async function readUserByEmail(
   schema: Schema,
   email: string,
   onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
 ): Promise<UserRecord | null> {
   const column = schema.user.columns.email;
   const lower = email.toLowerCase();
   if (!canHold(column, lower)) return null;
-  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow);
+  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow, signal);
   // As Better Auth does, too: a collation without accents equates the addresses of two people.
   const row = rows.find((one) => one.email === lower) ?? rows.find((one) => folded(one.email ?? '') === folded(email));
   return row === undefined ? null : toUser(schema, row, onUnreadable);

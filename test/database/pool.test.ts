@@ -220,6 +220,60 @@ describe('a statement', () => {
     });
   });
 
+  // By its message it could be a fault of the server.
+  const LEFT = new Error('the connection was closed');
+
+  it('whose caller has gone is cancelled on the server, and is no fault of it', async () => {
+    const database = create({ size: 1, statementTimeoutMs: 60_000 });
+    await withClient(own.url, async (client) => {
+      await client.query('CREATE TABLE held (n int)');
+      await client.query('BEGIN; LOCK TABLE held');
+      // Of a session of its own: in a transaction the view stays as it was.
+      const heldUp = async () => {
+        const { rows } = await withClient(own.url, (watcher) =>
+          watcher.query("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+        );
+        return rows.length;
+      };
+      const leaving = new AbortController();
+      const left = database.rows(sql.unsafe`SELECT n FROM held`, one, leaving.signal);
+      await until('it is held up', async () => (await heldUp()) === 1);
+      leaving.abort(LEFT);
+      await expect(left).rejects.toBe(LEFT);
+      await until('it is gone', async () => (await heldUp()) === 0);
+    });
+    expect(await select(database)).toEqual([{ n: 1 }]);
+    expect(faults).toEqual([]);
+  });
+
+  it('that ends soon after its caller has gone keeps its connection', async () => {
+    const database = create({ size: 1 });
+    const session = (signal?: AbortSignal) => database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, one, signal);
+    const before = await session();
+    // It is not cancelled in this test, however busy the machine is.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const leaving = new AbortController();
+    const send = pg.Client.prototype.query;
+    const queries = vi.spyOn(pg.Client.prototype, 'query').mockImplementationOnce(function (this: pg.Client, ...args) {
+      leaving.abort(LEFT);
+      return Reflect.apply(send, this, args);
+    });
+    try {
+      await expect(session(leaving.signal)).rejects.toBe(LEFT);
+      expect(await session()).toEqual(before);
+      expect(queries).toHaveBeenCalledTimes(2);
+    } finally {
+      vi.useRealTimers();
+      queries.mockRestore();
+    }
+  });
+
+  it('whose caller has gone before it is asked for does not begin', async () => {
+    const database = create({ size: 1 });
+    await expect(database.rows(sql.unsafe`SELECT 1 AS n`, one, AbortSignal.abort(LEFT))).rejects.toBe(LEFT);
+    expect(database.pending()).toBe(0);
+  });
+
   it('whose row has another shape is a defect, not an outage', async () => {
     const database = create();
     await expect(database.rows(sql.unsafe`SELECT 'x' AS n`, one)).rejects.toThrow(z.ZodError);
