@@ -52,6 +52,12 @@ export class AssentError extends Error {
   }
 }
 
+/** The call has ended, by its deadline or by its caller: the reason of its signal. No defect, and nobody is answered with it. */
+export class CallEnded extends Error {
+  override readonly name = 'CallEnded';
+  override readonly message = 'The call has ended.';
+}
+
 /**
  * The texts of an error and of its causes, for operators and never for callers. Texts only: drivers put statements and their
  * values into error objects. What a caller would be told is left out where a cause says more.

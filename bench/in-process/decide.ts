@@ -32,11 +32,12 @@ export const createSubject: CreateSubject = async ({ policyPath, userId, organiz
     cached: loader,
     database: loader,
   });
-  for (const other of others) await cache.read(other, false);
-  await cache.read({ userId, organizationId }, false);
+  const caller = { signal: new AbortController().signal };
+  for (const other of others) await cache.read(other, false, caller);
+  await cache.read({ userId, organizationId }, false, caller);
   return {
     run: () => {
-      const reading = cache.read({ userId, organizationId }, false);
+      const reading = cache.read({ userId, organizationId }, false, caller);
       if (reading instanceof Promise) return false;
       return decide(
         policy,

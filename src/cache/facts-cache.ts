@@ -21,12 +21,18 @@ export interface FactsReading {
   readonly readAt: number;
 }
 
+/** The call that facts are read for. */
+export interface Caller {
+  /** Aborted when the call ends before its answer. Made when it is asked for: most answers are in memory. */
+  readonly signal: AbortSignal;
+}
+
 export interface FactsCache {
   /**
-   * The facts of a pair: at once when memory has them, else as a promise.
+   * The facts of a pair: at once when memory has them, else as a promise, which rejects when the call ends.
    * @param full Reads PostgreSQL by a statement of this call's own.
    */
-  read(key: FactsKey, full: boolean): FactsReading | Promise<FactsReading>;
+  read(key: FactsKey, full: boolean, caller: Caller): FactsReading | Promise<FactsReading>;
 }
 
 export interface FactsCacheOptions {
@@ -65,7 +71,7 @@ export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
     return loaded;
   };
   const landing = (loader: FactsLoader): FactsLoader => ({
-    load: async (key, stamp) => land(key, await loader.load(key, stamp)),
+    load: async (key, stamp, signal) => land(key, await loader.load(key, stamp, signal)),
   });
 
   const flights = createFlights({ loader: landing(cached), positions, clock, joinableMs: Number.POSITIVE_INFINITY });
@@ -75,12 +81,12 @@ export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
   const own = landing(database);
 
   return {
-    read: (key, full) => {
-      if (full) return own.load(key, positions.stamp());
-      if (!positions.hearing()) return staleFlights.load(key);
+    read: (key, full, caller) => {
+      if (full) return own.load(key, positions.stamp(), caller.signal);
+      if (!positions.hearing()) return staleFlights.load(key, caller.signal);
       const entry = memory.get(memoryKey(key.userId, key.organizationId));
       if (answers(entry, key)) return { facts: entry.facts, tier: 'memory', readAt: entry.readAt };
-      return flights.load(key);
+      return flights.load(key, caller.signal);
     },
   };
 };

@@ -14,9 +14,12 @@ export interface LoadedFacts extends CachedFacts {
   readonly tier: FactsTier;
 }
 
-/** Loads facts that are current by the stamp that was taken before the call. */
 export interface FactsLoader {
-  load(key: FactsKey, stamp: Stamp): Promise<LoadedFacts>;
+  /**
+   * Loads facts that are current by the stamp that was taken before the call.
+   * @param signal Ends the load, which then rejects with its reason: nobody waits for it any more.
+   */
+  load(key: FactsKey, stamp: Stamp, signal: AbortSignal): Promise<LoadedFacts>;
 }
 
 const late = (): Error => new AssentError('DATABASE_UNAVAILABLE', 'The database did not answer in time: try again.');
@@ -27,12 +30,13 @@ const late = (): Error => new AssentError('DATABASE_UNAVAILABLE', 'The database 
  *   and nothing that it still brings is cached.
  */
 export const databaseFacts = (
-  read: (key: FactsKey) => Promise<Facts>,
+  read: (key: FactsKey, signal: AbortSignal) => Promise<Facts>,
   clock: Clock,
   timeoutMs: number,
 ): FactsLoader => ({
-  load: async (key, stamp) => {
+  load: async (key, stamp, signal) => {
+    signal.throwIfAborted();
     const readAt = clock.now();
-    return { facts: await within(timeoutMs, read(key), late), stamp, readAt, tier: 'database' };
+    return { facts: await within(timeoutMs, read(key, signal), late, signal), stamp, readAt, tier: 'database' };
   },
 });

@@ -54,12 +54,12 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
     return current ? entry : refused('overtaken');
   };
   return {
-    load: async (key, stamp) => {
+    load: async (key, stamp, signal) => {
       const name = redisKey(key);
       const value = await store.get(name);
       const entry = value === null ? null : judge(key, name, value);
       if (entry !== null) return { ...entry, tier: 'redis' };
-      const loaded = await next.load(key, stamp);
+      const loaded = await next.load(key, stamp, signal);
       const now = clock.now();
       const lifeMs = remainingLife(loaded, ttlMs, now);
       // Not for the promise, since whoever reads the entry judges it; but other readers of `perm:` know no positions.

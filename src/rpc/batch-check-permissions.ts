@@ -13,7 +13,7 @@ import { stripBearer, type TokenVerifier } from '../token/principal.ts';
 import { checkPermission } from './check-permission.ts';
 import { errorReason, errorStatus } from './errors.ts';
 import { batchMessage, batchResultMessage } from './messages.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 
 export const MAX_CHECKS = 500;
 
@@ -60,6 +60,7 @@ const verifyOnce = (verifier: TokenVerifier): TokenVerifier => {
 export const batchCheckPermissions = (
   services: Services,
   request: BatchCheckPermissionsRequest,
+  caller: Caller,
   onDefect: (error: unknown) => void,
 ): BatchCheckPermissionsResponse | Promise<BatchCheckPermissionsResponse> => {
   const { checks } = request;
@@ -81,7 +82,7 @@ export const batchCheckPermissions = (
   };
   for (const [index, check] of checks.entries()) {
     try {
-      const response = checkPermission(services, check, index, verifier);
+      const response = checkPermission(services, check, caller, index, verifier);
       if (response instanceof Promise) waiting.push(place(index, response));
       else results[index] = batchResultMessage({ case: 'response', value: response });
     } catch (error) {

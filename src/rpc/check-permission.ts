@@ -6,7 +6,7 @@ import type { PermissionName } from '../permission/permission-name.ts';
 import type { Principal } from '../token/principal.ts';
 import { checkPermissionMessage } from './messages.ts';
 import { type Asked, checkQuestion, readAsked, resolveAsked } from './question.ts';
-import type { DecisionSource, Services } from './services.ts';
+import type { Caller, DecisionSource, Services } from './services.ts';
 import { checkPermissionName, Violations } from './validate.ts';
 
 type Answer = CheckPermissionResponse | Promise<CheckPermissionResponse>;
@@ -35,6 +35,7 @@ const decideBy = (
 const answer = (
   services: Services,
   request: CheckPermissionRequest,
+  caller: Caller,
   permission: PermissionName,
   asked: Asked,
 ): Answer => {
@@ -42,7 +43,7 @@ const answer = (
     const denial = { allowed: false, reason: asked.reason, roles: [], grantedBy: '' };
     return respond(services, denial, 'token', services.clock.now(), asked.principal);
   }
-  const reading = readAsked(request, asked.key, services);
+  const reading = readAsked(request, asked.key, services, caller);
   return reading instanceof Promise
     ? reading.then((late) => decideBy(services, asked, permission, late))
     : decideBy(services, asked, permission, reading);
@@ -56,6 +57,7 @@ const answer = (
 export const checkPermission = (
   services: Services,
   request: CheckPermissionRequest,
+  caller: Caller,
   check: number | null = null,
   verifier = services.verifier,
 ): Answer => {
@@ -65,6 +67,6 @@ export const checkPermission = (
   violations.reject();
   const asked = resolveAsked(request, verifier);
   return asked instanceof Promise
-    ? asked.then((late) => answer(services, request, permission, late))
-    : answer(services, request, permission, asked);
+    ? asked.then((late) => answer(services, request, caller, permission, late))
+    : answer(services, request, caller, permission, asked);
 };

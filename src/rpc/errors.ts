@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
-import { AssentError, type ErrorCode } from '../errors.ts';
+import { AssentError, CallEnded, type ErrorCode } from '../errors.ts';
 
 /** The codes of google.rpc.Code that Assent answers with. */
 export const Code = {
@@ -72,6 +72,7 @@ export const errorStatus = (error: unknown, onDefect: (error: unknown) => void):
   if (error instanceof AssentError) {
     return { code: STATUS[error.code], message: error.message, details: detailsOf(error) };
   }
+  if (error instanceof CallEnded) return { code: Code.CANCELLED, message: error.message, details: [] };
   onDefect(error);
   return {
     code: Code.INTERNAL,

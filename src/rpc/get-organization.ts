@@ -7,12 +7,13 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError, invalidArgument } from '../errors.ts';
 import { organizationMessage } from './messages.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 import { checkId, Violations } from './validate.ts';
 
 export const getOrganization = async (
   services: Services,
   { lookup }: GetOrganizationRequest,
+  caller: Caller,
 ): Promise<GetOrganizationResponse> => {
   if (lookup.case === undefined) throw invalidArgument('lookup', 'set organization_id or slug.');
   const violations = new Violations();
@@ -20,8 +21,8 @@ export const getOrganization = async (
   violations.reject();
   const organization =
     lookup.case === 'organizationId'
-      ? await services.directory.organizationById(lookup.value)
-      : await services.directory.organizationBySlug(lookup.value);
+      ? await services.directory.organizationById(lookup.value, caller.signal)
+      : await services.directory.organizationBySlug(lookup.value, caller.signal);
   if (organization === null) throw new AssentError('ORGANIZATION_NOT_FOUND', 'There is no such organization.');
   return create(GetOrganizationResponseSchema, { organization: organizationMessage(organization) });
 };

@@ -7,18 +7,22 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError, invalidArgument } from '../errors.ts';
 import { userMessage } from './messages.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 import { checkId, Violations } from './validate.ts';
 
-export const getUser = async (services: Services, { lookup }: GetUserRequest): Promise<GetUserResponse> => {
+export const getUser = async (
+  services: Services,
+  { lookup }: GetUserRequest,
+  caller: Caller,
+): Promise<GetUserResponse> => {
   if (lookup.case === undefined) throw invalidArgument('lookup', 'set user_id or email.');
   const violations = new Violations();
   checkId(violations, lookup.case === 'userId' ? 'user_id' : 'email', lookup.value);
   violations.reject();
   const user =
     lookup.case === 'userId'
-      ? await services.directory.userById(lookup.value)
-      : await services.directory.userByEmail(lookup.value);
+      ? await services.directory.userById(lookup.value, caller.signal)
+      : await services.directory.userByEmail(lookup.value, caller.signal);
   if (user === null) throw new AssentError('USER_NOT_FOUND', 'There is no such user.');
   const { defaultPlatformRole } = services.policy();
   return create(GetUserResponseSchema, { user: userMessage(user, defaultPlatformRole, services.clock.now()) });

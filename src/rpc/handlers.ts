@@ -7,7 +7,7 @@ import { getOrganization } from './get-organization.ts';
 import { getUser } from './get-user.ts';
 import { listPermissions } from './list-permissions.ts';
 import { listUserOrganizations } from './list-user-organizations.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 import { verifyToken } from './verify-token.ts';
 
 type Methods = (typeof AuthService)['method'];
@@ -19,16 +19,17 @@ type Methods = (typeof AuthService)['method'];
 export type Handlers = {
   readonly [Name in keyof Methods]: (
     request: MessageShape<Methods[Name]['input']>,
+    caller: Caller,
   ) => MessageShape<Methods[Name]['output']> | Promise<MessageShape<Methods[Name]['output']>>;
 };
 
 /** @param onDefect Reports an error within a batch that is not the caller's. */
 export const createHandlers = (services: Services, onDefect: (error: unknown) => void): Handlers => ({
   verifyToken: (request) => verifyToken(services, request),
-  checkPermission: (request) => checkPermission(services, request),
-  batchCheckPermissions: (request) => batchCheckPermissions(services, request, onDefect),
-  listPermissions: (request) => listPermissions(services, request),
-  getUser: (request) => getUser(services, request),
-  getOrganization: (request) => getOrganization(services, request),
-  listUserOrganizations: (request) => listUserOrganizations(services, request),
+  checkPermission: (request, caller) => checkPermission(services, request, caller),
+  batchCheckPermissions: (request, caller) => batchCheckPermissions(services, request, caller, onDefect),
+  listPermissions: (request, caller) => listPermissions(services, request, caller),
+  getUser: (request, caller) => getUser(services, request, caller),
+  getOrganization: (request, caller) => getOrganization(services, request, caller),
+  listUserOrganizations: (request, caller) => listUserOrganizations(services, request, caller),
 });

@@ -8,12 +8,13 @@ import {
 import { listPermissions as permissionsOf } from '../permission/list.ts';
 import { reasonMessage, sourceMessage, timestampFromMillis } from './messages.ts';
 import { checkQuestion, readAsked, resolveAsked } from './question.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 import { Violations } from './validate.ts';
 
 export const listPermissions = async (
   services: Services,
   request: ListPermissionsRequest,
+  caller: Caller,
 ): Promise<ListPermissionsResponse> => {
   const violations = new Violations();
   checkQuestion(request, violations);
@@ -26,7 +27,7 @@ export const listPermissions = async (
       computedAt: timestampFromMillis(services.clock.now()),
     });
   }
-  const { facts, tier, readAt } = await readAsked(request, asked.key, services);
+  const { facts, tier, readAt } = await readAsked(request, asked.key, services, caller);
   const { key, principal } = asked;
   const asker = { userId: key.userId, scopes: principal?.client?.scopes ?? null };
   const listed = permissionsOf(services.policy(), facts, asker, services.clock.now());

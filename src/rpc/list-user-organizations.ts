@@ -6,12 +6,13 @@ import {
   ListUserOrganizationsResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { membershipMessage } from './messages.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 import { checkId, checkPageSize, checkPageToken, Violations } from './validate.ts';
 
 export const listUserOrganizations = async (
   services: Services,
   request: ListUserOrganizationsRequest,
+  caller: Caller,
 ): Promise<ListUserOrganizationsResponse> => {
   const { userId, pageToken } = request;
   const violations = new Violations();
@@ -21,7 +22,7 @@ export const listUserOrganizations = async (
   violations.reject();
   const after = services.pageTokens.read(userId, pageToken);
   // One more than the page tells whether another page follows.
-  const memberships = await services.directory.memberships({ userId, after, limit: pageSize + 1 });
+  const memberships = await services.directory.memberships({ userId, after, limit: pageSize + 1 }, caller.signal);
   const page = memberships.slice(0, pageSize);
   const last = page.at(-1);
   return create(ListUserOrganizationsResponseSchema, {

@@ -4,7 +4,7 @@ import { Consistency } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { FactsReading } from '../cache/facts-cache.ts';
 import type { FactsKey } from '../permission/facts.ts';
 import type { Principal, TokenVerifier } from '../token/principal.ts';
-import type { Services } from './services.ts';
+import type { Caller, Services } from './services.ts';
 import { checkId, checkToken, type Violations } from './validate.ts';
 
 // proto3 enums are open: a number that this version does not know arrives as it is.
@@ -61,5 +61,9 @@ export const resolveAsked = (request: Request, verifier: TokenVerifier): Asked |
 };
 
 /** Reads the facts as fresh as the request wants them. */
-export const readAsked = (request: Request, key: FactsKey, services: Services): FactsReading | Promise<FactsReading> =>
-  services.cache.read(key, request.consistency === Consistency.FULL);
+export const readAsked = (
+  request: Request,
+  key: FactsKey,
+  services: Services,
+  caller: Caller,
+): FactsReading | Promise<FactsReading> => services.cache.read(key, request.consistency === Consistency.FULL, caller);

@@ -1,11 +1,13 @@
 /** What the handlers work with; wired in app.ts. */
-import type { FactsCache, FactsTier } from '../cache/facts-cache.ts';
+import type { Caller, FactsCache, FactsTier } from '../cache/facts-cache.ts';
 import type { Clock } from '../clock.ts';
 import type { Directory } from '../database/directory.ts';
 import type { DecisionReason } from '../permission/decide.ts';
 import type { Policy } from '../permission/policy.ts';
 import type { TokenVerifier } from '../token/principal.ts';
 import type { PageTokens } from './page-token.ts';
+
+export type { Caller };
 
 /** Where a decision's facts came from: a tier, or the token alone. */
 export type DecisionSource = FactsTier | 'token';

@@ -5,9 +5,10 @@
 import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { AssentError, undecodable } from '../errors.ts';
+import { AssentError, CallEnded, undecodable } from '../errors.ts';
 import { type ErrorStatus, errorStatus } from '../rpc/errors.ts';
 import type { Handlers } from '../rpc/handlers.ts';
+import type { Caller } from '../rpc/services.ts';
 import type { EndTrace, TraceCall } from '../telemetry/traces.ts';
 import type { CallerGate } from './callers.ts';
 
@@ -35,6 +36,8 @@ export interface Call {
   setHeader(name: string, value: string): void;
   /** The google.rpc.Code that the call has ended with already, its deadline passed or its caller gone; else null. */
   endedAs(): number | null;
+  /** Calls `listener` when the call ends before its answer, at once where it has; after an answer it may be called, too. */
+  onEnd(listener: () => void): void;
 }
 
 export interface DispatcherOptions {
@@ -52,10 +55,11 @@ export interface DispatcherOptions {
 }
 
 /** A call that passed the gate. Only {@link Dispatcher.admit} makes one, and without it nothing runs. */
-class AdmittedCall {
+class AdmittedCall implements Caller {
   readonly ok = true;
   readonly method: Method;
   readonly #call: Call;
+  #signal: AbortSignal | null = null;
 
   constructor(method: Method, call: Call) {
     this.method = method;
@@ -65,6 +69,17 @@ class AdmittedCall {
   get call(): Call {
     return this.#call;
   }
+
+  get signal(): AbortSignal {
+    this.#signal ??= endOf(this.#call);
+    return this.#signal;
+  }
+}
+
+function endOf(call: Call): AbortSignal {
+  const ended = new AbortController();
+  call.onEnd(() => ended.abort(new CallEnded()));
+  return ended.signal;
 }
 
 export type { AdmittedCall };
@@ -123,7 +138,9 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
   keepIllFormedText();
   const { handlers, gate, replica, position, onCall, onDefect, traceCall } = options;
   // The methods of `handlers` differ in their types only; `methods` and `handlers` come from the same service.
-  const byName = handlers as unknown as Readonly<Record<string, (request: Message) => Message | Promise<Message>>>;
+  const byName = handlers as unknown as Readonly<
+    Record<string, (request: Message, caller: Caller) => Message | Promise<Message>>
+  >;
 
   // No closures for a call that is answered at once, which most are.
   const count = ({ name }: Method, began: number, endTrace: EndTrace | null, code: number): void => {
@@ -169,7 +186,8 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
       }
       return new AdmittedCall(method, call);
     },
-    run: ({ method, call }, decode, encode) => {
+    run: (admitted, decode, encode) => {
+      const { method, call } = admitted;
       const began = performance.now();
       const endTrace = begin(method, call);
       try {
@@ -179,7 +197,7 @@ export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
           call.setHeader('assent-position', revision);
           if (takenAt !== null) call.setHeader('assent-position-taken-at', takenAt);
         }
-        const response = byName[method.localName]?.(decoded(decode));
+        const response = byName[method.localName]?.(decoded(decode), admitted);
         if (response === undefined) throw new Error(`no handler for ${method.name}`);
         if (!(response instanceof Promise)) return succeed(method, call, began, endTrace, response, encode);
         return response.then(

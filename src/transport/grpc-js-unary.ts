@@ -31,6 +31,7 @@ class UnaryCall implements Listener, Call {
   #request: Buffer | null = null;
   #headers: Metadata | null = null;
   #cancelled = false;
+  #onEnd: (() => void) | null = null;
 
   constructor(dispatcher: Dispatcher, method: Method, call: ServerInterceptingCallInterface) {
     this.#dispatcher = dispatcher;
@@ -80,6 +81,7 @@ class UnaryCall implements Listener, Call {
 
   onCancel(): void {
     this.#cancelled = true;
+    this.#onEnd?.();
   }
 
   header(name: string): string | undefined {
@@ -94,6 +96,11 @@ class UnaryCall implements Listener, Call {
   endedAs(): number | null {
     if (Number(this.#call.getDeadline()) <= Date.now()) return Code.DEADLINE_EXCEEDED;
     return this.#cancelled ? Code.CANCELLED : null;
+  }
+
+  onEnd(listener: () => void): void {
+    if (this.#cancelled) listener();
+    else this.#onEnd = listener;
   }
 
   #answer(outcome: Outcome<Buffer>): void {

@@ -1,6 +1,7 @@
 /** The calls of the HTTP door: connect reads and writes them, the dispatcher runs them. */
 import { type Message, toBinary, toJson } from '@bufbuild/protobuf';
-import { Code, createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { Code, ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { unlessAborted } from '../within.ts';
 import { reached } from './connect-adapter.ts';
 import { connectError } from './connect-error.ts';
 import { type AdmittedCall, type Call, type Dispatcher, type Method, methods } from './dispatch.ts';
@@ -14,25 +15,21 @@ export const JSON_OPTIONS = {
   textDecoder: new TextDecoder('utf-8', { fatal: true }),
 };
 
-/** Waits for an outcome, but no longer than the caller: connect-node tells of a deadline and leaves the rest to us. */
-const orAborted = async <Answer>(outcome: Promise<Answer>, signal: AbortSignal): Promise<Answer> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([outcome, promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-};
-
 const callOf = (context: HandlerContext): Call => ({
   header: (name) => context.requestHeader.get(name) ?? undefined,
   setHeader: (name, value) => context.responseHeader.set(name, value),
   endedAs: () => {
     if (!context.signal.aborted) return null;
     // A caller whose deadline passed may hang up before connect notices.
-    return (context.timeoutMs() ?? 1) <= 0 ? Code.DeadlineExceeded : Code.Canceled;
+    if ((context.timeoutMs() ?? 1) <= 0) return Code.DeadlineExceeded;
+    // The timer of a deadline may end before the clock has reached it.
+    return ConnectError.from(context.signal.reason).code === Code.DeadlineExceeded
+      ? Code.DeadlineExceeded
+      : Code.Canceled;
+  },
+  onEnd: (listener) => {
+    if (context.signal.aborted) listener();
+    else context.signal.addEventListener('abort', listener, { once: true });
   },
 });
 
@@ -74,7 +71,8 @@ export const unaryHandler = (dispatcher: Dispatcher) => async (request: unknown,
   const json = context.responseHeader.get('content-type')?.includes('json') === true;
   // connect-node has decoded it, by the descriptor of the route, which is the method's.
   const running = dispatcher.run(admitted, () => request as Message, encodable(admitted.method, json));
-  const outcome = running instanceof Promise ? await orAborted(running, signal) : running;
+  // No longer than the caller: connect-node tells of a deadline and leaves the rest to us.
+  const outcome = running instanceof Promise ? await unlessAborted(running, signal) : running;
   if (outcome.ok) return outcome.answer;
   throw connectError(outcome.status);
 };

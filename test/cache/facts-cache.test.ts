@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FactsReading } from '../../src/cache/facts-cache.ts';
 import type { Facts, FactsChange } from '../../src/permission/facts.ts';
+import { CALLER } from '../support/caller.ts';
 import {
   createReplica,
   createTestClock,
@@ -39,7 +40,7 @@ const hearing = (one: Replica, floor = 0): Replica => {
 };
 /** Lets everything that can go on go on. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
-const read = async (one: Replica, full = false): Promise<FactsReading> => one.cache.read(KEY, full);
+const read = async (one: Replica, full = false): Promise<FactsReading> => one.cache.read(KEY, full, CALLER);
 /** Reads while the database answers with `role`. */
 const readThrough = async (one: Replica, role: string | null): Promise<FactsReading> => {
   const result = read(one);
@@ -59,7 +60,7 @@ beforeEach(() => {
 describe('tiers', () => {
   it('answers from the database, then from memory at once and without a promise', async () => {
     expect(await readThrough(replica, 'admin')).toMatchObject({ tier: 'database' });
-    const again = replica.cache.read(KEY, false);
+    const again = replica.cache.read(KEY, false, CALLER);
     expect(again).toMatchObject({ tier: 'memory', facts: factsOf('admin') });
     expect(reads).toHaveLength(1);
   });
@@ -90,7 +91,7 @@ describe('tiers', () => {
       makeStale();
       replica.positions.heard(clock.monotonic());
       expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
-      expect(replica.cache.read(KEY, false)).toMatchObject({ tier: 'memory', facts: factsOf('viewer') });
+      expect(replica.cache.read(KEY, false, CALLER)).toMatchObject({ tier: 'memory', facts: factsOf('viewer') });
       replica = hearing(create());
     }
   });

@@ -1,10 +1,12 @@
 /** Loads that are shared, that hang and that fail. Time is the test's own. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { FactsReading } from '../../src/cache/facts-cache.ts';
+import type { Caller, FactsReading } from '../../src/cache/facts-cache.ts';
 import type { LoadedFacts } from '../../src/cache/facts-loader.ts';
 import { createFlights, type Flights } from '../../src/cache/flights.ts';
 import { createPositions, type Positions, type Stamp } from '../../src/cache/positions.ts';
+import { CallEnded } from '../../src/errors.ts';
 import type { Facts } from '../../src/permission/facts.ts';
+import { CALLER, createCaller } from '../support/caller.ts';
 import {
   createReplica,
   createTestClock,
@@ -24,18 +26,21 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 describe('a load', () => {
   const clock = createTestClock();
   let reads: PromiseWithResolvers<Facts>[];
+  let signals: AbortSignal[];
   let redis: ReturnType<typeof createTestRedis>;
   let replica: Replica;
-  const read = async (full = false): Promise<FactsReading> => replica.cache.read(KEY, full);
+  const read = async (full = false, caller: Caller = CALLER): Promise<FactsReading> =>
+    replica.cache.read(KEY, full, caller);
 
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    reads = [];
+    [reads, signals] = [[], []];
     redis = createTestRedis();
     replica = createReplica({
       clock,
       redis: redis.store,
-      read: () => {
+      read: (_key, signal) => {
+        signals.push(signal);
         const pending = Promise.withResolvers<Facts>();
         reads.push(pending);
         return pending.promise;
@@ -101,6 +106,48 @@ describe('a load', () => {
     expect((await late).facts).toEqual(factsOf('none'));
   });
 
+  it.each([
+    ['of a process that hears', 0, false],
+    ['of a stale process', 2_000, false],
+    ['for FULL', 0, true],
+  ])('%s ends with the last call that waits for it, and nothing of it is kept', async (_name, silence, full) => {
+    clock.advance(silence);
+    const calls = [createCaller(), createCaller()];
+    const waiting = calls.map((call) => read(full, call).catch((error: unknown) => error));
+    await settle();
+    const loads = full ? 2 : 1;
+    expect(signals).toHaveLength(loads);
+    calls[0]?.end();
+    expect(await waiting[0]).toBeInstanceOf(CallEnded);
+    expect(signals.map(({ aborted }) => aborted)).toEqual(full ? [true, false] : [false]);
+    calls[1]?.end();
+    expect(await waiting[1]).toBeInstanceOf(CallEnded);
+    for (const { aborted } of signals) expect(aborted).toBe(true);
+    // The next call has a load of its own, and what the others bring by now is dropped.
+    const next = read(full);
+    await settle();
+    expect(reads).toHaveLength(loads + 1);
+    for (const ended of reads.slice(0, loads)) ended.resolve(factsOf('admin'));
+    await settle();
+    expect(redis.counts.set).toBe(0);
+    reads[loads]?.resolve(factsOf('viewer'));
+    expect((await next).facts).toEqual(factsOf('viewer'));
+    expect(signals[loads]?.aborted).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('does not begin when its only call ends while Redis is asked', async () => {
+    const answer = Promise.withResolvers<null>();
+    vi.spyOn(redis.store, 'get').mockReturnValueOnce(answer.promise);
+    const call = createCaller();
+    const left = read(false, call).catch((error: unknown) => error);
+    call.end();
+    expect(await left).toBeInstanceOf(CallEnded);
+    answer.resolve(null);
+    await settle();
+    expect(reads).toHaveLength(0);
+  });
+
   it('of FULL is shared with nobody, neither as the second nor as the first', async () => {
     const [full, cached, again] = [read(true), read(), read(true)];
     await settle();
@@ -115,7 +162,11 @@ describe('a load', () => {
 
 describe('flights', () => {
   let positions: Positions;
-  let loads: { readonly stamp: Stamp; readonly ends: PromiseWithResolvers<LoadedFacts> }[];
+  let loads: {
+    readonly stamp: Stamp;
+    readonly signal: AbortSignal;
+    readonly ends: PromiseWithResolvers<LoadedFacts>;
+  }[];
   let flights: Flights;
   let clock: ReturnType<typeof createTestClock>;
   const end = (index: number, role: string): void => {
@@ -130,9 +181,9 @@ describe('flights', () => {
     clock = createTestClock();
     flights = createFlights({
       loader: {
-        load: (_key, stamp) => {
+        load: (_key, stamp, signal) => {
           const ends = Promise.withResolvers<LoadedFacts>();
-          loads.push({ stamp, ends });
+          loads.push({ stamp, signal, ends });
           return ends.promise;
         },
       },
@@ -143,8 +194,12 @@ describe('flights', () => {
   });
 
   it('share one load for a key, and none for another', async () => {
-    const shared = [flights.load(KEY), flights.load(KEY), flights.load(KEY)];
-    const other = flights.load(OTHER);
+    const shared = [
+      flights.load(KEY, CALLER.signal),
+      flights.load(KEY, CALLER.signal),
+      flights.load(KEY, CALLER.signal),
+    ];
+    const other = flights.load(OTHER, CALLER.signal);
     expect(flights.size()).toBe(2);
     end(0, 'admin');
     end(1, 'viewer');
@@ -154,13 +209,13 @@ describe('flights', () => {
   });
 
   it('that lost their currency are not joined, and their end does not end those after them', async () => {
-    const before = flights.load(KEY);
+    const before = flights.load(KEY, CALLER.signal);
     positions.apply(1, REMOVED);
-    const after = flights.load(KEY);
+    const after = flights.load(KEY, CALLER.signal);
     expect(loads.map(({ stamp }) => stamp.seq)).toEqual([0, 1]);
     end(0, 'admin');
     expect((await before).facts).toEqual(factsOf('admin'));
-    const joined = flights.load(KEY);
+    const joined = flights.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(2);
     end(1, 'none');
     expect((await after).facts).toEqual(factsOf('none'));
@@ -168,8 +223,8 @@ describe('flights', () => {
   });
 
   it('send those whose flight was overtaken to one load more, together, and not to a third', async () => {
-    const first = flights.load(KEY);
-    const waiting = [flights.load(KEY), flights.load(KEY)];
+    const first = flights.load(KEY, CALLER.signal);
+    const waiting = [flights.load(KEY, CALLER.signal), flights.load(KEY, CALLER.signal)];
     positions.apply(1, REMOVED);
     end(0, 'admin');
     await first;
@@ -183,16 +238,78 @@ describe('flights', () => {
     expect(flights.size()).toBe(0);
   });
 
+  it('go on for the calls that stay, and are left by those that have ended', async () => {
+    const [first, second] = [createCaller(), createCaller()];
+    const left = flights.load(KEY, first.signal);
+    const stays = flights.load(KEY, second.signal);
+    first.end();
+    await expect(left).rejects.toThrow(CallEnded);
+    const joined = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(1);
+    second.end();
+    await expect(stays).rejects.toThrow(CallEnded);
+    expect(loads[0]?.signal.aborted).toBe(false);
+    end(0, 'admin');
+    expect((await joined).facts).toEqual(factsOf('admin'));
+    expect(loads[0]?.signal.aborted).toBe(false);
+  });
+
+  it('end when the last call does, and are joined by none after it', async () => {
+    const calls = [createCaller(), createCaller()];
+    const left = calls.map(({ signal }) => flights.load(KEY, signal));
+    for (const call of calls) call.end();
+    for (const one of left) await expect(one).rejects.toThrow(CallEnded);
+    expect(loads[0]?.signal.aborted).toBe(true);
+    expect(flights.size()).toBe(0);
+    const next = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(2);
+    // The one that was left ends late, and takes nothing from the next.
+    loads[0]?.ends.reject(new CallEnded());
+    await settle();
+    expect(flights.size()).toBe(1);
+    end(1, 'viewer');
+    expect((await next).facts).toEqual(factsOf('viewer'));
+  });
+
+  it('that lost their currency end with their own calls, and the load after them goes on', async () => {
+    const call = createCaller();
+    const before = flights.load(KEY, call.signal);
+    positions.apply(1, REMOVED);
+    const after = flights.load(KEY, CALLER.signal);
+    call.end();
+    await expect(before).rejects.toThrow(CallEnded);
+    expect(loads.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    expect(flights.size()).toBe(1);
+    end(1, 'none');
+    expect((await after).facts).toEqual(factsOf('none'));
+  });
+
+  it('begin for no call that has ended', async () => {
+    const call = createCaller();
+    call.end();
+    await expect(flights.load(KEY, call.signal)).rejects.toThrow(CallEnded);
+    expect(loads).toHaveLength(0);
+  });
+
+  it('count each check of a batch, and end when its call does', async () => {
+    const call = createCaller();
+    const checks = Array.from({ length: 500 }, () => flights.load(KEY, call.signal));
+    expect(loads).toHaveLength(1);
+    call.end();
+    for (const check of checks) await expect(check).rejects.toThrow(CallEnded);
+    expect(loads[0]?.signal.aborted).toBe(true);
+  });
+
   it('are joined for as long as it was told, and those after them for as long again', async () => {
-    const old = flights.load(KEY);
+    const old = flights.load(KEY, CALLER.signal);
     clock.advance(1_999);
-    const joined = flights.load(KEY);
+    const joined = flights.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(1);
     clock.advance(1);
-    const young = flights.load(KEY);
+    const young = flights.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(2);
     clock.advance(1_999);
-    const joinedYoung = flights.load(KEY);
+    const joinedYoung = flights.load(KEY, CALLER.signal);
     end(0, 'admin');
     end(1, 'none');
     for (const one of [old, joined]) expect((await one).facts).toEqual(factsOf('admin'));

@@ -66,7 +66,7 @@ export interface Replica {
 export const createReplica = (options: {
   readonly clock: ReturnType<typeof createTestClock>;
   readonly redis: ValueStore;
-  readonly read: (key: FactsKey) => Promise<Facts>;
+  readonly read: (key: FactsKey, signal: AbortSignal) => Promise<Facts>;
   readonly onRefused?: (reason: RefusedReason) => void;
 }): Replica => {
   const { clock, redis, read, onRefused = () => {} } = options;

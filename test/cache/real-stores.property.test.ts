@@ -19,6 +19,7 @@ import { createRedisStore } from '../../src/cache/redis-store.ts';
 import { systemClock as clock } from '../../src/clock.ts';
 import { createListener } from '../../src/events/listener.ts';
 import type { FactsKey } from '../../src/permission/facts.ts';
+import { CALLER } from '../support/caller.ts';
 import { testNats } from '../support/nats.ts';
 import { testRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -177,7 +178,7 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
     const stamp = replica.positions.stamp();
     const knew = new Map(reached[index]).set(stamp.epoch, stamp.seq);
     reached[index] = knew;
-    const { facts, tier } = await replica.cache.read(key, false);
+    const { facts, tier } = await replica.cache.read(key, false, CALLER);
     count(tier);
     answers.push({ key, tier, facts, knew });
   };
@@ -248,9 +249,9 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
       () => positions.hearing() && positions.stamp().epoch === epoch && positions.stamp().seq >= state.last_seq,
     );
     for (const key of KEYS) {
-      const { facts } = await cache.read(key, false);
+      const { facts } = await cache.read(key, false, CALLER);
       expect(lacking(key, facts, [{ because: 'all was heard', versions: database.versions() }])).toBeNull();
-      expect((await cache.read(key, false)).tier).toBe('memory');
+      expect((await cache.read(key, false, CALLER)).tier).toBe('memory');
     }
   }
   await Promise.all(replicas.map(({ stop }) => stop()));

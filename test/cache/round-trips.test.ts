@@ -12,6 +12,7 @@ import { createRedisStore, type RedisStore } from '../../src/cache/redis-store.t
 import { systemClock as clock } from '../../src/clock.ts';
 import type { Directory } from '../../src/database/directory.ts';
 import { schemaTemplate } from '../support/better-auth-schema.ts';
+import { CALLER } from '../support/caller.ts';
 import { testDatabase } from '../support/database.ts';
 import { directoryOf } from '../support/directory.ts';
 import { type Server, startRedis } from '../support/services/index.ts';
@@ -82,7 +83,7 @@ const costOf = async (read: () => Promise<unknown>) => {
 
 it('a miss costs one look into Redis, one statement, and one store after it; a hit in Redis one look; in memory none', async () => {
   const cache = createCache();
-  const read = async (of: FactsCache) => of.read(KEY, false);
+  const read = async (of: FactsCache) => of.read(KEY, false, CALLER);
   expect(
     await costOf(async () => {
       expect((await read(cache)).tier).toBe('database');
@@ -95,7 +96,7 @@ it('a miss costs one look into Redis, one statement, and one store after it; a h
     redis: { getrange: 1 },
     sql: 0,
   });
-  expect(await costOf(async () => cache.read(KEY, true))).toEqual({ redis: {}, sql: 1 });
+  expect(await costOf(async () => cache.read(KEY, true, CALLER))).toEqual({ redis: {}, sql: 1 });
 });
 
 it.each([
@@ -105,11 +106,11 @@ it.each([
 ])('a value that another program wrote is counted and not believed: %s', async (_name, organizationId, write) => {
   refused.length = 0;
   await write();
-  expect((await createCache().read({ userId: 'u', organizationId }, false)).tier).toBe('database');
+  expect((await createCache().read({ userId: 'u', organizationId }, false, CALLER)).tier).toBe('database');
   expect(refused).toEqual(['unreadable']);
 });
 
 it('a key of another type is a miss', async () => {
   await client.lpush('perm:u:d', 'x');
-  expect((await createCache().read({ userId: 'u', organizationId: 'd' }, false)).tier).toBe('database');
+  expect((await createCache().read({ userId: 'u', organizationId: 'd' }, false, CALLER)).tier).toBe('database');
 });

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/clock.ts';
 import { createListener } from '../../src/events/listener.ts';
 import { leaderDoubtMs } from '../../src/events/stream.ts';
 import { factsOf, KEY, roleOf } from '../cache/harness.ts';
+import { CALLER } from '../support/caller.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { type NatsServerPlan, startNatsNetwork } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
@@ -137,14 +138,14 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
     ...{ memory: createMemoryStore(10), positions, clock: systemClock, ttlMs: 300_000, leaseMs: LEASE_MS },
     ...{ cached: database, database },
   });
-  await cache.read(KEY, false);
-  expect(await cache.read(KEY, false)).toMatchObject({ tier: 'memory' });
+  await cache.read(KEY, false, CALLER);
+  expect(await cache.read(KEY, false, CALLER)).toMatchObject({ tier: 'memory' });
 
   cluster.cut(EDGE);
   // The process finds out and tries again, and the grant is read meanwhile.
   const reading = performance.now();
   await until('two leases', async () => {
-    await cache.read(KEY, false);
+    await cache.read(KEY, false, CALLER);
     return performance.now() - reading > 2 * LEASE_MS;
   });
   role = null;
@@ -154,7 +155,7 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
   const acknowledged = performance.now();
   await until('an answer that had to show the revocation', async () => {
     const late = performance.now() - acknowledged;
-    const { facts } = await cache.read(KEY, false);
+    const { facts } = await cache.read(KEY, false, CALLER);
     // From one lease after the acknowledgement on, until the server has answered pings for another two.
     if (late > LEASE_MS) expect({ late, role: roleOf(facts) }).toEqual({ late, role: null });
     return late > 3 * LEASE_MS;

@@ -12,6 +12,7 @@ import { parsePolicy } from '../../src/permission/policy-file.ts';
 import { batchCheckPermissions } from '../../src/rpc/batch-check-permissions.ts';
 import { checkPermission } from '../../src/rpc/check-permission.ts';
 import type { Services } from '../../src/rpc/services.ts';
+import { CALLER } from '../support/caller.ts';
 import { createHs256Verifier, HS256_CLAIMS, signHmac } from '../token/support.ts';
 
 const principal = { email: '', role: '', organizationId: 'org', organizationRole: '', isActive: true, client: null };
@@ -45,7 +46,7 @@ it('verifies each distinct token once, in whatever order and spelling it comes, 
     create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
   );
   const request = create(BatchCheckPermissionsRequestSchema, { checks });
-  const { results } = await batchCheckPermissions(parts, request, () => {});
+  const { results } = await batchCheckPermissions(parts, request, CALLER, () => {});
   expect(parts.verified).toEqual(['a', 'bad', 'b']);
   const users = results.map(({ outcome }) =>
     outcome.case === 'response' ? outcome.value.principal?.userId : outcome.value?.reason,
@@ -53,7 +54,7 @@ it('verifies each distinct token once, in whatever order and spelling it comes, 
   expect(users).toEqual(['a', 'a', 'TOKEN_MALFORMED', 'b', 'a', 'TOKEN_MALFORMED', 'b', 'TOKEN_MALFORMED']);
 
   // Nothing is kept from one batch to the next.
-  await batchCheckPermissions(parts, request, () => {});
+  await batchCheckPermissions(parts, request, CALLER, () => {});
   expect(parts.verified).toHaveLength(6);
 });
 
@@ -63,10 +64,10 @@ it('takes of a token what a check that came alone would: one Bearer before it, n
     create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
   );
   const parts = { ...services(), verifier: await createHs256Verifier() };
-  const alone = checks.map(async (one) => checkPermission(parts, one));
+  const alone = checks.map(async (one) => checkPermission(parts, one, CALLER));
   expect((await Promise.allSettled(alone)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
   const request = create(BatchCheckPermissionsRequestSchema, { checks });
-  const { results } = await batchCheckPermissions(parts, request, () => {});
+  const { results } = await batchCheckPermissions(parts, request, CALLER, () => {});
   expect(results.map(({ outcome }) => outcome.case)).toEqual(['error', 'response', 'response']);
 });
 
@@ -79,7 +80,7 @@ const check = (userId: string, permission = 'a:b') =>
 
 it('answers at once when every check does', async () => {
   const request = create(BatchCheckPermissionsRequestSchema, { checks: [check('a'), check('b', '*:*'), check('')] });
-  const response = batchCheckPermissions(services(), request, () => {});
+  const response = batchCheckPermissions(services(), request, CALLER, () => {});
   if (response instanceof Promise) throw new Error('it made its caller wait');
   expect(response.results.map(({ outcome }) => outcome.value?.reason)).toEqual([
     Reason.USER_NOT_FOUND,
@@ -101,7 +102,7 @@ it('answers in the order of the checks, whichever of them are late, fail late or
   };
   const users = ['late 1', 'at once 1', 'late 2', 'broken', 'late 3', 'at once 2'];
   const request = create(BatchCheckPermissionsRequestSchema, { checks: users.map((userId) => check(userId)) });
-  const response = batchCheckPermissions({ ...parts, cache: { read } }, request, () => {});
+  const response = batchCheckPermissions({ ...parts, cache: { read } }, request, CALLER, () => {});
   waits.get('late 3')?.resolve();
   waits.get('late 2')?.reject(new AssentError('OVERLOADED', 'no'));
   waits.get('late 1')?.resolve();
@@ -131,6 +132,7 @@ it('answers at once for a token that verifies at once, and verifies a few in one
           create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
         ),
       }),
+      CALLER,
       () => {},
     );
   expect(ask(['a', 'a', 'b'])).not.toBeInstanceOf(Promise);

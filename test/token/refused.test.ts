@@ -16,6 +16,7 @@ import { parsePolicy } from '../../src/permission/policy-file.ts';
 import { createHandlers } from '../../src/rpc/handlers.ts';
 import { createPageTokens } from '../../src/rpc/page-token.ts';
 import type { TokenVerifier } from '../../src/token/principal.ts';
+import { CALLER } from '../support/caller.ts';
 import { cookiesOf, createMonolith, createVerifier, SECRET } from './monolith.ts';
 
 /** Each rpc that takes a token: resolves to the code that refused it, or to null. */
@@ -64,17 +65,18 @@ const rpcsOf = (verifier: TokenVerifier) => {
   return {
     reads: () => reads,
     refusals: async (token: string): Promise<readonly (string | null)[]> => {
-      const refusals = [await codeOf(() => handlers.verifyToken(create(VerifyTokenRequestSchema, { token })))];
+      const refusals = [await codeOf(() => handlers.verifyToken(create(VerifyTokenRequestSchema, { token }), CALLER))];
       for (const scope of scopes) {
         const check = { ...asked(token), scope };
         refusals.push(
-          await codeOf(() => handlers.checkPermission(create(CheckPermissionRequestSchema, check))),
+          await codeOf(() => handlers.checkPermission(create(CheckPermissionRequestSchema, check), CALLER)),
           await codeOf(() =>
-            handlers.listPermissions(create(ListPermissionsRequestSchema, { subject: check.subject, scope })),
+            handlers.listPermissions(create(ListPermissionsRequestSchema, { subject: check.subject, scope }), CALLER),
           ),
         );
         const { results } = await handlers.batchCheckPermissions(
           create(BatchCheckPermissionsRequestSchema, { checks: [check, check] }),
+          CALLER,
         );
         for (const { outcome } of results) refusals.push(outcome.case === 'error' ? outcome.value.reason : null);
       }

@@ -40,6 +40,7 @@ export class Exchange {
   #handled = false;
   #ended = false;
   #refusedWith: number | null = null;
+  #onEnd: (() => void) | null = null;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, observer: ExchangeObserver) {
     this.stream = stream;
@@ -61,6 +62,16 @@ export class Exchange {
   get endedAs(): number | null {
     if (this.#refusedWith !== null) return this.#refusedWith;
     return this.open ? null : Code.CANCELLED;
+  }
+
+  /** Calls `listener` once when the call ends without the handler's answer, at once where it has. */
+  onEnd(listener: () => void): void {
+    if (!this.open) {
+      listener();
+      return;
+    }
+    this.#onEnd = listener;
+    this.stream.once('close', () => this.#tellEnd());
   }
 
   /** Notes that a handler has the call from here on. */
@@ -134,6 +145,13 @@ export class Exchange {
     this.#refusedWith = error.code;
     if (!this.#handled) this.#observer.onRefused(error.code);
     this.end(refusalTrailers(error));
+    this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    const tell = this.#ended && this.#refusedWith === null ? null : this.#onEnd;
+    this.#onEnd = null;
+    tell?.();
   }
 
   #respond(): void {

@@ -31,6 +31,7 @@ export const serveUnary = (dispatcher: Dispatcher, method: Method): Serve => {
       header: (name) => exchange.header(name),
       setHeader: (name, value) => exchange.setMetadata(name, value),
       endedAs: () => exchange.endedAs,
+      onEnd: (listener) => exchange.onEnd(listener),
     });
     if (!admitted.ok) {
       answer(admitted);

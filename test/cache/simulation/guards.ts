@@ -68,8 +68,8 @@ export const loadBearing: readonly Guard[] = [
     name: 'the stamp before the load',
     without: [
       redis(
-        'const loaded = await next.load(key, stamp);',
-        'const loaded = { ...(await next.load(key, stamp)), stamp: positions.stamp() };',
+        'const loaded = await next.load(key, stamp, signal);',
+        'const loaded = { ...(await next.load(key, stamp, signal)), stamp: positions.stamp() };',
       ),
     ],
   },

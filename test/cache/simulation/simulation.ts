@@ -6,6 +6,7 @@ import type { MemoryStore } from '../../../src/cache/memory.ts';
 import type { Positions } from '../../../src/cache/positions.ts';
 import type { EventSink } from '../../../src/events/event-applier.ts';
 import type { Facts, FactsChange } from '../../../src/permission/facts.ts';
+import { CALLER } from '../../support/caller.ts';
 import {
   createDatabaseModel,
   lacking,
@@ -219,7 +220,7 @@ export const simulate = async (
       ahead: 0,
       tables: database.tables(),
       positions,
-      read: ({ key, full }) => cache.read(key, full),
+      read: ({ key, full }) => cache.read(key, full, CALLER),
       recorded: new Map(),
       log: new Map(),
       heardAt: Number.NEGATIVE_INFINITY,

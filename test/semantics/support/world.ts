@@ -20,6 +20,7 @@ import { parsePolicy } from '../../../src/permission/policy-file.ts';
 import { createHandlers } from '../../../src/rpc/handlers.ts';
 import { createPageTokens } from '../../../src/rpc/page-token.ts';
 import { createTokenVerifier } from '../../../src/token/verifier.ts';
+import { CALLER } from '../../support/caller.ts';
 import { directoryOf } from '../../support/directory.ts';
 import { ACTIONS, type Model, type Pairs, RESOURCES } from './model.ts';
 
@@ -245,6 +246,7 @@ export const createWorld = async (databaseUrl: string, size: number) => {
           permission: `${resource}:${action}`,
           consistency: Consistency.FULL,
         }),
+        CALLER,
       );
       return { allowed: response.allowed, reason: response.reason };
     },

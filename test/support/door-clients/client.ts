@@ -18,6 +18,8 @@ export type MethodName =
 export interface CallOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Ends the call; over HTTP it then rejects. */
+  readonly signal?: AbortSignal;
 }
 
 /** What came of a call, the same whichever door it went through. */

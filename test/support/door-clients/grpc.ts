@@ -13,7 +13,7 @@ export const grpcClient = (address: string, channel = credentials.createInsecure
     'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 200,
   });
-  const send: DoorClient['send'] = (name, request, { metadata = {}, timeoutMs = 10_000 } = {}) =>
+  const send: DoorClient['send'] = (name, request, { metadata = {}, timeoutMs = 10_000, signal } = {}) =>
     new Promise((resolve) => {
       const sent = new Metadata();
       for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
@@ -30,7 +30,7 @@ export const grpcClient = (address: string, channel = credentials.createInsecure
           resolve({ code: codeName(error.code), message, details, response: null, header });
         }
       };
-      client
+      const call = client
         .makeUnaryRequest(
           `/${AuthService.typeName}/${name}`,
           asIs,
@@ -43,6 +43,7 @@ export const grpcClient = (address: string, channel = credentials.createInsecure
         .on('metadata', (came) => {
           received = came;
         });
+      signal?.addEventListener('abort', () => call.cancel(), { once: true });
     });
   return {
     call: (name, request, options) => send(name, encode(name, request), options),

@@ -20,11 +20,13 @@ const post = (
   type: string,
   body: Uint8Array | string,
   headers: Record<string, string>,
+  signal: AbortSignal | undefined,
 ) =>
   fetch(`${url}/${AuthService.typeName}/${name}`, {
     method: 'POST',
     headers: { ...headers, 'content-type': type },
     body: typeof body === 'string' ? body : Buffer.from(body),
+    signal: signal ?? null,
   });
 
 /** Connect: JSON, as curl sends it; bytes as protobuf. */
@@ -33,9 +35,16 @@ export const connectClient = (url: string): DoorClient => {
     name: MethodName,
     type: string,
     body: Uint8Array | string,
-    { metadata = {}, timeoutMs = 10_000 }: CallOptions = {},
+    { metadata = {}, timeoutMs = 10_000, signal }: CallOptions = {},
   ): Promise<Answer> => {
-    const response = await post(url, name, type, body, { ...metadata, 'connect-timeout-ms': String(timeoutMs) });
+    const response = await post(
+      url,
+      name,
+      type,
+      body,
+      { ...metadata, 'connect-timeout-ms': String(timeoutMs) },
+      signal,
+    );
     const header: Answer['header'] = (key) => response.headers.get(key);
     const bytes = new Uint8Array(await response.arrayBuffer());
     if (response.status === 200 && type.endsWith('proto')) return ok(decode(name, bytes), header);
@@ -66,11 +75,18 @@ const HEAD_BYTES = 5;
 
 /** gRPC-Web, over HTTP/1.1. */
 export const grpcWebClient = (url: string): DoorClient => {
-  const send: DoorClient['send'] = async (name, request, { metadata = {}, timeoutMs = 10_000 } = {}) => {
+  const send: DoorClient['send'] = async (name, request, { metadata = {}, timeoutMs = 10_000, signal } = {}) => {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt32BE(request.byteLength, 1);
     const headers = { ...metadata, 'grpc-timeout': `${timeoutMs}m` };
-    const response = await post(url, name, 'application/grpc-web+proto', Buffer.concat([head, request]), headers);
+    const response = await post(
+      url,
+      name,
+      'application/grpc-web+proto',
+      Buffer.concat([head, request]),
+      headers,
+      signal,
+    );
     const header: Answer['header'] = (key) => response.headers.get(key);
     let rest = Buffer.from(await response.arrayBuffer());
     let message = Buffer.alloc(0);
