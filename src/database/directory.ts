@@ -102,7 +102,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   let lookedAt = clock.monotonic();
 
   const find = async (): Promise<Tables> => {
-    // Where they were found first: behind a pooler the search path of a session may be what another client made of it.
+    // Where they were found first: a pooler may begin sessions with the startup options of another client.
     const { schema, searchPath, alike } = await detectSchema(
       db,
       options.searchPath ?? known?.searchPath ?? null,

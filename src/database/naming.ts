@@ -84,10 +84,13 @@ export function plainName(name: string): string {
 export function resolveSchema(searchPath: readonly string[], columns: readonly Column[], naming: Naming): Schema {
   const look = createLook(searchPath, columns, naming);
   const names = searchPath.map((name) => `"${name}"`).join(', ');
-  const what = `The database schema${searchPath.length > 1 ? 's' : ''} ${names} cannot be read as Better Auth's`;
+  const what =
+    searchPath.length === 0
+      ? 'The search path (of ASSENT_DB_SCHEMA, DATABASE_URL or else the role) names no database schema that is there'
+      : `The database schema${searchPath.length > 1 ? 's' : ''} ${names} cannot be read as Better Auth's`;
   if (look.onPath.length === 0 && look.elsewhere.length === 0) {
     throw new SchemaError(
-      `${what}: it is not there or has no tables. Check DATABASE_URL and ASSENT_DB_SCHEMA, and whether Better Auth's migrations have run.`,
+      `${what}${searchPath.length === 0 ? '' : ': it is not there or has no tables'}. Check DATABASE_URL and ASSENT_DB_SCHEMA, and whether Better Auth's migrations have run.`,
     );
   }
   const user = findModel('user', look);

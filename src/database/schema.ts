@@ -27,7 +27,7 @@ const columnRow = z.object({
  * Detects the schema. From the catalog and not from information_schema, which hides what the role may not read: a grant
  * that is missing has to be told from a column that is missing, and both at the start rather than within a request. Tables
  * and views of them, but no materialized views: those say what was true once, and bring back what was revoked.
- * @param searchPath The database schemas to look in, in order; null for the connection's search path.
+ * @param searchPath The database schemas to look in, in order; null for the path that sessions of the role begin with.
  * @returns The tables, the database schemas in which they were looked for, and others that have such tables, too.
  * @throws {SchemaError} when what it takes is not there, or has a type that cannot be read.
  */
@@ -142,10 +142,14 @@ async function readScope(
   };
 }
 
-/** The connection's own path. As it is set: PostgreSQL leaves out the schemas that the role may not use, and they are a fault. */
+/**
+ * The path that a session begins with, from the role, the database or the startup options: behind a pooler `SET` of another
+ * client may have changed it since. As it is set: PostgreSQL leaves out the schemas that the role may not use, and they are a
+ * fault.
+ */
 async function readSearchPath(db: Database): Promise<readonly string[]> {
   const [row] = await db.rows(
-    sql.unsafe`SELECT current_setting('search_path') AS path`,
+    sql.unsafe`SELECT reset_val AS path FROM pg_settings WHERE name = 'search_path'`,
     z.object({ path: z.string() }),
   );
   return parseSearchPath(row?.path ?? '') ?? [];

@@ -82,6 +82,21 @@ describe('users and organizations in two schemas', async () => {
     expect(await placesOf('auto', null, by.href)).toEqual(everywhere);
   });
 
+  it('are found in the schema of the name of the role', async () => {
+    const own = await databaseWith(`CREATE SCHEMA AUTHORIZATION CURRENT_USER; ${USERS('"user"')}`);
+    await own.change('DO $$ BEGIN EXECUTE format(\'ALTER TABLE "user" SET SCHEMA %I\', current_user); END $$');
+    expect((await own.placesOf())[0]).toBe(`${new URL(url).username}.user`);
+  });
+
+  it('a search path without a schema is said to have none', async () => {
+    const { name, change, problemOf: problem } = await databaseWith(USERS('"user"'));
+    await change(`ALTER DATABASE ${name} SET search_path = ''`);
+    const text = await problem();
+    expect(text).toMatch(/search path .*names no database schema that is there/);
+    expect(text).toMatch(/ASSENT_DB_SCHEMA/);
+    expect(text).not.toMatch(/schema {2}|""/);
+  });
+
   it.each([['auth'], ['app'], ['public']])(
     'are named in the error when only %s is looked in, with a setting that helps',
     async (schema) => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { createDatabase, type Database, type PoolOptions } from '../../src/database/pool.ts';
 import { AssentError } from '../../src/errors.ts';
+import { directoryOf } from '../support/directory.ts';
 import {
   type Pooler,
   type PostgresServer,
@@ -93,4 +94,26 @@ it('leaves the sessions of a pooler to others when statements are given up', asy
   await withClient(pooler.through(server.url), async (client) => {
     expect((await client.query('SHOW statement_timeout')).rows).toEqual([{ statement_timeout: '0' }]);
   });
+});
+
+it("looks for the tables in the role's own search path, whatever another client set in the session", async () => {
+  await withClient(server.url, (client) =>
+    client.query(
+      ['public', 'old']
+        .map(
+          (schema) => `CREATE SCHEMA IF NOT EXISTS ${schema};
+        CREATE TABLE ${schema}."user" (id text PRIMARY KEY, name text, email text, "emailVerified" boolean, image text,
+          "createdAt" timestamptz, "updatedAt" timestamptz, role text, banned boolean, "banReason" text, "banExpires" timestamptz);
+        INSERT INTO ${schema}."user" (id, banned) VALUES ('u', ${schema === 'public'});`,
+        )
+        .join('\n'),
+    ),
+  );
+  const alone = await startPgBouncer([server.url], { size: 1 });
+  onTestFinished(() => alone.stop());
+  await withClient(alone.through(server.url), (client) => client.query('SET search_path = old'));
+  const directory = directoryOf(alone.through(server.url));
+  onTestFinished(() => directory.end());
+  expect((await directory.schema()).user.schema).toBe('public');
+  expect((await directory.facts({ userId: 'u', organizationId: null })).user?.ban).not.toBeNull();
 });
