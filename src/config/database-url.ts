@@ -101,6 +101,12 @@ export function parseDatabaseUrl(text: string): Parsed {
   const url = new URL(text);
   const parameters = url.searchParams;
   const problems: string[] = [];
+  // pg drops it, and with it any parameter that it swallowed. An empty one has no `hash`.
+  if (text.includes('#')) {
+    problems.push(
+      'it has a "#", and everything behind it would be dropped: remove it, or write it as %23, as in a password.',
+    );
+  }
   const paths: (readonly [from: string, path: readonly string[]])[] = [];
   const addPath = (from: string, path: readonly string[] | null): void => {
     if (path === null) problems.push(`its ${from} is not a list of database schemas.`);

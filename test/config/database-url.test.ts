@@ -88,6 +88,15 @@ describe.each([
   ['DATABASE_URL', serviceBy],
   ['RELAY_DATABASE_URL', relayBy],
 ])('the parameters of %s', (variable, load) => {
+  it('a fragment, in which parameters would be lost, is refused without its text', () => {
+    for (const query of ['sslmode=disable#hunter2hunter2', 'sslmode=disable#hunter2hunter2?schema=auth', '#']) {
+      const problems = problemsOf(() => load(query));
+      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${variable}: .*"#".*%23`))]);
+      expect(problems.join()).not.toContain('hunter2');
+    }
+    expect(problemsOf(() => load('application_name=a%23b'))).toEqual([]);
+  });
+
   it.each(['replication', 'dbname', 'database', 'db', 'hostaddr', 'Schema', 'sslidentity', 'sslcrl', 'service'])(
     '%s, which pg sends, or ignores though it would change what is read, is refused by its name',
     (name) => {
