@@ -172,7 +172,7 @@ interface Fault {
   readonly because?: readonly string[];
   /** Names for `ASSENT_NAMING`, the likeliest first; those of one kind exclude each other. */
   readonly names: readonly (readonly [name: string, value: string])[];
-  /** Whether a table that fits is in a schema that has no users of its own: the other half of what was found. */
+  /** Whether a table that fits is in a schema without users, or with those that are meant: the other half of what was found. */
   readonly elsewhere?: boolean;
 }
 
@@ -315,7 +315,7 @@ function readTable(model: ModelName, relation: Relation, look: Look): Result {
     }
   }
   if (absent.length > 0) texts.unshift(`lacks the columns ${absent.join(', ')}`);
-  if (absent.includes('role')) texts.push(...rolesView(relation, columns, look));
+  if (absent.includes('role')) texts.push(...rolesView(model, relation, columns, look));
   if (hidden.length > 0) texts.push(`does not grant this role SELECT on ${hidden.join(', ')}`);
   const { schema, table } = relation;
   if (texts.length === 0) return { kind: 'found', table: { schema, table, columns } };
@@ -341,10 +341,14 @@ function findModel(model: ModelName, look: Look): Result {
   if (first !== undefined) return readTable(model, first, look);
   const faults = candidates.flatMap((relation) => readTable(model, relation, look).fault ?? []);
   if (faults.length > 0) {
-    return {
-      kind: 'faulty',
-      fault: { text: faults.map(({ text }) => text).join('; '), names: faults.flatMap(({ names }) => names) },
-    };
+    const text = faults.map(({ text: one }) => one).join('; ');
+    // A table of that name may be another application's, before the schema that has Better Auth's.
+    const away = naming.renamed.has(model) ? [] : fittingElsewhere(model, look);
+    const names =
+      away.length > 0
+        ? away.map((one) => [model, valueFor(one, look)] as const)
+        : faults.flatMap(({ names: ofOne }) => ofOne);
+    return { kind: 'faulty', fault: { text: `${text}${butFound(away)}`, names } };
   }
   return absentModel(model, look);
 }
@@ -354,15 +358,13 @@ function absentModel(model: ModelName, look: Look): Result {
   const { naming, onPath, elsewhere, usersIn } = look;
   const renamed = naming.renamed.get(model);
   const title = renamed === undefined ? MODELS[model].tables.map((name) => `"${name}"`).join(' or ') : `"${renamed}"`;
-  const readable = ({ columns }: Relation): boolean =>
-    model !== 'jwks' || [...columns.values()].some((one) => one.readable);
-  const away = elsewhere.filter((one) => isNamed(model, one, naming) && fits(model, one, naming) && readable(one));
+  const away = fittingElsewhere(model, look);
   const unfit = elsewhere.filter((one) => isNamed(model, one, naming) && !fits(model, one, naming));
   const alike = onPath.filter((one) => fits(model, one, naming));
   const likely = [...away, ...alike];
   const found =
     likely.length > 0
-      ? `, but ${likely.map(titleOf).join(' and ')} ${likely.length > 1 ? 'have' : 'has'} its columns`
+      ? butFound(likely)
       : unfit.length > 0
         ? `; ${unfit.map(titleOf).join(' and ')} ${unfit.length > 1 ? 'lack' : 'lacks'} some of its columns`
         : '';
@@ -370,15 +372,39 @@ function absentModel(model: ModelName, look: Look): Result {
   const fault: Fault = {
     text: `no table ${title} (${model})${found}`,
     names,
-    elsewhere: away.some(({ schema }) => model === 'user' || !usersIn(schema)),
+    elsewhere: away.some(({ schema }) => model === 'user' || !usersIn(schema) || isOfUsers(schema, look)),
   };
   return { kind: renamed === undefined ? 'absent' : 'faulty', fault };
 }
 
-/** How `ASSENT_NAMING` names a table. */
-function valueFor(relation: Relation, { onPath }: Look): string {
+/** Whether a schema off the path is, or may be, that of the users: its tables are the other half of these. */
+function isOfUsers(schema: string, look: Look): boolean {
+  const { naming } = look;
+  if (tableNamed('user', naming)?.schema === schema) return true;
+  return !candidatesFor('user', look).some((one) => fits('user', one, naming));
+}
+
+/** The tables of other schemas that have the name and the columns of a model. */
+function fittingElsewhere(model: ModelName, { naming, elsewhere }: Look): readonly Relation[] {
+  const readable = ({ columns }: Relation): boolean =>
+    model !== 'jwks' || [...columns.values()].some((one) => one.readable);
+  return elsewhere.filter((one) => isNamed(model, one, naming) && fits(model, one, naming) && readable(one));
+}
+
+function butFound(relations: readonly Relation[]): string {
+  if (relations.length === 0) return '';
+  return `, but ${relations.map(titleOf).join(' and ')} ${relations.length > 1 ? 'have' : 'has'} its columns`;
+}
+
+/** How `ASSENT_NAMING` names a table, or another one of its schema. */
+function valueFor(relation: Relation, { onPath }: Look, table = relation.table): string {
   const part = (name: string): string => (/[".]/.test(name) ? escapeIdentifier(name) : name);
-  return onPath.includes(relation) ? part(relation.table) : `${part(relation.schema)}.${part(relation.table)}`;
+  return onPath.includes(relation) ? part(table) : `${part(relation.schema)}.${part(table)}`;
+}
+
+/** The whole setting, with these names in place of those that are set. */
+function settingOf({ tables }: Naming, renamed: Naming['renamed']): string {
+  return `ASSENT_NAMING=${[tables, ...[...renamed].map((pair) => pair.join('='))].join(',')}`;
 }
 
 /** Better Auth's table of sessions beside the users, which has columns of the plugins that are in use. */
@@ -403,7 +429,8 @@ function adminFaults(table: ModelTable<string, string>, look: Look): readonly Fa
   );
   if (lacking.length === 0) return [];
   const relation = [...onPath, ...elsewhere].find((one) => one.schema === table.schema && one.table === table.table);
-  const view = lacking.includes('role') && relation !== undefined ? rolesView(relation, table.columns, look) : [];
+  const view =
+    lacking.includes('role') && relation !== undefined ? rolesView('user', relation, table.columns, look) : [];
   const because = own === undefined ? ` (the admin plugin is in use: "${sessions?.table}" has "${sign}")` : '';
   const text = `table "${table.table}" (user) has only some of the admin plugin's columns, and lacks ${lacking.join(', ')}${because}: say what they are called with ASSENT_NAMING=user.${lacking[0]}=…, or =off where there is none`;
   return [{ text: [text, ...view].join(' and '), names: [] }];
@@ -429,10 +456,12 @@ function signsOfOrganizations(
 
 /** Where roles are in a table of their own: a view that has them as Better Auth does. */
 function rolesView(
+  model: ModelName,
   relation: Relation,
   columns: Readonly<Record<string, FieldColumn>>,
-  { onPath, elsewhere }: Look,
+  look: Look,
 ): readonly string[] {
+  const { naming, onPath, elsewhere } = look;
   const plain = plainName(relation.table);
   const stem = plain.replace(/s$/, '');
   const own = [...onPath, ...elsewhere].find(
@@ -450,10 +479,13 @@ function rolesView(
   }
   const quoted = ({ schema, table }: Relation): string => `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`;
   const view = `assent_${stem}`;
+  const renamed = new Map([...naming.renamed, [model, valueFor(relation, look, view)]]);
+  // The view has roles by the name that they have by default.
+  renamed.delete(`${model}.role`);
   const listed = Object.values(columns).map(({ name }) => `t.${escapeIdentifier(name)}`);
   const roles = `(SELECT string_agg(r.${escapeIdentifier(value)}::text, ',') FROM ${quoted(own)} r WHERE r.${escapeIdentifier(parent)} = t.${escapeIdentifier(id.name)}) AS role`;
   return [
-    `its roles are in ${titleOf(own)}: make a view that has them in a column, CREATE VIEW ${quoted({ ...relation, table: view })} AS SELECT ${[...listed, roles].join(', ')} FROM ${quoted(relation)} t; and name it with ASSENT_NAMING=${stem}=${view}`,
+    `its roles are in ${titleOf(own)}: make a view that has them in a column, CREATE VIEW ${quoted({ ...relation, table: view })} AS SELECT ${[...listed, roles].join(', ')} FROM ${quoted(relation)} t; and name it with ${settingOf(naming, renamed)}`,
   ];
 }
 
@@ -466,9 +498,8 @@ function adviceFor(faults: readonly Fault[], naming: Naming): string {
   for (const fault of faults) {
     for (const [name, value] of fault.names) if (!names.has(name)) names.set(name, value);
   }
-  const all = new Map([...naming.renamed, ...names]);
-  const setting = [naming.tables, ...[...all].map((pair) => pair.join('='))].join(',');
-  const set = names.size === 0 ? '' : ` If these are Better Auth's, set ASSENT_NAMING=${setting}.`;
+  const setting = settingOf(naming, new Map([...naming.renamed, ...names]));
+  const set = names.size === 0 ? '' : ` If these are Better Auth's, set ${setting}.`;
   const off = faults.some(({ because }) => because !== undefined)
     ? ' Where organizations are not used, ASSENT_NAMING=organization=off says so.'
     : '';

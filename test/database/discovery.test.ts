@@ -185,7 +185,7 @@ describe('roles in a table of their own, as Payload has them', async () => {
     const view = /CREATE VIEW .*? t;/.exec(problem)?.[0] ?? '';
     expect(view).not.toContain('hash');
     await change(view);
-    const setting = /ASSENT_NAMING=(user=assent_user)/.exec(problem)?.[1] ?? '';
+    const setting = /ASSENT_NAMING=(auto,user=assent_user)\./.exec(problem)?.[1] ?? '';
     await asLeastPrivilege(url, grantsSql(await look(setting).directory.schema()));
     const { directory } = look(setting, null, leastPrivilegeUrl(url));
     expect((await directory.userById('1'))?.roles.toSorted()).toEqual(['admin', 'user']);
@@ -194,6 +194,40 @@ describe('roles in a table of their own, as Payload has them', async () => {
       beneath: [{ table: 'users' }, { table: 'users_role' }],
       hiddenBy: [],
     });
+  });
+});
+
+describe('roles in a table of their own, in a schema that is named, with a column that is renamed', async () => {
+  const { problemOf, placesOf, change } =
+    await databaseWith(`CREATE SCHEMA auth; CREATE TABLE auth.users (id text PRIMARY KEY,
+    name text, mail text, email_verified boolean, image text, created_at timestamptz, updated_at timestamptz,
+    banned boolean, ban_reason text, ban_expires timestamptz);
+    CREATE TABLE auth.users_role (parent_id text, value text)`);
+
+  it('are read by the view and the setting that the error has', async () => {
+    const problem = await problemOf('auto,user=auth.users,user.email=mail');
+    await change(/CREATE VIEW .*? t;/.exec(problem)?.[0] ?? '');
+    const setting = /name it with ASSENT_NAMING=(\S+?)\.? /.exec(problem)?.[1] ?? '';
+    expect(setting).toBe('auto,user=auth.assent_user,user.email=mail');
+    expect((await placesOf(setting))[0]).toBe('auth.assent_user');
+  });
+});
+
+describe("another application's table of users on the search path", async () => {
+  const { problemOf, placesOf } = await databaseWith(`CREATE TABLE users (id int PRIMARY KEY, email text, name text);
+    CREATE SCHEMA auth; ${USERS('auth."user"', ADMIN)} ${ORGANIZATIONS('auth.organization')} ${MEMBERS('auth.member')}`);
+
+  it('hides no Better Auth of another schema: the error names its tables and the setting that takes them', async () => {
+    const problem = await problemOf();
+    expect(problem).toMatch(/table "users" \(user\) lacks the columns .*"auth"\."user" has its columns/);
+    expect((await placesOf(settingIn(problem))).slice(0, 3)).toEqual(['auth.user', 'auth.organization', 'auth.member']);
+  });
+
+  it('is not passed by half: the organizations beside the users that are named are asked for', async () => {
+    const problem = await problemOf('auto,user=auth.user');
+    expect(problem).toMatch(/\(organization\), but "auth"\."organization" has its columns/);
+    expect(settingIn(problem)).toBe('auto,user=auth.user,organization=auth.organization,member=auth.member');
+    expect((await placesOf('auto,user=auth.user,organization=off'))[1]).toBeNull();
   });
 });
 
