@@ -23,8 +23,9 @@ export async function withRelationFacts(db: Database, schema: Schema): Promise<S
   const rows = await db.rows(
     sql.unsafe`WITH RECURSIVE found AS (
         SELECT c.oid, n.nspname::text AS schema, c.relname::text AS "table", c.relkind, c.relrowsecurity,
-          CASE WHEN c.relkind = 'v' AND NOT coalesce(c.reloptions && ARRAY['security_invoker=true', 'security_invoker=on',
-            'security_invoker=1'], false) THEN c.relowner ELSE (SELECT oid FROM pg_roles WHERE rolname = current_user) END AS reader
+          CASE WHEN c.relkind = 'v' AND NOT coalesce((SELECT option_value::boolean FROM pg_options_to_table(c.reloptions)
+            WHERE option_name = 'security_invoker'), false)
+            THEN c.relowner ELSE (SELECT oid FROM pg_roles WHERE rolname = current_user) END AS reader
         FROM unnest(${sql.array(
           tables.map((table) => table.schema),
           'text',

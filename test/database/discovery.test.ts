@@ -359,8 +359,14 @@ describe('row-level security', async () => {
       return (await directory.schema()).user.relation?.hiddenBy;
     };
     expect(await seen()).toEqual([]);
-    await change('ALTER VIEW users SET (security_invoker = true)');
-    expect(await seen()).toEqual([{ schema: 'public', table: 'user', role: 'assent' }]);
+    for (const yes of ['true', 'on', '1', 'yes', 'y', 'tr', 'TRUE', 'Yes']) {
+      await change(`ALTER VIEW users SET (security_invoker = ${yes})`);
+      expect(await seen(), yes).toEqual([{ schema: 'public', table: 'user', role: 'assent' }]);
+    }
+    for (const no of ['false', 'off', '0', 'no', 'OF']) {
+      await change(`ALTER VIEW users SET (security_invoker = ${no})`);
+      expect(await seen(), no).toEqual([]);
+    }
   });
 });
 
