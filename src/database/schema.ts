@@ -1,4 +1,5 @@
 /** Reads the columns of a database schema and resolves Better Auth's models from them. */
+import { escapeIdentifier } from 'pg';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { checkTypes, kindOf } from './column-types.ts';
@@ -7,6 +8,7 @@ import { type Naming, plainNames, resolveSchema, SchemaError, schemasAlike, sche
 import type { Database } from './pool.ts';
 import { withRelationFacts } from './relations.ts';
 import { parseSearchPath } from './search-path.ts';
+import { schemasCompared } from './sql.ts';
 
 const columnRow = z.object({
   schema: z.string(),
@@ -80,8 +82,32 @@ export const detectSchema = async (
   });
   const schema = await withRelationFacts(db, resolveSchema(path, columns, naming));
   checkTypes(schema);
+  await checkUsage(db, schema);
   return { schema, searchPath: path, alike: schemasAlike(schema, path, columns, naming) };
 };
+
+/** Whether the role may use the types and collations that statements name: else each call would fail, and no start. */
+async function checkUsage(db: Database, schema: Schema): Promise<void> {
+  const uses = schemasCompared(schema);
+  if (uses.length === 0) return;
+  const names = sql.array([...new Set(uses.map((use) => use.schema))], 'text');
+  const hidden = await db.rows(
+    sql.unsafe`SELECT nspname::text AS name FROM pg_namespace
+      WHERE nspname::text = ANY(${names}) AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY 1`,
+    z.object({ name: z.string() }),
+  );
+  if (hidden.length === 0) return;
+  const problems = hidden.map(({ name }) => {
+    const columns = uses
+      .filter((use) => use.schema === name)
+      .map(({ table, column }) => `column "${column}" of table "${table}"`);
+    return `does not have USAGE on the database schema "${name}", which has the type or the collation of ${columns.join(' and ')}`;
+  });
+  const grant = hidden.map(({ name }) => escapeIdentifier(name)).join(', ');
+  throw new SchemaError(
+    `This role ${problems.join('; and ')}. GRANT USAGE ON SCHEMA ${grant} to it, as \`npm run -s sql -- grants\` prints.`,
+  );
+}
 
 interface DetectedSchema {
   readonly schema: Schema;

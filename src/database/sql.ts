@@ -1,6 +1,6 @@
 /** Names and comparisons: the pieces of SQL by which every statement finds its rows. */
 import { type FragmentSqlToken, type IdentifierSqlToken, sql } from 'slonik';
-import type { ColumnKind, FieldColumn } from './models.ts';
+import { type ColumnKind, type FieldColumn, type Schema, tablesOf } from './models.ts';
 
 /** A table with its schema, quoted. */
 export const tableName = ({ schema, table }: { readonly schema: string; readonly table: string }): IdentifierSqlToken =>
@@ -80,6 +80,36 @@ export function linkIds(alias: string, from: FieldColumn, to: FieldColumn): IdLi
     },
   };
 }
+
+/** A column whose comparison names something of a database schema, on which the role needs USAGE. */
+export interface SchemaUse {
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+}
+
+/** The schemas, but PostgreSQL's own, that statements name beside those of the tables: of citext, and of a collation. */
+export function schemasCompared(schema: Schema): readonly SchemaUse[] {
+  const { organizations } = schema;
+  const uses = tablesOf(schema).flatMap(({ table, columns }) =>
+    COMPARED.flatMap((field) => {
+      const column = columns[field];
+      return column?.kind === 'citext' ? [{ schema: column.typeSchema, table, column: column.name }] : [];
+    }),
+  );
+  if (organizations !== null) {
+    const { member, organization } = organizations;
+    const { id } = organization.columns;
+    // As `linkIds` of these two casts an id.
+    if (id.collation !== null && !areAlike(member.columns.organizationId, id)) {
+      uses.push({ schema: id.collation[0], table: organization.table, column: id.name });
+    }
+  }
+  return uses.filter((use) => use.schema !== 'pg_catalog');
+}
+
+/** The fields by which rows are found. */
+const COMPARED = ['id', 'email', 'slug', 'organizationId', 'userId'] as const;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const INTEGER = /^(?:0|-?[1-9]\d*)$/;

@@ -1,6 +1,7 @@
 /** The least-privilege role of the service, written for the names of one database. Pure. */
 import { type FieldColumn, type ModelTable, type Schema, tablesOf } from '../database/models.ts';
 import { policyStatements } from '../database/relations.ts';
+import { schemasCompared } from '../database/sql.ts';
 import { quoteName, quoteTable } from './quote.ts';
 
 /** A role that is made unless the server has it already. */
@@ -16,7 +17,7 @@ END $$;
 /** The statements that let the role `assent` read what the service selects, and nothing else. */
 export const grantsSql = (schema: Schema): string => {
   const tables = tablesOf(schema);
-  const schemas = [...new Set(tables.map((table) => table.schema))];
+  const schemas = [...new Set([...tables, ...schemasCompared(schema)].map((one) => one.schema))];
   const grants = tables.map((model) => {
     const columns = (Object.values(model.columns) as readonly FieldColumn[]).map(({ name }) => quoteName(name));
     return `GRANT SELECT (${columns.join(', ')}) ON ${quoteTable(model)} TO assent;\n`;

@@ -2,10 +2,12 @@
  * Ids and foreign keys of every type, and of two different ones: what is found by them, and that each statement looks its
  * rows up by an index. PostgreSQL's own counters say how each table was read, by the plans that really ran.
  */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Directory } from '../../src/database/directory.ts';
+import { grantsSql } from '../../src/setup/grants.ts';
 import { testDatabase } from '../support/database.ts';
 import { directoryOf } from '../support/directory.ts';
+import { asLeastPrivilege, leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { withClient } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
@@ -163,6 +165,40 @@ beforeAll(() =>
       ALTER DATABASE ${name} SET enable_seqscan = off`),
   ),
 );
+
+describe('types and collations of a schema that the role may not use', () => {
+  it('stop the start by name, and are granted by what `npm run sql -- grants` prints', async () => {
+    await withClient(url, (client) =>
+      client.query(`CREATE SCHEMA folding; CREATE SCHEMA sorting; SET search_path = folding;
+        CREATE COLLATION sorting.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        CREATE TABLE "user" (id text, name text, email ${CITEXT}, "emailVerified" boolean, image text,
+          "createdAt" timestamptz, "updatedAt" timestamptz);
+        CREATE TABLE organization (id text COLLATE sorting.any_case, name text, slug text, logo text, metadata text,
+          "createdAt" timestamptz);
+        CREATE TABLE member (id text, "organizationId" text, "userId" text, role text, "createdAt" timestamptz);
+        INSERT INTO "user" VALUES ('u', 'Ada', 'Ada@example.com', true, NULL, now(), now());
+        INSERT INTO organization VALUES ('o', 'Acme', 'acme', NULL, NULL, now());
+        INSERT INTO member VALUES ('m', 'o', 'u', 'owner', now())`),
+    );
+    const options = { searchPath: ['folding'] };
+    const owner = directoryOf(url, options);
+    await asLeastPrivilege(url, grantsSql(await owner.schema().finally(() => owner.end())));
+    const revoke = (what: string) =>
+      withClient(url, (client) => client.query(`REVOKE USAGE ON SCHEMA ${what} FROM assent`));
+    const directory = directoryOf(leastPrivilegeUrl(url), options);
+    onTestFinished(() => directory.end());
+    expect(await directory.userByEmail('ada@example.com')).toMatchObject({ id: 'u' });
+    expect(await directory.memberships({ userId: 'u', after: null, limit: 9 })).toHaveLength(1);
+    await revoke('sorting');
+    await expect(directory.schema()).rejects.toThrow(
+      /USAGE on the database schema "sorting".*column "id" of table "organization".*GRANT USAGE ON SCHEMA "sorting"/,
+    );
+    await revoke('extensions');
+    await expect(directory.schema()).rejects.toThrow(
+      /"extensions".*column "email" of table "user".*GRANT USAGE ON SCHEMA "extensions", "sorting"/,
+    );
+  });
+});
 
 describe('ids of char(36) that are shorter', () => {
   it('are found with their padding, as Better Auth reads them and copies them into foreign keys', async () => {
