@@ -56,8 +56,12 @@ export function timeOf(alias: string, column: FieldColumn | undefined): Fragment
   if (column === undefined) return sql.fragment`NULL::float8`;
   const name = columnOf(alias, column);
   if (isText(column)) return sql.fragment`left(${name}::text, 100)`;
-  // Better Auth takes 0 for no time, too.
-  if (column.kind !== 'time') return sql.fragment`nullif(${name}::float8, 0)`;
+  if (column.kind !== 'time') {
+    // Better Auth takes 0 for no time, too. What is no number of milliseconds of this age may be one of seconds, by which a
+    // ban would have ended in 1970: NaN, which `min` takes only where there is nothing else.
+    return sql.fragment`(CASE WHEN ${name} = 0 THEN NULL WHEN ${name} BETWEEN ${SINCE_2000} AND ${UNTIL_9999} THEN ${name}::float8
+      WHEN ${name} IS NOT NULL THEN 'NaN'::float8 END)`;
+  }
   return sql.fragment`(extract(epoch FROM ${name}) * 1000)::float8`;
 }
 
@@ -99,6 +103,9 @@ export function banOf(banned: boolean | null, expires: number | null, onUnreadab
   const until = readable(expires, 'user.banExpires', onUnreadable);
   return { until: Number.isFinite(until) ? until : null };
 }
+
+const SINCE_2000 = sql.fragment`946684800000`;
+const UNTIL_9999 = sql.fragment`253402300799999`;
 
 const isText = ({ kind }: FieldColumn): boolean => ['text', 'character', 'citext'].includes(kind);
 

@@ -69,6 +69,8 @@ it.each([
   ['boolean', 'true', 'text', "'soon'", true],
   ['boolean', 'true', 'text', "''", true],
   ['boolean', 'true', 'bigint', "'4070908800000'", true],
+  // In seconds.
+  ['boolean', 'true', 'bigint', "'1577836800'", true],
 ])('a ban is the same from %s %s with an end from %s %s', async (banned, value, expires, end, isHeld) => {
   await pool.query(
     `ALTER TABLE "user" DROP banned, DROP "banExpires", ADD banned ${banned}, ADD "banExpires" ${expires}`,

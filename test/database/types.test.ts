@@ -211,6 +211,8 @@ describe('a ban', () => {
     ['timestamp', END, end],
     ['date', END, Date.parse('2099-05-06')],
     ['bigint', String(end), end],
+    ['bigint', '946684800000', Date.parse('2000-01-01')],
+    ['bigint', '253402300799999', Date.parse('9999-12-31T23:59:59.999Z')],
     ['moment', String(end), end],
     ['text', END, end],
     ['varchar(50)', "'2099-05-06 07:08:09.123+00'", end],
@@ -234,6 +236,18 @@ describe('a ban', () => {
     expect([user?.ban, facts.user?.ban]).toEqual([{ until }, { until }]);
     expect(unreadable).toEqual([]);
   });
+
+  // Seconds, microseconds, and what is no time of this age.
+  it.each(['1577836800', '4070908800', '-1', '1', '946684799999', '253402300800000', '9223372036854775807'])(
+    'stands where its end is the bigint %s, which is no plausible number of milliseconds, and that is told',
+    async (value) => {
+      const unreadable: string[] = [];
+      const columns: Columns = { 'user.banned': ['boolean', 'true'], 'user.banExpires': ['bigint', value] };
+      const { user, facts } = await readAll(await directoryWith(columns, unreadable));
+      expect([user?.ban, facts.user?.ban]).toEqual([{ until: null }, { until: null }]);
+      expect(unreadable).toEqual(Array(3).fill('user.banExpires'));
+    },
+  );
 
   it.each(['soon', 'room 7', '2020', '1577836800000', '2020-13-01', '  ', '01/02/2020'])(
     'stands where its end cannot be read (%j), and that is told',
