@@ -2,7 +2,7 @@
 import { type ColumnKind, type ModelName, type Schema, tablesByModel } from './models.ts';
 import { SchemaError } from './naming.ts';
 
-/** A type as the catalog has it: below any domain, for an array that of its elements. */
+/** A type as the catalog has it: below any domain; for an array that of its elements, which may be a domain. */
 export interface CatalogType {
   /** The database schema of the type. */
   readonly schema: string;
@@ -12,15 +12,13 @@ export interface CatalogType {
   readonly isArray: boolean;
 }
 
-/** How statements treat a type. An array is a list where its elements are text. */
+/** How statements treat a type. An array is a list where pg reads it as one. */
 export function kindOf({ schema, name, isEnum, isArray }: CatalogType): ColumnKind {
-  const kind = isEnum
-    ? 'enum'
-    : name === 'citext'
-      ? 'citext'
-      : ((schema === 'pg_catalog' ? BUILT_IN.get(name) : undefined) ?? 'other');
-  if (!isArray) return kind;
-  return [...TEXT, 'enum'].includes(kind) ? 'list' : 'other';
+  const isBuiltIn = schema === 'pg_catalog';
+  if (isArray) return isBuiltIn && LISTED.has(name) ? 'list' : 'other';
+  if (isEnum) return 'enum';
+  if (name === 'citext') return 'citext';
+  return (isBuiltIn ? BUILT_IN.get(name) : undefined) ?? 'other';
 }
 
 /**
@@ -64,6 +62,9 @@ const BUILT_IN: ReadonlyMap<string, ColumnKind> = new Map([
   ['date', 'time'],
 ]);
 
+/** Elements of arrays. Of an array of any other text, an enum or a domain Better Auth gets `{owner}`, which is no role. */
+const LISTED: ReadonlySet<string> = new Set(['text', 'varchar', 'bpchar']);
+
 const TEXT: readonly ColumnKind[] = ['text', 'character', 'citext'];
 
 /** The types that a field is read from. */
@@ -81,7 +82,7 @@ const ADDRESS: Reading = { kinds: TEXT, wanted: 'text, varchar, char(n) or citex
 const NAME: Reading = { kinds: [...TEXT, 'enum'], wanted: 'text, varchar, char(n), citext or an enum' };
 const ROLES: Reading = {
   kinds: [...TEXT, 'enum', 'list', 'json'],
-  wanted: 'text, varchar, an enum, an array of one of these, json or jsonb',
+  wanted: 'text, varchar, an enum, text[], varchar[], json or jsonb',
 };
 const GRANTS: Reading = { kinds: [...TEXT, 'json'], wanted: 'text, varchar, json or jsonb' };
 /** No text: Better Auth takes each that is not empty for true, `false` among them. */

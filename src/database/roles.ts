@@ -66,5 +66,7 @@ function parseList(json: string): { readonly names: readonly string[] | null; re
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
   // Half of a pair of surrogates, which a json column may hold, becomes another text on its way to a caller.
   const texts = items.filter((item): item is string => typeof item === 'string' && item.isWellFormed());
-  return { names: texts.flatMap((text) => text.split(',')), unreadable: items.length - texts.length };
+  // All or none, as for Better Auth, which fails on a list with anything else in it.
+  if (texts.length < items.length) return UNREADABLE;
+  return { names: texts.flatMap((text) => text.split(',')), unreadable: 0 };
 }

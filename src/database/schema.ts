@@ -40,7 +40,7 @@ export const detectSchema = async (
 ): Promise<DetectedSchema> => {
   const { path, scope } = await readScope(db, searchPath, naming);
   const rows = await db.rows(
-    // A domain may be one over another; an array may be of one. `x` is the type below, for an array that of its elements.
+    // A domain may be one over another. `x` is the type below, for an array that of its elements, domains among them.
     sql.unsafe`WITH RECURSIVE chain (domain, type, modifier) AS (
         SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
         UNION ALL
@@ -67,8 +67,7 @@ export const detectSchema = async (
       LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       LEFT JOIN below d ON d.domain = a.atttypid
       LEFT JOIN pg_type t ON t.oid = coalesce(d.type, a.atttypid)
-      LEFT JOIN below e ON t.typcategory = 'A' AND e.domain = t.typelem
-      LEFT JOIN pg_type x ON x.oid = CASE t.typcategory WHEN 'A' THEN coalesce(e.type, t.typelem) ELSE t.oid END
+      LEFT JOIN pg_type x ON x.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
       LEFT JOIN pg_namespace xn ON xn.oid = x.typnamespace
       LEFT JOIN pg_collation l ON l.oid = a.attcollation
       LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace

@@ -4,6 +4,7 @@ import { admin, organization } from 'better-auth/plugins';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Directory } from '../../src/database/directory.ts';
+import { SchemaError } from '../../src/database/naming.ts';
 import { isBanned } from '../../src/permission/ban.ts';
 import { schemaTemplate } from '../support/better-auth-schema.ts';
 import { testDatabase } from '../support/database.ts';
@@ -35,6 +36,7 @@ beforeAll(async () => {
       .join('; '),
   });
   organizationId = (await auth.api.createOrganization({ body: { name: 'Acme', slug: 'acme' }, headers }))?.id ?? '';
+  await pool.query("CREATE EXTENSION citext; CREATE DOMAIN word AS text; CREATE TYPE rank AS ENUM ('owner')");
   // These would refuse another type.
   const { rows } = await pool.query<{ drop: string }>(
     `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop FROM pg_constraint WHERE contype = 'f'`,
@@ -57,6 +59,29 @@ it.each([
   const answer = await auth.api.hasPermission({ body: { organizationId, permissions }, headers });
   expect(answer).toMatchObject({ success: true });
   expect((await directory.facts({ userId, organizationId })).organization?.memberRoles).toEqual(['owner']);
+});
+
+it.each([
+  ['rank[]', "'{owner}'"],
+  ['word[]', "'{owner}'"],
+  ['citext[]', "'{owner}'"],
+  ['text[]', "'{NULL,owner}'"],
+  ['json', `'[1,"owner"]'`],
+])('nobody is an owner by a role of %s: %s', async (type, value) => {
+  await pool.query(`ALTER TABLE member DROP role, ADD role ${type}`);
+  await pool.query(`UPDATE member SET role = ${value}`);
+  const permissions = { organization: ['delete' as const] };
+  const isAllowed = await auth.api.hasPermission({ body: { organizationId, permissions }, headers }).then(
+    ({ success }) => success,
+    () => false,
+  );
+  expect(isAllowed).toBe(false);
+  const roles = await directory.facts({ userId, organizationId }).then(
+    ({ organization: facts }) => facts?.memberRoles,
+    (error: unknown) => (error instanceof SchemaError ? [] : error),
+  );
+  expect(roles).toEqual([]);
+  await pool.query("ALTER TABLE member DROP role, ADD role text DEFAULT 'owner'");
 });
 
 it.each([
@@ -87,7 +112,7 @@ it.each([
 });
 
 it('an e-mail address of citext is found in any case', async () => {
-  await pool.query(`CREATE EXTENSION citext; ALTER TABLE "user" ALTER email TYPE citext;
+  await pool.query(`ALTER TABLE "user" ALTER email TYPE citext;
     UPDATE "user" SET email = 'Ada@Example.com'`);
   const { internalAdapter } = await auth.$context;
   for (const email of ['ada@example.com', 'ADA@EXAMPLE.COM']) {

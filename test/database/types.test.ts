@@ -101,10 +101,8 @@ const readAll = async (directory: Directory, userId = 'u1', organizationId = 'o1
 const LISTS = [
   ['text[]', '\'{owner,"night, staff"}\''],
   ['varchar(20)[]', "'{owner,night,staff}'"],
-  ['rank[]', "'{owner,night,staff}'"],
-  ['citext[]', "'{owner,night,staff}'"],
+  ['char(20)[]', "'{owner,night,staff}'"],
   ['ranks', "'{owner,night,staff}'"],
-  ['shorts', "'{owner,night,staff}'"],
   ['json', `'["owner", "night,staff"]'`],
   ['jsonb', `'["owner", "night,staff"]'`],
   ['jsonb', `'"owner,night,staff"'`],
@@ -133,12 +131,12 @@ describe('the roles of a member', () => {
     ['text[]', "'{}'", [], 0],
     ['jsonb', 'NULL', [], 0],
     ['jsonb', "'null'", [], 0],
-    ['text[]', "'{owner,NULL}'", ['owner'], 2],
+    ['text[]', "'{owner,NULL}'", [], 2],
     ['text[]', "'{{owner},{admin}}'", [], 2],
-    ['jsonb', `'["staff", {"role": "owner"}]'`, ['staff'], 2],
+    ['jsonb', `'["staff", {"role": "owner"}]'`, [], 2],
     ['jsonb', `'{"owner": true}'`, [], 2],
     ['json', `'["\\ud800"]'`, [], 2],
-  ] as const)('of %s that is %s are those that can be read, and the rest is told', async (type, value, roles, told) => {
+  ] as const)('of %s that is %s are all of them, or none and that is told', async (type, value, roles, told) => {
     const unreadable: string[] = [];
     const { facts, membership } = await readAll(await directoryWith({ 'member.role': [type, value] }, unreadable));
     expect(facts.organization?.memberRoles).toEqual(roles);
@@ -176,7 +174,7 @@ describe('the platform roles of a user', () => {
     // None of these is the default role.
     ['text[]', "'{}'", [','], 0],
     ['jsonb', "'{}'", [','], 3],
-    ['jsonb', `'[7, "user"]'`, ['user'], 3],
+    ['jsonb', `'[7, "user"]'`, [','], 3],
   ] as const)('of %s that is %s are %j', async (type, value, roles, told) => {
     const unreadable: string[] = [];
     const { user, platform, facts } = await readAll(await directoryWith({ 'user.role': [type, value] }, unreadable));
@@ -431,6 +429,13 @@ describe('a type that cannot be read', () => {
     ['user.emailVerified', 'jsonb', "'{}'", 'jsonb'],
     ['user.role', 'integer', '7', 'integer'],
     ['user.role', 'integer[]', "'{7}'", 'integer[]'],
+    // pg has no parser for an array of these: Better Auth gets the one role `{owner}`.
+    ['user.role', 'rank[]', "'{admin}'", 'public.rank[]'],
+    ['member.role', 'rank[]', "'{owner}'", 'public.rank[]'],
+    ['member.role', 'citext[]', "'{owner}'", 'public.citext[]'],
+    ['member.role', 'shorter[]', "'{owner}'", 'public.shorter[]'],
+    ['member.role', 'shorts', "'{owner}'", 'public.shorter[]'],
+    ['member.role', 'name[]', "'{owner}'", 'name[]'],
     // Better Auth takes each text that is not empty for true, and hence `false`.
     ['user.banned', 'text', "'false'", 'text'],
     ['user.banned', 'timestamptz', AT, 'timestamp with time zone'],
