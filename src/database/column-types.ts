@@ -85,8 +85,8 @@ const ROLES: Reading = {
   wanted: 'text, varchar, an enum, text[], varchar[], json or jsonb',
 };
 const GRANTS: Reading = { kinds: [...TEXT, 'json'], wanted: 'text, varchar, json or jsonb' };
-/** No text: Better Auth takes each that is not empty for true, `false` among them. */
-const BAN: Reading = { kinds: ['boolean', 'integer', 'bigint'], wanted: 'boolean, smallint, integer or bigint' };
+/** No text: Better Auth takes each that is not empty for true, `false` among them. No bigint, which pg gives it as text: `0`. */
+const BAN: Reading = { kinds: ['boolean', 'integer'], wanted: 'boolean, smallint or integer' };
 const VERIFIED: Reading = {
   kinds: ['boolean', 'integer', 'bigint', 'time', ...TEXT],
   wanted: 'boolean, an integer, a timestamp or text',

@@ -111,6 +111,13 @@ it.each([
   expect(refused).toBe(isHeld);
 });
 
+it('a bigint says of nobody whether they are banned', async () => {
+  await pool.query('ALTER TABLE "user" DROP banned, ADD banned bigint DEFAULT 0');
+  await expect(auth.api.signInEmail({ body: credentials })).rejects.toThrow(/banned/);
+  await expect(directory.facts({ userId, organizationId: null })).rejects.toThrow(SchemaError);
+  await pool.query('ALTER TABLE "user" DROP banned, ADD banned boolean');
+});
+
 it('an e-mail address of citext is found in any case', async () => {
   await pool.query(`ALTER TABLE "user" ALTER email TYPE citext;
     UPDATE "user" SET email = 'Ada@Example.com'`);

@@ -194,8 +194,6 @@ describe('a ban', () => {
     ['integer', '-1', true],
     ['integer', '0', false],
     ['integer', 'NULL', false],
-    ['bigint', '1', true],
-    ['bigint', '0', false],
     ['flag', '1', true],
     ['flag', '0', false],
   ] as const)('of %s holds for %s: %s', async (type, value, banned) => {
@@ -438,6 +436,8 @@ describe('a type that cannot be read', () => {
     ['member.role', 'name[]', "'{owner}'", 'name[]'],
     // Better Auth takes each text that is not empty for true, and hence `false`.
     ['user.banned', 'text', "'false'", 'text'],
+    // pg reads it as text, so that Better Auth takes 0 for true.
+    ['user.banned', 'bigint', '0', 'bigint'],
     ['user.banned', 'timestamptz', AT, 'timestamp with time zone'],
     // It cannot hold the milliseconds of this century.
     ['user.banExpires', 'integer', '7', 'integer'],
@@ -461,7 +461,7 @@ describe('a type that cannot be read', () => {
 
   it('is named with all others at once', async () => {
     const said = await refusal({ 'user.banned': ['text', 'NULL'], 'member.role': ['integer', '1'] });
-    expect(said).toMatch(/"banned".*boolean, smallint, integer or bigint is wanted; column "role" of table "member"/);
+    expect(said).toMatch(/"banned".*boolean, smallint or integer is wanted; column "role" of table "member"/);
   });
 });
 
