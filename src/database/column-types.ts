@@ -10,12 +10,15 @@ export interface CatalogType {
   readonly name: string;
   readonly isEnum: boolean;
   readonly isArray: boolean;
+  /** Whether it is a numeric with digits after the point, by which the id 7 has the spelling 7.00. */
+  readonly isScaled: boolean;
 }
 
 /** How statements treat a type. An array is a list where pg reads it as one. */
-export function kindOf({ schema, name, isEnum, isArray }: CatalogType): ColumnKind {
+export function kindOf({ schema, name, isEnum, isArray, isScaled }: CatalogType): ColumnKind {
   const isBuiltIn = schema === 'pg_catalog';
   if (isArray) return isBuiltIn && LISTED.has(name) ? 'list' : 'other';
+  if (isScaled) return 'other';
   if (isEnum) return 'enum';
   if (name === 'citext') return 'citext';
   return (isBuiltIn ? BUILT_IN.get(name) : undefined) ?? 'other';
@@ -76,7 +79,7 @@ interface Reading {
 
 const ID: Reading = {
   kinds: [...TEXT, 'uuid', 'integer', 'bigint', 'numeric'],
-  wanted: 'text, varchar, char(n), citext, uuid, integer, bigint or numeric',
+  wanted: 'text, varchar, char(n), citext, uuid, integer, bigint or numeric without a scale',
 };
 const ADDRESS: Reading = { kinds: TEXT, wanted: 'text, varchar, char(n) or citext' };
 const NAME: Reading = { kinds: [...TEXT, 'enum'], wanted: 'text, varchar, char(n), citext or an enum' };

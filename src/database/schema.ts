@@ -19,6 +19,7 @@ const columnRow = z.object({
   typeName: z.string(),
   isEnum: z.boolean(),
   isArray: z.boolean(),
+  isScaled: z.boolean(),
   length: z.int().nullable(),
   collation: z.tuple([z.string(), z.string()]).nullable(),
   deterministic: z.boolean(),
@@ -50,12 +51,11 @@ export const detectSchema = async (
         SELECT chain.domain, chain.type, chain.modifier FROM chain JOIN pg_type t ON t.oid = chain.type AND t.typtype <> 'd'
       )
       SELECT named.schema, c.relname::text AS "table", a.attname::text AS "column",
-        CASE xn.nspname WHEN 'pg_catalog' THEN format_type(x.oid, NULL) ELSE quote_ident(xn.nspname) || '.' || quote_ident(x.typname) END
+        CASE xn.nspname WHEN 'pg_catalog' THEN format_type(x.oid, CASE WHEN s.scaled THEN v.modifier END) ELSE quote_ident(xn.nspname) || '.' || quote_ident(x.typname) END
           || CASE t.typcategory WHEN 'A' THEN '[]' ELSE '' END AS type,
         coalesce(xn.nspname::text, '') AS "typeSchema", coalesce(x.typname::text, '') AS "typeName",
         coalesce(x.typtype = 'e', false) AS "isEnum", coalesce(t.typcategory = 'A', false) AS "isArray",
-        CASE WHEN t.oid = 'bpchar'::regtype
-          THEN nullif(CASE WHEN d.domain IS NULL THEN a.atttypmod ELSE d.modifier END, -1) - 4 END AS length,
+        s.scaled AS "isScaled", CASE WHEN t.oid = 'bpchar'::regtype THEN nullif(v.modifier, -1) - 4 END AS length,
         CASE WHEN l.oid IS NOT NULL THEN json_build_array(ln.nspname, l.collname) END AS collation,
         coalesce(l.collisdeterministic, true) AS deterministic,
         coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'), false)
@@ -67,6 +67,10 @@ export const detectSchema = async (
       LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       LEFT JOIN below d ON d.domain = a.atttypid
       LEFT JOIN pg_type t ON t.oid = coalesce(d.type, a.atttypid)
+      CROSS JOIN LATERAL (SELECT CASE WHEN d.domain IS NULL THEN a.atttypmod ELSE d.modifier END AS modifier) v
+      -- The lower bits of a numeric's modifier are its scale; from 1024 they are a negative one.
+      CROSS JOIN LATERAL (SELECT coalesce(t.oid = 'numeric'::regtype AND v.modifier > 0
+        AND (v.modifier - 4) & 2047 BETWEEN 1 AND 1023, false) AS scaled) s
       LEFT JOIN pg_type x ON x.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
       LEFT JOIN pg_namespace xn ON xn.oid = x.typnamespace
       LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -74,9 +78,9 @@ export const detectSchema = async (
       ORDER BY c.oid, a.attnum`,
     columnRow,
   );
-  const columns = rows.flatMap(({ table, column, type, typeName, isEnum, isArray, ...more }) => {
+  const columns = rows.flatMap(({ table, column, type, typeName, isEnum, isArray, isScaled, ...more }) => {
     if (table === null || column === null || type === null) return [];
-    const kind = kindOf({ schema: more.typeSchema, name: typeName, isEnum, isArray });
+    const kind = kindOf({ schema: more.typeSchema, name: typeName, isEnum, isArray, isScaled });
     return [{ table, column, type, kind, ...more }];
   });
   const schema = await withRelationFacts(db, resolveSchema(path, columns, naming));

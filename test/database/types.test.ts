@@ -59,7 +59,7 @@ beforeAll(() =>
     CREATE TYPE rank AS ENUM ('staff', 'night', 'owner', 'user', 'admin');
     CREATE DOMAIN short AS varchar(100); CREATE DOMAIN shorter AS short; CREATE DOMAIN ranks AS text[];
     CREATE DOMAIN shorts AS shorter[]; CREATE DOMAIN flag AS smallint; CREATE DOMAIN moment AS bigint;
-    CREATE DOMAIN mail AS citext`),
+    CREATE DOMAIN mail AS citext; CREATE DOMAIN price AS numeric(12,3)`),
 );
 
 /** A directory of tables of its own that are {@link PLAIN} but for some columns, each with one row. */
@@ -423,6 +423,9 @@ describe('a type that cannot be read', () => {
   it.each([
     ['user.id', 'jsonb', "'{}'", 'jsonb'],
     ['user.id', 'double precision', '7', 'double precision'],
+    // Its ids have the spelling 7.00.
+    ['user.id', 'numeric(10,2)', '7', 'numeric(10,2)'],
+    ['member.organizationId', 'price', '7', 'numeric(12,3)'],
     ['user.email', 'text[]', "'{}'", 'text[]'],
     ['user.emailVerified', 'jsonb', "'{}'", 'jsonb'],
     ['user.role', 'integer', '7', 'integer'],
