@@ -21,7 +21,7 @@ const factsRow = z.object({
   platformRole: z.string().nullable(),
   banned: z.boolean().nullable(),
   banExpires: time,
-  organizationId: z.string().nullable(),
+  organizationIds: z.array(z.string()),
   memberRoles: z.array(z.string().nullable()),
   dynamicRoles: z.array(z.tuple([z.string(), z.string().nullable()])).nullable(),
 });
@@ -65,8 +65,8 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
           AND ${equals('m', organizations.member.columns.organizationId, ORGANIZATION_ID)}`;
   const organization =
     organizations === null
-      ? sql.fragment`NULL::text`
-      : sql.fragment`(SELECT ${textOf('o', organizations.organization.columns.id)}
+      ? sql.fragment`ARRAY[]::text[]`
+      : sql.fragment`ARRAY(SELECT ${textOf('o', organizations.organization.columns.id)}
         FROM ${tableName(organizations.organization)} o
         WHERE ${equals('o', organizations.organization.columns.id, ORGANIZATION_ID)})`;
   return sql.unsafe`WITH held AS MATERIALIZED (${held})
@@ -75,7 +75,7 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
       ${rolesOf('u', user.columns.role)} AS "platformRole",
       ${flagOf('u', user.columns.banned)} AS "banned",
       ${timeOf('u', user.columns.banExpires)} AS "banExpires",
-      ${organization} AS "organizationId",
+      ${organization} AS "organizationIds",
       ARRAY(SELECT held.role FROM held) AS "memberRoles",
       ${parts.dynamicRoles ? dynamicRolesOf(schema) : sql.fragment`NULL::json`} AS "dynamicRoles"
     FROM (SELECT) AS always
@@ -142,7 +142,9 @@ export const createFactsReader = (
       throw new Error('Two users have one id: whichever is read first would say who is banned.');
     const user = row === undefined || row.userId === null ? null : toUser(row);
     if (row === undefined || organizationId === null) return { user, organization: null };
-    if (row.organizationId === null) return { user, organization: none };
+    if (row.organizationIds.length === 0) return { user, organization: none };
+    if (row.organizationIds.length > 1)
+      throw new Error('Two organizations have one id: the members of one would be those of the other.');
     const { roles: held, unreadable } = memberRoles(row.memberRoles, memberForm);
     if (unreadable > 0) onUnreadable('member.role');
     const dynamic = heldDynamicRoles(

@@ -98,6 +98,7 @@ export async function readMemberships(
   const isThere = sql.fragment`(SELECT true FROM ${tableName(organization)} present
     WHERE ${link.isIn('present', own)} LIMIT 1)`;
   const rows = await db.rows(
+    // Distinct for a table without its key, in which two organizations may have one id.
     // Materialized, so that the user's rows are found by the user and nothing else: Better Auth has an index on each of the
     // two columns and none on both. For somebody with thousands of memberships PostgreSQL would rather walk through those
     // of everybody in the order of organizations (316 ms among three million members), or through half of that index for
@@ -108,7 +109,7 @@ export async function readMemberships(
         FROM ${tableName(member)} m
         WHERE ${equals('m', member.columns.userId, userId)}
       )
-      SELECT ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
+      SELECT DISTINCT ON (page.id) ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
       FROM (
         SELECT own.id, array_agg(own.roles) AS roles,
           ${earliestOf(member.columns.createdAt, sql.fragment`own.joined_at`)} AS joined_at

@@ -295,6 +295,20 @@ describe('a time that decides nothing', () => {
   });
 });
 
+describe('two organizations with one id', () => {
+  it('are a defect to a read of facts, and once in a list', async () => {
+    const directory = await directoryWith({});
+    await run(`INSERT INTO s${schemas}.organization (id, name, slug) VALUES ('o1', 'Other', 'other'), ('o2', 'Beta', 'beta');
+      INSERT INTO s${schemas}.member ("organizationId", "userId", role) VALUES ('o2', 'u1', 'owner')`);
+    await expect(directory.facts({ userId: 'u1', organizationId: 'o1' })).rejects.toThrow(
+      /^Two organizations have one id/,
+    );
+    const listed = await directory.memberships({ userId: 'u1', after: null, limit: 2 });
+    expect(listed.map((one) => one.organization.id)).toEqual(['o1', 'o2']);
+    await directory.end();
+  });
+});
+
 describe('whether an address is verified', () => {
   it.each([
     ['boolean', 'NULL', false],
