@@ -41,10 +41,10 @@ const dynamicRolesOf = ({ organizationRole: role, organizations }: Schema): Frag
   if (role === null) return sql.fragment`NULL::json`;
   // strpos keeps the rows of roles that nobody asked about at home; which of the rest are held is decided after the
   // member's text is split, by the same code for every role. The two columns may have different collations.
-  // In a JSON text a name may be written with escapes.
+  // In a JSON text a name may be written with escapes. No literal: PostgreSQL may be set to read escapes in it.
   const isEscaped =
     rolesFormOf(organizations?.member.columns.role) === 'json'
-      ? sql.fragment` OR strpos(held.role, '\\') > 0`
+      ? sql.fragment` OR strpos(held.role, chr(92)) > 0`
       : sql.fragment``;
   return sql.fragment`(SELECT json_agg(json_build_array(r.role, r.permission)) FROM (
       SELECT ${textOf('x', role.columns.role)} AS role, ${textOf('x', role.columns.permission)} AS permission

@@ -54,8 +54,9 @@ const SERVER_FAULT = /^(?:08|40|53|57|58|28|3D|55P03)/;
 // What Node and OpenSSL say of a server's certificate that has expired, or is another's; pg of a server without TLS.
 const TLS_FAULT =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERR_TLS_|ERR_SSL_|EPROTO)|support SSL connections/;
+// Whole words: PostgreSQL says `unterminated` of a statement that it cannot read.
 const CONNECTION_FAULT =
-  /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|terminat|timeout|closed|shut down|not queryable/i;
+  /\b(?:ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|terminat(?:ed|ing|ion)|timeout|closed|shut down|not queryable)\b/i;
 
 /** Whether an error means that PostgreSQL is out of reach rather than that a statement is wrong. */
 const isServerFault = (error: unknown): boolean => {

@@ -273,6 +273,13 @@ describe('a statement', () => {
     await expect(database.rows(sql.unsafe`SELECT 1 AS n`, one, AbortSignal.abort(LEFT))).rejects.toBe(LEFT);
     expect(database.pending()).toBe(0);
   });
+  it.each(["SELECT 'x", 'SELECT "connection', 'SELECT disclosed FROM (SELECT) AS t'])(
+    'that PostgreSQL cannot read is a defect, not an outage: %s',
+    async (text) => {
+      const statement = { ...sql.unsafe``, sql: text };
+      expect(await codeOf(create().rows(statement, one))).toMatch(/^not an AssentError/);
+    },
+  );
 
   it('whose row has another shape is a defect, not an outage', async () => {
     const database = create();

@@ -63,7 +63,7 @@ beforeAll(() =>
 );
 
 /** A directory of tables of its own that are {@link PLAIN} but for some columns, each with one row. */
-const directoryWith = async (columns: Columns, unreadable: string[] = []): Promise<Directory> => {
+const directoryWith = async (columns: Columns, unreadable: string[] = [], parameters = ''): Promise<Directory> => {
   schemas += 1;
   const schema = `s${schemas}`;
   const byTable = Map.groupBy(Object.entries({ ...PLAIN, ...columns }), ([field]) => field.split('.')[0] ?? '');
@@ -73,7 +73,7 @@ const directoryWith = async (columns: Columns, unreadable: string[] = []): Promi
       INSERT INTO "${table}" VALUES (${fields.map(([, [, value]]) => value).join(', ')});`;
   });
   await run(`CREATE SCHEMA ${schema}; SET search_path = ${schema}, public; ${tables.join('\n')}`);
-  return directoryOf(url, {
+  return directoryOf(`${url}${parameters}`, {
     searchPath: [schema],
     naming: { tables: 'singular', renamed: new Map() },
     onUnreadable: (field) => unreadable.push(field),
@@ -156,6 +156,17 @@ describe('the roles of a member', () => {
     expect(facts.organization?.memberRoles).toEqual([name]);
     expect(facts.organization?.dynamicRoles).toEqual([{ role: name, grants: [['door', 'open']] }]);
   });
+});
+
+it('facts are read where backslashes are escapes in every literal', async () => {
+  const { facts } = await readAll(
+    await directoryWith(
+      { 'member.role': ['json', `'["night"]'`] },
+      [],
+      '?options=-c%20standard_conforming_strings%3Doff',
+    ),
+  );
+  expect(facts.organization?.dynamicRoles).toEqual([{ role: 'night', grants: [['door', 'open']] }]);
 });
 
 describe('the platform roles of a user', () => {
