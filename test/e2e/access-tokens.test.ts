@@ -275,8 +275,8 @@ describe('with access tokens among the kinds, and no map of scopes', async () =>
   });
 });
 
-it('a kind that cannot be taken stops the start, by its name', async () => {
+it('a kind that cannot be taken stops the start, and is not repeated', async () => {
   await expect(start({ ASSENT_JWT_TYPES: 'JWT,logout+jwt' })).rejects.toThrow(
-    'ASSENT_JWT_TYPES names "logout+jwt"; the kinds that can be taken are JWT and at+jwt.',
+    'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
   );
 });

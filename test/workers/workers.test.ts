@@ -3,7 +3,7 @@ import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
 import { startAssent } from '../support/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { createSeed } from '../support/seed.ts';
@@ -11,6 +11,9 @@ import { isAlive } from '../support/services/processes.ts';
 import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
+
+// Ten services of three processes each start at once here, and a stop with a stuck worker alone takes nine seconds.
+vi.setConfig({ testTimeout: 60_000 });
 
 const database = await testDatabase(await monolithTemplate('plural'));
 const pool = new pg.Pool({ connectionString: database.url });
