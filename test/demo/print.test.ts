@@ -18,7 +18,8 @@ const ARGS = ['--input-type=module', '--eval', SCRIPT];
 const [RED, GREEN] = ['\u001b[31m', '\u001b[32m'];
 
 const printed = (command: string, args: readonly string[], more: Readonly<Record<string, string>> = {}): string => {
-  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+  // Node takes `CI` for a terminal without colours, whatever TERM says.
+  const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
   const env = { ...inherited, TERM: 'xterm-256color', ...more };
   const { status, stdout, stderr } = spawnSync(command, args, { env, encoding: 'utf8' });
   expect(status, stderr).toBe(0);
