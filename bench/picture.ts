@@ -11,8 +11,8 @@ const FONT = 'font-family="system-ui, sans-serif" font-size="13"';
 
 /** What the bars compare, in this order. */
 const BARS = [
-  'floor/http2',
-  'floor/grpc-js',
+  'baseline/http2',
+  'baseline/grpc-js',
   'assent/check/memory',
   'assent/check/memory/unix',
   'assent/check/hs256',
@@ -25,13 +25,13 @@ const BARS = [
   'peer/spicedb',
 ];
 /** What the lines compare: all at the same rate. */
-const LINES = ['floor/http2', 'floor/grpc-js', 'assent/check/memory', 'peer/cerbos'];
+const LINES = ['baseline/http2', 'baseline/grpc-js', 'assent/check/memory', 'peer/cerbos'];
 
-/** Colours that colour-blind readers can tell apart, by kind of row: the floors grey, ours blue, peers orange. */
+/** Colours that colour-blind readers can tell apart, by kind of row: the baselines grey, ours blue, peers orange. */
 const colourOf = (name: string): string =>
-  name.startsWith('floor/http2')
+  name.startsWith('baseline/http2')
     ? '#8a8f98'
-    : name.startsWith('floor/')
+    : name.startsWith('baseline/')
       ? '#56606e'
       : name.startsWith('peer/')
         ? '#d9822b'
@@ -115,7 +115,7 @@ export const drawPicture = (rows: readonly RowResult[]): string => {
     '@media (prefers-color-scheme:dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.rule{stroke:#30363d}}';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${FONT}>`,
-    '<title>Requests a second, and latency by percentile, of Assent, its peers and the floors</title>',
+    '<title>Requests a second, and latency by percentile, of Assent, its peers and the baselines</title>',
     `<style>${style}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${height}"/>`,
     ...bars(rows, 10),

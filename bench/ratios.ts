@@ -31,30 +31,21 @@ export const compare = (results: readonly RowResult[], extras: Extras): readonly
     return { name, title, value: known ? value : null, bound, limit, reached: known ? reached : null };
   };
   const memory = 'assent/check/memory';
-  const lean = 'assent/lean/check/memory';
-  const echo = 'floor/grpc-js';
+  const echo = 'baseline/grpc-js';
   const verify = (algorithm: string): number =>
     cpu(`assent/verify/${algorithm}`) - cpu(echo) - 1.2 * cpu(`in-process/jose/${algorithm}`);
   return [
     entry('memoryOverGrpcJs', 'hit in memory - bare grpc-js echo, CPU us', cpu(memory) - cpu(echo), 'at most', 6),
     entry(
-      'leanOverHttp2',
-      'lean hit in memory / bare http2 echo, CPU',
-      cpu(lean) / cpu('floor/http2'),
+      'memoryOverHttp2',
+      'hit in memory / bare http2 echo, CPU',
+      cpu(memory) / cpu('baseline/http2'),
       'at most',
       1.35,
     ),
-    entry('cerbosCpu', 'Cerbos / hit in memory, CPU', cpu('peer/cerbos') / cpu(memory), 'at least', 4),
-    entry('cerbosCpuLean', 'Cerbos / lean hit in memory, CPU', cpu('peer/cerbos') / cpu(lean), 'at least', 5),
-    entry('cerbosRps', 'hit in memory / Cerbos, requests a second', rps(memory) / rps('peer/cerbos'), 'at least', 4),
+    entry('cerbosCpu', 'Cerbos / hit in memory, CPU', cpu('peer/cerbos') / cpu(memory), 'at least', 5),
+    entry('cerbosRps', 'hit in memory / Cerbos, requests a second', rps(memory) / rps('peer/cerbos'), 'at least', 5),
     entry('p99OverCerbos', 'hit in memory / Cerbos, p99 at 2,000/s', p99(memory) / p99('peer/cerbos'), 'at most', 1),
-    entry(
-      'cerbosRpsLean',
-      'lean hit in memory / Cerbos, requests a second',
-      rps(lean) / rps('peer/cerbos'),
-      'at least',
-      5,
-    ),
     entry(
       'p99OverGrpcJs',
       'hit in memory / bare grpc-js echo, p99 at 2,000/s',
@@ -68,7 +59,7 @@ export const compare = (results: readonly RowResult[], extras: Extras): readonly
     entry(
       'redisOverGet',
       'hit in Redis - bare grpc-js with one GET, CPU us',
-      cpu('assent/check/redis') - cpu('floor/grpc-js/redis-get'),
+      cpu('assent/check/redis') - cpu('baseline/grpc-js/redis-get'),
       'at most',
       15,
     ),

@@ -53,7 +53,7 @@ const rpcRows = (world: World, targets: Targets, load: Load): readonly Row[] => 
       await askAll();
     }
   };
-  // The floor with Redis has to find what only Assent writes.
+  // The baseline with Redis needs the entries that only Assent writes.
   const fillRedis = async (): Promise<void> => {
     const { address } = await targets.assentForgetful();
     await filled(async () => void (await askEach(address, redisQuestions)));
@@ -68,10 +68,9 @@ const rpcRows = (world: World, targets: Targets, load: Load): readonly Row[] => 
     variedRow({ name, title, target: targets.assentForgetful, openRps: SLOW_RPS, ...options }, questions, load, reset);
 
   return [
-    row('floor/http2', 'bare node:http2 echo', check, { target: targets.http2Echo }),
-    row('floor/grpc-js', 'bare grpc-js echo', check, { target: targets.grpcEcho }),
+    row('baseline/http2', 'bare node:http2 echo', check, { target: targets.http2Echo }),
+    row('baseline/grpc-js', 'bare grpc-js echo', check, { target: targets.grpcEcho }),
     row('assent/check/memory', 'CheckPermission by user id, in memory', check, memory),
-    row('assent/lean/check/memory', 'the same, lean door', check, { ...memory, target: targets.assentLean }),
     row('assent/check/memory/unix', 'the same on a unix socket', check, { ...memory, target: targets.assentUnix }),
     row('assent/check/memory/workers-2', 'the same, two workers on all cores', check, {
       ...memory,
@@ -80,7 +79,7 @@ const rpcRows = (world: World, targets: Targets, load: Load): readonly Row[] => 
     row('peer/cerbos', 'Cerbos CheckResources', cerbosQuestion(subject), { target: targets.cerbos }),
     row('assent/check/hs256', 'CheckPermission by HS256 token', checkByToken(tokens.hs256, tokenOrganization), memory),
     row('assent/check/eddsa', 'CheckPermission by EdDSA token', checkByToken(tokens.edDsa, tokenOrganization), memory),
-    varied('floor/grpc-js/redis-get', 'bare grpc-js with one Redis GET', redisQuestions, fillRedis, {
+    varied('baseline/grpc-js/redis-get', 'bare grpc-js with one Redis GET', redisQuestions, fillRedis, {
       target: targets.grpcRedisGet,
       openRps: OPEN_RPS,
     }),
@@ -102,15 +101,6 @@ const rpcRows = (world: World, targets: Targets, load: Load): readonly Row[] => 
     ),
     row('assent/verify/hs256', 'VerifyToken HS256', verifyToken(tokens.hs256, tokens.userId)),
     row('assent/verify/eddsa', 'VerifyToken EdDSA', verifyToken(tokens.edDsa, tokens.userId)),
-    row('assent/lean/batch/100', 'batch of 100, lean door', checkBatch(world.memberships(100)), {
-      ...memory,
-      target: targets.assentLean,
-      decisions: 100,
-      openRps: SLOW_RPS,
-    }),
-    row('assent/lean/verify/hs256', 'VerifyToken HS256, lean door', verifyToken(tokens.hs256, tokens.userId), {
-      target: targets.assentLean,
-    }),
     row('assent/list-permissions', 'ListPermissions, in memory', listPermissions(subject)),
     row('assent/get-user', 'GetUser', getUser(subject.userId), { openRps: SLOW_RPS }),
     row(

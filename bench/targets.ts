@@ -19,8 +19,6 @@ export interface Targets {
   readonly cerbos: LazyTarget;
   /** Assent with everything on. */
   readonly assent: LazyTarget;
-  /** With the other gRPC door. */
-  readonly assentLean: LazyTarget;
   readonly assentUnix: LazyTarget;
   /** With a memory of one entry, so that nearly every answer comes from Redis or PostgreSQL. */
   readonly assentForgetful: LazyTarget;
@@ -29,7 +27,7 @@ export interface Targets {
 
 /** @param folder For sockets and settings. */
 export const createTargets = (world: World, cores: Cores, folder: string, stack: AsyncDisposableStack): Targets => {
-  const floor = (name: string, file: string, ...args: readonly string[]): LazyTarget =>
+  const baseline = (name: string, file: string, ...args: readonly string[]): LazyTarget =>
     lazy(async () => {
       const { address, pid, lastWords, stop } = await startNodeServer(name, cores.server, file, args);
       stack.defer(stop);
@@ -39,8 +37,6 @@ export const createTargets = (world: World, cores: Cores, folder: string, stack:
     lazy(async () => {
       const { grpcAddress, httpUrl, pid, lastWords, stop } = await startAssent(on, {
         ...world.environment,
-        // Beside a floor on grpc-js; the rows of the lean door say so.
-        ASSENT_GRPC_DOOR: 'grpc-js',
         ...environment,
       });
       stack.defer(stop);
@@ -48,9 +44,9 @@ export const createTargets = (world: World, cores: Cores, folder: string, stack:
     });
   const workers = assent({ ASSENT_WORKERS: '2' }, cores.all);
   return {
-    http2Echo: floor('http2-echo', './servers/http2-echo.ts'),
-    grpcEcho: floor('grpc-echo', './servers/grpc-echo.ts'),
-    grpcRedisGet: floor('grpc-redis-get', './servers/grpc-redis-get.ts', world.redisUrl),
+    http2Echo: baseline('http2-echo', './servers/http2-echo.ts'),
+    grpcEcho: baseline('grpc-echo', './servers/grpc-echo.ts'),
+    grpcRedisGet: baseline('grpc-redis-get', './servers/grpc-redis-get.ts', world.redisUrl),
     cerbos: lazy(async () => {
       const server = await startCerbos(cores.server, join(folder, 'cerbos'), world.environment['ASSENT_POLICY'] ?? '');
       if (server === null) throw new RowUnavailable('its package is not installed for this machine');
@@ -58,7 +54,6 @@ export const createTargets = (world: World, cores: Cores, folder: string, stack:
       return { address: server.address, pid: server.pid, scrape: null, lastWords: server.lastWords };
     }),
     assent: assent({}),
-    assentLean: assent({ ASSENT_GRPC_DOOR: 'lean' }),
     assentUnix: assent({ ASSENT_GRPC_ADDRESS: `unix:${join(folder, 'assent.sock')}` }),
     assentForgetful: assent({ ASSENT_MEMORY_ENTRIES: '1' }),
     assentWorkers: lazy(async () => {

@@ -22,8 +22,6 @@ export interface ChaosOptions {
   readonly events: number;
   /** Whether what holds for whole organizations is changed, too. */
   readonly organizations: boolean;
-  /** ASSENT_GRPC_DOOR of the replicas; null: the default. */
-  readonly door: string | null;
   /** The service's main file, for a changed copy of it; null: this repository's. */
   readonly service: string | null;
 }
@@ -46,7 +44,6 @@ export const USAGE = `npm run chaos [-- OPTIONS]
   --calls N        calls a second of the readers (500)
   --events N       changes a second (20)
   --organizations  changes what holds for whole organizations also without faults
-  --door NAME      the gRPC door of the replicas, as ASSENT_GRPC_DOOR takes it
   --service FILE   the main file of a changed copy of the service, to see that its faults are found; or chaos/floor.ts, what
                    the drivers alone take
 `;
@@ -83,7 +80,6 @@ export const parseOptions = (args: readonly string[]): ChaosOptions | null => {
       calls: { type: 'string' },
       events: { type: 'string' },
       organizations: { type: 'boolean', default: false },
-      door: { type: 'string' },
       service: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -104,7 +100,6 @@ export const parseOptions = (args: readonly string[]): ChaosOptions | null => {
     calls: whole('calls', values.calls, 500, 1),
     events: whole('events', values.events, 20, 1),
     organizations: values.organizations || !values['no-faults'],
-    door: values.door ?? null,
     service: values.service === undefined ? null : resolve(values.service),
   };
 };

@@ -57,7 +57,7 @@ const migrated = async (serverUrl: string, secret: string): Promise<string> => {
  */
 export const createWorld = async (
   stack: AsyncDisposableStack,
-  { service, faults, door, topology }: Pick<ChaosOptions, 'service' | 'faults' | 'door' | 'topology'>,
+  { service, faults, topology }: Pick<ChaosOptions, 'service' | 'faults' | 'topology'>,
 ): Promise<World> => {
   const adopt = async <Resource extends { stop(): Promise<unknown> }>(start: Promise<Resource>): Promise<Resource> =>
     stack.adopt(await start, async (started) => void (await started.stop()));
@@ -100,7 +100,6 @@ export const createWorld = async (
     BETTER_AUTH_SECRET: secret,
     ASSENT_JWKS: 'off',
     ASSENT_POLICY: POLICY,
-    ...(door === null ? {} : { ASSENT_GRPC_DOOR: door }),
     ...(faults ? { ASSENT_MEMORY_ENTRIES: String(MEMORY_ENTRIES) } : {}),
   });
   const replicas = await Promise.all(

@@ -1,9 +1,10 @@
 /**
- * The map: every part of the service, each given the one that it asks. A request comes in at the end and goes up: transport,
+ * The map: every part of the service, each given the one that it asks. A request comes in at the end and goes up: server,
  * rpc, then token, permission and cache (memory, Redis), then the database. An event: NATS, events, cache.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { AuthService } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { createEntryMac } from './cache/entry.ts';
 import { createFactsCache } from './cache/facts-cache.ts';
 import { databaseFacts } from './cache/facts-loader.ts';
@@ -22,19 +23,19 @@ import { sharedView } from './permission/shared-view.ts';
 import { createPolicyStore } from './policy-store/policy-store.ts';
 import { createHandlers } from './rpc/handlers.ts';
 import { createPageTokens } from './rpc/page-token.ts';
+import { createCallerAuthentication } from './server/caller-authentication.ts';
+import { API_RULES, methodsOf } from './server/methods.ts';
+import { createPipeline } from './server/pipeline.ts';
+import { createServers, type Servers } from './server/servers.ts';
 import type { Logger } from './telemetry/log.ts';
 import type { Metrics, Scrape } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { startTraces } from './telemetry/traces.ts';
 import { createIssuerKeys } from './token/issuers.ts';
 import { createTokenVerifier } from './token/verifier.ts';
-import { createCallerGate } from './transport/callers.ts';
-import { createDispatcher } from './transport/dispatch.ts';
-import { createDoors, type NamedDoor } from './transport/doors.ts';
 
 export interface App extends Lifecycle {
-  /** The doors, in the order in which they open. */
-  readonly doors: readonly NamedDoor[];
+  readonly servers: Servers;
 }
 
 /**
@@ -124,7 +125,7 @@ export const createApp = async (
     now: clock.now,
   });
 
-  // rpc and transport
+  // rpc and server
   const services = {
     verifier,
     cache,
@@ -134,9 +135,8 @@ export const createApp = async (
     clock,
     onDecision: observe.decision,
   };
-  const dispatcher = createDispatcher({
-    handlers: createHandlers(services, observe.defect),
-    gate: createCallerGate(config.callers),
+  const pipeline = createPipeline({
+    authenticate: createCallerAuthentication(config.callers),
     replica: `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
     position: () => {
       const { epoch, seq, takenAt } = positions.applied();
@@ -146,7 +146,8 @@ export const createApp = async (
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,
   });
-  const doors = createDoors(config, dispatcher, scrape);
+  const api = methodsOf(AuthService, createHandlers(services, observe.defect), API_RULES);
+  const servers = createServers({ ...config, pipeline, api, metrics: scrape });
 
   // events
   const { nats } = config;
@@ -162,5 +163,5 @@ export const createApp = async (
       clock,
     });
 
-  return { doors, ...lifecycle({ policy, directory, keys, redis, traces, listen, observe }) };
+  return { servers, ...lifecycle({ policy, directory, keys, redis, traces, listen, observe }) };
 };

@@ -19,10 +19,6 @@ import { readTokens, type TokensConfig } from './config/tokens.ts';
 
 export { type Address, ConfigError };
 
-/** The first is the default. */
-const GRPC_DOORS = ['lean', 'grpc-js'] as const;
-type GrpcDoorName = (typeof GRPC_DOORS)[number];
-
 export interface Config {
   readonly database: DatabaseConfig;
   readonly redisUrl: string | null;
@@ -31,8 +27,6 @@ export interface Config {
   /** Secrets from which the keys of MACs are derived, newest first; empty when there is none. */
   readonly signingKeys: readonly string[];
   readonly grpcAddress: Address;
-  /** What speaks gRPC there. */
-  readonly grpcDoor: GrpcDoorName;
   readonly httpAddress: Address | null;
   readonly callers: readonly CallerToken[];
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string | null } | null;
@@ -126,7 +120,6 @@ export const loadConfig = (environment: Environment): Config => {
     tokens,
     signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,
     grpcAddress,
-    grpcDoor: read.choice('ASSENT_GRPC_DOOR', GRPC_DOORS),
     httpAddress,
     callers,
     tls,

@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { warnOfUnfixedNode } from './node-version.ts';
+import { clearStaleSocket } from './server/address.ts';
 import { runService, type ServiceControl } from './service.ts';
 import { stopOnSignals } from './stop-signals.ts';
 import { createLog, type Logger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
-import { clearStaleSocket } from './transport/address.ts';
 import { runPrimary } from './workers/primary.ts';
 import { createWorkerControl } from './workers/worker.ts';
 

@@ -57,14 +57,14 @@ export const runService = async (
     if (stopping.aborted) resolve();
   });
   const setServing = (serving: boolean): void => {
-    for (const { door } of app.doors) door.setServing(serving && !stopping.aborted);
+    app.servers.setServing(serving && !stopping.aborted);
   };
 
   const found = await Promise.race([app.prepare(), stopped]);
   if (stopping.aborted) return app.end();
   const addresses: Record<string, string> = {};
-  for (const { name, door } of app.doors) {
-    addresses[name] = await door.listen().catch((error: unknown) => {
+  for (const { name, listen } of app.servers.all) {
+    addresses[name] = await listen().catch((error: unknown) => {
       // Node's text has the address, and not which of the two settings it came from.
       throw new Error(`ASSENT_${name.toUpperCase()}_ADDRESS cannot be listened on: ${describeError(error)}`, {
         cause: error,
@@ -83,6 +83,6 @@ export const runService = async (
   await stopped;
   setServing(false);
   await delay(LAME_DUCK_MS);
-  await Promise.all(app.doors.map(({ door }) => door.stop(STOP_TIMEOUT_MS)));
+  await Promise.all(app.servers.all.map((server) => server.stop(STOP_TIMEOUT_MS)));
   await app.end();
 };

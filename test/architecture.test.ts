@@ -36,9 +36,8 @@ describe('src', () => {
     ['ioredis', 'cache'],
     ['nats', 'events'],
     ['jose', 'token'],
-    ['@grpc/grpc-js', 'transport'],
-    ['@connectrpc/connect', 'transport'],
-    ['@connectrpc/connect-node', 'transport'],
+    ['@connectrpc/connect', 'server'],
+    ['@connectrpc/connect-node', 'server'],
     ['pino', 'telemetry'],
     ['prom-client', 'telemetry'],
   ])('%s is known to %s only', (driver, folders) => {
@@ -69,10 +68,14 @@ describe('src', () => {
     }
   });
 
-  it('handlers know no door', () => {
+  it('handlers know no server', () => {
     expect(
-      importers((name) => folderOf(name) === 'transport').filter((file) => !['transport', ''].includes(folderOf(file))),
+      importers((name) => folderOf(name) === 'server').filter((file) => !['server', ''].includes(folderOf(file))),
     ).toEqual([]);
+  });
+
+  it('gRPC is implemented once: grpc-js is the client that judges the server, and no part of it', () => {
+    expect(importers((name) => name.startsWith('@grpc/'))).toEqual([]);
   });
 
   it('reads the environment in one place', () => {

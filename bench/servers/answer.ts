@@ -1,4 +1,4 @@
-/** What the floors answer: the message that Assent would, made anew for each call. */
+/** The answer of the baselines: the message that Assent would, made anew for each call. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {

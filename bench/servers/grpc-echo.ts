@@ -1,4 +1,4 @@
-/** The floor of the grpc-js door: CheckPermission on bare grpc-js, nothing decided. */
+/** The baseline on grpc-js: CheckPermission on bare grpc-js, nothing decided. */
 import { answer } from './answer.ts';
 import { serve } from './grpc-service.ts';
 

@@ -1,4 +1,4 @@
-/** The floor of a hit in Redis: bare grpc-js that does one GET for each call. Its argument is Redis' URL. */
+/** The baseline of a hit in Redis: bare grpc-js that does one GET for each call. Its argument is Redis' URL. */
 import { Redis } from 'ioredis';
 import { redisKey } from '../../src/cache/keys.ts';
 import { answer } from './answer.ts';

@@ -1,4 +1,4 @@
-/** Bare grpc-js servers with Assent's CheckPermission, with the options of Assent's own door. */
+/** Bare grpc-js servers with Assent's CheckPermission and Assent's limits. */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
 import {

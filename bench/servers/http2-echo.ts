@@ -1,4 +1,4 @@
-/** The floor of the lean door: CheckPermission on bare node:http2, decoded and encoded with protobuf-es, nothing decided. */
+/** The baseline on node:http2: CheckPermission on bare node:http2, decoded and encoded with protobuf-es, nothing decided. */
 import { createServer } from 'node:http2';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import {

@@ -44,7 +44,6 @@ describe('loadConfig', () => {
         jwksGraceMs: 2_592_000_000,
       },
       grpcAddress: { kind: 'tcp', host: '127.0.0.1', port: 50051 },
-      grpcDoor: 'lean',
       httpAddress: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
       callers: [],
       tls: null,
@@ -70,7 +69,7 @@ describe('loadConfig', () => {
   });
 
   it('names variables of its own that nothing reads, and not what Kubernetes adds', () => {
-    const known = { ASSENT_JWKS: 'off', ASSENT_JWT_ISSUER: 'https://issuer', ASSENT_GRPC_DOOR: 'lean' };
+    const known = { ASSENT_JWKS: 'off', ASSENT_JWT_ISSUER: 'https://issuer' };
     const kubernetes = {
       ASSENT_SERVICE_HOST: '10.0.0.1',
       ASSENT_SERVICE_PORT: '50051',
@@ -93,7 +92,6 @@ describe('loadConfig', () => {
       ASSENT_PERMISSION_TTL_SECONDS: '-1',
       ASSENT_GRPC_ADDRESS: 'nonsense',
       ASSENT_NAMING: 'user=people,nobody=x',
-      ASSENT_GRPC_DOOR: 'wide',
       LOG_LEVEL: 'loud',
     });
     for (const name of [
@@ -105,7 +103,6 @@ describe('loadConfig', () => {
       'ASSENT_PERMISSION_TTL_SECONDS',
       'ASSENT_GRPC_ADDRESS',
       'ASSENT_NAMING',
-      'ASSENT_GRPC_DOOR',
       'LOG_LEVEL',
     ]) {
       expect(
@@ -192,11 +189,6 @@ describe('loadConfig', () => {
     const problems = problemsOf({ ...MINIMAL, ...change });
     expect(problems).toHaveLength(expected.length);
     for (const [index, text] of expected.entries()) expect(problems[index]).toContain(text);
-  });
-
-  it('takes either gRPC door', () => {
-    expect(loadConfig({ ...MINIMAL, ASSENT_GRPC_DOOR: 'lean' }).grpcDoor).toBe('lean');
-    expect(loadConfig({ ...MINIMAL, ASSENT_GRPC_DOOR: 'grpc-js' }).grpcDoor).toBe('grpc-js');
   });
 
   it('takes ASSENT_JWKS=off with a secret, and then needs no issuer', () => {

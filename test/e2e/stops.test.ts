@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, expect, it } from 'vitest';
+import { ACK, callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, PREFACE } from '../server/support/frames.ts';
+import { CHECK, check, frame } from '../server/support/raw-call.ts';
 import { type Exit, spawnAssent } from '../support/assent-process.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { testDatabase } from '../support/database.ts';
 import { settingsFor } from '../support/settings.ts';
 import { monolithTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
-import { ACK, callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, PREFACE } from '../transport/support/frames.ts';
-import { CHECK, check, frame } from '../transport/support/raw-call.ts';
 
 const STOPS = Number(process.env['ASSENT_STOPS'] ?? 8);
 /** Processes at a time. One that stops waits for its own bounds most of the time. */

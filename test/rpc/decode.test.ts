@@ -4,12 +4,12 @@ import {
   BatchCheckPermissionsRequestSchema,
   CheckPermissionRequestSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { decodeRequest } from '../../src/rpc/decode.ts';
+import { decodeBinary, decodeJson } from '../../src/rpc/decode.ts';
 
 const EMPTY_CHECK = [0x0a, 0x00];
 const emptyChecks = (count: number): number[] => Array.from({ length: count }, () => EMPTY_CHECK).flat();
 const batch = (bytes: readonly number[]) =>
-  decodeRequest(BatchCheckPermissionsRequestSchema, Uint8Array.from(bytes)) as { checks?: readonly unknown[] };
+  decodeBinary(BatchCheckPermissionsRequestSchema, Uint8Array.from(bytes)) as { checks?: readonly unknown[] };
 /** A field of length-delimited bytes that ends too soon: whoever decodes as far as this fails on it. */
 const CUT_SHORT = [0x0a, 0x05];
 
@@ -30,7 +30,7 @@ describe('a batch', () => {
     expect(() => batch([])).toThrow('this request has none.');
   });
 
-  it('is not one of what else it holds', () => {
+  it('counts as large by its checks alone, not by its unknown fields', () => {
     const unknown = Array.from({ length: 1_000 }, () => [0x7a, 0x00]).flat();
     expect(batch([...unknown, ...EMPTY_CHECK]).checks).toHaveLength(1);
   });
@@ -38,7 +38,22 @@ describe('a batch', () => {
 
 it('keeps no field that is not known', () => {
   const known = toBinary(CheckPermissionRequestSchema, create(CheckPermissionRequestSchema, { permission: 'a:b' }));
-  const check = decodeRequest(CheckPermissionRequestSchema, Uint8Array.of(...known, 0x78, 0x01));
+  const check = decodeBinary(CheckPermissionRequestSchema, Uint8Array.of(...known, 0x78, 0x01));
   expect(check).toMatchObject({ permission: 'a:b' });
   expect(check).not.toHaveProperty('$unknown');
+});
+
+describe('a batch in JSON', () => {
+  const json = (checks: number): Uint8Array => Buffer.from(`{"checks":[${Array(checks).fill('{"x":1}').join()}]}`);
+
+  it('of too many checks is refused before any check is decoded', () => {
+    expect(() => decodeJson(BatchCheckPermissionsRequestSchema, json(501))).toThrow('this request has more');
+    expect(() => decodeJson(BatchCheckPermissionsRequestSchema, json(500))).toThrow('is not a field');
+    expect(() => decodeJson(BatchCheckPermissionsRequestSchema, json(0))).toThrow('this request has none');
+  });
+});
+
+it('a key that stands twice in JSON is refused', () => {
+  const twice = Buffer.from('{"permission":"a:b","permission":"c:d"}');
+  expect(() => decodeJson(CheckPermissionRequestSchema, twice)).toThrow('not a valid message');
 });

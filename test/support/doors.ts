@@ -23,11 +23,6 @@ const http = ({ httpUrl }: ServingAssent): string => {
 /** Every way in. */
 export const DOORS: readonly DoorUnderTest[] = [
   { name: 'gRPC', settings: {}, open: ({ grpcAddress }) => grpcClient(grpcAddress) },
-  {
-    name: 'gRPC: grpc-js',
-    settings: { ASSENT_GRPC_DOOR: 'grpc-js' },
-    open: ({ grpcAddress }) => grpcClient(grpcAddress),
-  },
   { name: 'HTTP: Connect', settings: {}, open: (assent) => connectClient(http(assent)) },
   { name: 'HTTP: gRPC-Web', settings: {}, open: (assent) => grpcWebClient(http(assent)) },
   { name: 'HTTP: gRPC', settings: {}, open: (assent) => grpcClient(new URL(http(assent)).host) },

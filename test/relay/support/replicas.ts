@@ -40,7 +40,7 @@ export const startReplicas = async (environment: Readonly<Record<string, string>
   const urls: string[] = [];
   afterAll(async () => {
     for (const app of apps) {
-      await Promise.all(app.doors.map(({ door }) => door.stop(1_000)));
+      await Promise.all(app.servers.all.map((server) => server.stop(1_000)));
       await app.end();
     }
     rmSync(folder, { recursive: true });
@@ -56,9 +56,9 @@ export const startReplicas = async (environment: Readonly<Record<string, string>
     );
     apps.push(app);
     if (!(await app.prepare())) throw new Error('PostgreSQL is away');
-    for (const { name, door } of app.doors) {
-      const address = await door.listen();
-      door.setServing(true);
+    app.servers.setServing(true);
+    for (const { name, listen } of app.servers.all) {
+      const address = await listen();
       if (name === 'http') urls.push(`http://${address}`);
     }
   }

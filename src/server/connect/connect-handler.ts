@@ -1,0 +1,199 @@
+/** Calls by Connect and gRPC-Web on requests of HTTP/1.1 and HTTP/2, passed through the pipeline. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { AssentError, invalidArgument, undecodable } from '../../errors.ts';
+import { Code } from '../../rpc/errors.ts';
+import { RefusedCall, statusOf } from '../errors.ts';
+import type { UnaryMethod } from '../methods.ts';
+import type { AdmittedCall, CallContext, Outcome, Pipeline } from '../pipeline.ts';
+import { ACCEPTED_TYPES, type Exchange, exchangeOf, type HttpAnswer } from './protocols.ts';
+
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** Answers a request of either version of HTTP. */
+export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
+
+/** The longest deadline of a call, in milliseconds. Longer ones are INVALID_ARGUMENT. */
+const MAX_TIMEOUT_MS = 60_000;
+
+export interface ConnectHandlerOptions {
+  readonly pipeline: Pipeline;
+  readonly methods: readonly UnaryMethod[];
+  /** Answers every path that is no method's. */
+  readonly fallback: HttpHandler;
+  /** Called when an answer is about to go out. */
+  readonly beforeAnswer: HttpHandler;
+}
+
+/** Creates the handler. */
+export function createConnectHandler(options: ConnectHandlerOptions): HttpHandler {
+  const { pipeline, methods, fallback, beforeAnswer } = options;
+  const routes = new Map(methods.map((method) => [method.path, method]));
+  return (request, response) => {
+    const { method: verb = '', url = '' } = request;
+    const method = routes.get(url.split('?', 1)[0] ?? '');
+    if (method === undefined) {
+      fallback(request, response);
+      return;
+    }
+    // Every method can be called by GET, and an answer that a cache keeps may be revoked.
+    response.setHeader('cache-control', 'no-store');
+    const send = (answer: HttpAnswer): void => {
+      beforeAnswer(request, response);
+      const { status, headers, body } = answer;
+      writeAnswer(response, status, { ...headers, 'content-length': String(body.byteLength) }, body);
+    };
+    if (verb !== 'POST' && !(verb === 'GET' && method.safe)) {
+      send(plain(405, { allow: method.safe ? 'GET, POST' : 'POST' }, 'Call the method by POST.'));
+      return;
+    }
+    const exchange = exchangeOf({ method: verb, url, header: (name) => headerOf(request, name) });
+    if (exchange === null) {
+      const types = ACCEPTED_TYPES.join(', ');
+      send(plain(415, { 'accept-post': types }, `The content type is not supported: use ${types}; gRPC needs HTTP/2.`));
+      return;
+    }
+    serve(pipeline, method, exchange, new HttpCall(request, response)).then(send, (error: unknown) => {
+      pipeline.onDefect(error);
+      response.destroy();
+    });
+  };
+}
+
+/** Runs one call; resolves to its answer and never rejects for a fault of the caller. */
+async function serve(pipeline: Pipeline, method: UnaryMethod, exchange: Exchange, call: HttpCall): Promise<HttpAnswer> {
+  const began = performance.now();
+  const admitted = pipeline.admit(method, call);
+  if (!admitted.ok) return exchange.fail(admitted.status, {});
+  let message: Uint8Array;
+  try {
+    call.setDeadline(exchange.timeoutMs);
+    message = await call.race(exchange.read(call.body(), method.maxRequestBytes));
+  } catch (error) {
+    const refusal = refusalOf(error, call);
+    const status = statusOf(refusal, pipeline.onDefect);
+    pipeline.refused(method, call.endedAs() ?? status.code, (performance.now() - began) / 1_000);
+    return exchange.fail(status, refusal instanceof RefusedCall ? refusal.metadata : {});
+  }
+  const outcome = await run(admitted, method, exchange, message, call);
+  return outcome.ok ? exchange.answer(outcome.answer) : exchange.fail(outcome.status, {});
+}
+
+async function run(
+  admitted: AdmittedCall<UnaryMethod>,
+  { input, output }: UnaryMethod,
+  { codec }: Exchange,
+  message: Uint8Array,
+  call: HttpCall,
+): Promise<Outcome<Uint8Array>> {
+  const outcome = admitted.run(
+    () => codec.decode(input, message),
+    (response) => codec.encode(output, response),
+  );
+  if (!(outcome instanceof Promise)) return outcome;
+  try {
+    return await call.race(outcome);
+  } catch (error) {
+    // The pipeline counts the call when its handler is done.
+    return { ok: false, status: statusOf(error, () => {}) };
+  }
+}
+
+/** The error of a message that did not come or cannot be read. Its cause is the caller's, whatever it is. */
+function refusalOf(error: unknown, call: HttpCall): unknown {
+  if (call.endedAs() === Code.CANCELLED) return new RefusedCall(Code.CANCELLED, 'The caller has left.');
+  if (error instanceof RefusedCall) return error.code === Code.INTERNAL ? undecodable(error) : error;
+  return error instanceof AssentError ? error : undecodable(error);
+}
+
+function headerOf({ headers }: HttpRequest, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** One call: its headers, and how it ends before its answer. */
+class HttpCall implements CallContext {
+  readonly #request: HttpRequest;
+  readonly #response: HttpResponse;
+  readonly #ended = Promise.withResolvers<never>();
+  #endedAs: number | null = null;
+  #onEnd: (() => void) | null = null;
+
+  constructor(request: HttpRequest, response: HttpResponse) {
+    this.#request = request;
+    this.#response = response;
+    this.#ended.promise.catch(() => {});
+    response.once('close', () => this.#end(Code.CANCELLED, 'The caller has left.'));
+    if ('stream' in request) request.once('aborted', () => this.#end(Code.CANCELLED, 'The caller has left.'));
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.#request, name);
+  }
+
+  setHeader(name: string, value: string): void {
+    this.#response.setHeader(name, value);
+  }
+
+  endedAs(): number | null {
+    return this.#endedAs;
+  }
+
+  onEnd(listener: () => void): void {
+    if (this.#endedAs === null) this.#onEnd = listener;
+    else listener();
+  }
+
+  /** @throws {AssentError} INVALID_ARGUMENT for a deadline that is none, or longer than a minute. */
+  setDeadline(ms: number | null): void {
+    if (ms === null) return;
+    if (!(ms <= MAX_TIMEOUT_MS)) throw invalidArgument('', `the deadline must be 1 to ${MAX_TIMEOUT_MS} ms.`);
+    const passed = (): void => this.#end(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.');
+    if (ms <= 0) {
+      passed();
+      return;
+    }
+    const timer = setTimeout(passed, ms);
+    this.#response.once('close', () => clearTimeout(timer));
+  }
+
+  /** The pieces of the body. A caller that leaves ends them without an error. */
+  async *body(): AsyncIterable<Uint8Array> {
+    yield* this.#request as AsyncIterable<Uint8Array>;
+    // Node ends the body of a stream that was reset as if it were complete.
+    const { aborted } = this.#request;
+    const reset = 'stream' in this.#request && this.#request.stream?.rstCode !== constants.NGHTTP2_NO_ERROR;
+    if (aborted || reset) this.#end(Code.CANCELLED, 'The caller has left.');
+  }
+
+  /** Waits for a step of the call, but no longer than its caller. */
+  race<Result>(step: Promise<Result>): Promise<Result> {
+    return Promise.race([this.#ended.promise, step]);
+  }
+
+  #end(code: number, message: string): void {
+    if (this.#endedAs !== null || this.#response.writableEnded) return;
+    this.#endedAs = code;
+    this.#ended.reject(new RefusedCall(code, message));
+    this.#onEnd?.();
+  }
+}
+
+function plain(status: number, headers: Readonly<Record<string, string>>, text: string): HttpAnswer {
+  return { status, headers: { 'content-type': 'text/plain', ...headers }, body: Buffer.from(`${text}\n`) };
+}
+
+/** Writes an answer to a caller that is still there. */
+export function writeAnswer(
+  response: HttpResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array | string,
+): void {
+  if (response.destroyed || response.writableEnded) return;
+  // The two types of responses overload these methods differently.
+  const either = response as ServerResponse;
+  either.writeHead(status, headers);
+  either.end(body);
+}

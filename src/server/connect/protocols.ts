@@ -1,0 +1,236 @@
+/**
+ * Connect and gRPC-Web as they stand in HTTP: how each says its codec, deadline and compression, and how it writes answers and
+ * errors. What is negotiated and how errors are written is connect's own code.
+ */
+import { createRegistry } from '@bufbuild/protobuf';
+import { base64Decode } from '@bufbuild/protobuf/wire';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { type Code as ConnectCode, ConnectError } from '@connectrpc/connect';
+import { compressionNegotiate, encodeEnvelope } from '@connectrpc/connect/protocol';
+import { codeToHttpStatus, errorToJsonBytes, parseContentType } from '@connectrpc/connect/protocol-connect';
+import { parseContentType as parseWebContentType, trailerFlag } from '@connectrpc/connect/protocol-grpc-web';
+import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
+import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
+import { Code, type ErrorStatus } from '../../rpc/errors.ts';
+import { CODECS, type Codec } from '../codecs.ts';
+import { parseTimeout } from '../deadline.ts';
+import { MORE_MESSAGES, NO_MESSAGE, RefusedCall, tooLarge, UNKNOWN_COMPRESSION } from '../errors.ts';
+import { FrameReader } from '../grpc/framing.ts';
+import { errorTrailers, OK_TRAILERS } from '../grpc/status.ts';
+
+/** A request as far as its head goes. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  header(name: string): string | undefined;
+}
+
+/** An answer in HTTP. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** A protocol, and the codec that one request speaks in it. */
+export interface Exchange {
+  readonly codec: Codec;
+  /** The caller's deadline in milliseconds; null without one, NaN when it is malformed. */
+  readonly timeoutMs: number | null;
+  /**
+   * Reads the message of a request.
+   * @throws {RefusedCall} when there is not exactly one, or it is too large or compressed in an unknown way.
+   */
+  read(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array>;
+  answer(message: Uint8Array): Promise<HttpAnswer>;
+  fail(status: ErrorStatus, metadata: Readonly<Record<string, string>>): HttpAnswer;
+}
+
+/** The content types that are taken, for a caller that sends another one. */
+export const ACCEPTED_TYPES = [
+  'application/json',
+  'application/proto',
+  'application/grpc-web+proto',
+  'application/grpc-web+json',
+];
+
+/** Finds the protocol of a POST by its content type, and Connect's GET by its query; null when it is none of them. */
+export function exchangeOf(head: RequestHead): Exchange | null {
+  if (head.method === 'GET') return connectGet(head);
+  const type = head.header('content-type') ?? '';
+  const connect = parseContentType(type);
+  if (connect !== undefined) return connect.stream ? null : connectPost(head, codecOf(connect.binary));
+  const web = parseWebContentType(type);
+  return web === undefined || web.text ? null : grpcWeb(head, codecOf(web.binary));
+}
+
+const COMPRESSIONS = [compressionGzip, compressionBrotli];
+/** Answers below this size are not compressed, as in connect. */
+const COMPRESS_MIN_BYTES = 1_024;
+
+function codecOf(binary: boolean): Codec {
+  return binary ? CODECS.proto : CODECS.json;
+}
+
+interface Negotiated {
+  decompress(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
+  /** Null when the answer stays as it is. */
+  compress(bytes: Uint8Array): Promise<{ readonly name: string; readonly bytes: Uint8Array }> | null;
+}
+
+/** @param acceptHeader Where an unknown compression is answered with the known ones. */
+function negotiate(requested: string | undefined, accepted: string | undefined, acceptHeader: string): Negotiated {
+  const { request, response, error } = compressionNegotiate(
+    COMPRESSIONS,
+    requested ?? null,
+    accepted ?? null,
+    acceptHeader,
+  );
+  return {
+    decompress: async (bytes, maxBytes) => {
+      if (error !== undefined) {
+        const known = COMPRESSIONS.map(({ name }) => name).join();
+        throw new RefusedCall(Code.UNIMPLEMENTED, UNKNOWN_COMPRESSION, { [acceptHeader]: known });
+      }
+      if (request === null) return bytes;
+      try {
+        return await request.decompress(bytes, maxBytes);
+      } catch (cause) {
+        // Anything else is a message that cannot be read, which the pipeline says.
+        throw ConnectError.from(cause).code === (Code.RESOURCE_EXHAUSTED as number) ? tooLarge(maxBytes) : cause;
+      }
+    },
+    compress: (bytes) =>
+      response === null || bytes.byteLength < COMPRESS_MIN_BYTES
+        ? null
+        : response.compress(bytes).then((compressed) => ({ name: response.name, bytes: compressed })),
+  };
+}
+
+/** Connect's timeout; connect itself quotes a malformed one in its error. */
+function connectTimeout(head: RequestHead): number | null {
+  const text = head.header('connect-timeout-ms');
+  if (text === undefined) return null;
+  return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+function connectPost(head: RequestHead, codec: Codec): Exchange {
+  const negotiated = negotiate(head.header('content-encoding'), head.header('accept-encoding'), 'accept-encoding');
+  return {
+    ...connectAnswers(codec, negotiated),
+    codec,
+    timeoutMs: connectTimeout(head),
+    read: async (body, maxBytes) => {
+      // Refused before the message comes: a compression that nobody reads, a size that is announced.
+      await negotiated.decompress(new Uint8Array(0), maxBytes);
+      if (Number(head.header('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
+      const pieces: Uint8Array[] = [];
+      let size = 0;
+      for await (const piece of body) {
+        size += piece.byteLength;
+        if (size > maxBytes) throw tooLarge(maxBytes);
+        pieces.push(piece);
+      }
+      return negotiated.decompress(Buffer.concat(pieces), maxBytes);
+    },
+  };
+}
+
+function connectGet(head: RequestHead): Exchange | null {
+  const query = new URLSearchParams(head.url.split('?').slice(1).join('?'));
+  const encoding = query.get('encoding');
+  if (encoding !== 'proto' && encoding !== 'json') return null;
+  const compression = query.get('compression') ?? undefined;
+  const negotiated = negotiate(compression, head.header('accept-encoding'), 'accept-encoding');
+  return {
+    ...connectAnswers(CODECS[encoding], negotiated),
+    codec: CODECS[encoding],
+    timeoutMs: connectTimeout(head),
+    read: async (_body, maxBytes) => {
+      const message = query.get('message') ?? '';
+      const bytes = query.get('base64') === '1' ? base64Decode(message) : Buffer.from(message);
+      return negotiated.decompress(bytes, maxBytes);
+    },
+  };
+}
+
+function connectAnswers(codec: Codec, negotiated: Negotiated): Pick<Exchange, 'answer' | 'fail'> {
+  return {
+    answer: async (message) => {
+      const compressed = await negotiated.compress(message);
+      const headers = { 'content-type': `application/${codec.name}` };
+      if (compressed === null) return { status: 200, headers, body: message };
+      return { status: 200, headers: { ...headers, 'content-encoding': compressed.name }, body: compressed.bytes };
+    },
+    fail: (status, metadata) => ({
+      status: codeToHttpStatus(status.code as ConnectCode),
+      headers: { 'content-type': 'application/json', ...metadata },
+      body: errorToJsonBytes(connectError(status), { alwaysEmitImplicit: true }),
+    }),
+  };
+}
+
+const registry = createRegistry(file_google_rpc_error_details);
+
+/** An error with its details as messages, which JSON then shows readable beside their bytes. */
+function connectError({ code, message, details }: ErrorStatus): ConnectError {
+  const error = new ConnectError(message, code as ConnectCode);
+  for (const detail of details) {
+    const value = anyUnpack(detail, registry);
+    const desc = value === undefined ? undefined : registry.getMessage(value.$typeName);
+    if (value !== undefined && desc !== undefined) error.details.push({ desc, value });
+  }
+  return error;
+}
+
+const COMPRESSED = 1;
+
+function grpcWeb(head: RequestHead, codec: Codec): Exchange {
+  const timeout = head.header('grpc-timeout');
+  const negotiated = negotiate(
+    head.header('grpc-encoding'),
+    head.header('grpc-accept-encoding'),
+    'grpc-accept-encoding',
+  );
+  const headers = { 'content-type': `application/grpc-web+${codec.name}` };
+  return {
+    codec,
+    timeoutMs: timeout === undefined ? null : (parseTimeout(timeout) ?? Number.NaN),
+    read: async (body, maxBytes) => {
+      await negotiated.decompress(new Uint8Array(0), maxBytes);
+      let compressed = false;
+      const frames = new FrameReader(maxBytes, (payload) => {
+        compressed = true;
+        return payload;
+      });
+      let message: Buffer | null = null;
+      for await (const piece of body) {
+        frames.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+        message ??= frames.next();
+        if (message !== null && frames.pending) throw new RefusedCall(Code.UNIMPLEMENTED, MORE_MESSAGES);
+      }
+      if (message === null) {
+        throw frames.pending
+          ? new Error('the request ends within a message')
+          : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
+      }
+      return compressed ? negotiated.decompress(message, maxBytes) : message;
+    },
+    answer: async (message) => {
+      const compressed = await negotiated.compress(message);
+      const envelope = compressed === null ? encodeEnvelope(0, message) : encodeEnvelope(COMPRESSED, compressed.bytes);
+      return {
+        status: 200,
+        headers: compressed === null ? headers : { ...headers, 'grpc-encoding': compressed.name },
+        body: Buffer.concat([envelope, trailerFrame(OK_TRAILERS)]),
+      };
+    },
+    fail: (status, metadata) => ({ status: 200, headers, body: trailerFrame(errorTrailers(status, metadata)) }),
+  };
+}
+
+function trailerFrame(trailers: ReturnType<typeof errorTrailers>): Uint8Array {
+  const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+  return encodeEnvelope(trailerFlag, Buffer.from(lines.join('')));
+}

@@ -1,0 +1,199 @@
+/** gRPC on streams of HTTP/2: finds the method of a call, reads its messages and passes it through the pipeline. */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Message } from '@bufbuild/protobuf';
+import { Code } from '../../rpc/errors.ts';
+import { CODECS, type Codec } from '../codecs.ts';
+import { MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
+import type { Method, StreamingMethod, UnaryMethod } from '../methods.ts';
+import type { AdmittedCall, Outcome, Pipeline } from '../pipeline.ts';
+import { decompress, FrameReader, frameOf } from './framing.ts';
+import { ServerCall, type ServerCallObserver } from './server-call.ts';
+
+export interface GrpcHandler {
+  /** Answers one stream; the caller has to have looked that {@link codecOf} knows its content type. */
+  serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
+  /** Ends the streaming calls, which would go on for ever, with UNAVAILABLE. */
+  endStreams(): void;
+}
+
+/** The codec of a content type of gRPC; null when it is none. gRPC-Web is not gRPC. */
+export function codecOf(contentType: string | undefined): Codec | null {
+  if (contentType === 'application/grpc') return CODECS.proto;
+  const codec = /^application\/grpc(?:\+(proto|json))?\s*(?:;|$)/i.exec(contentType ?? '');
+  if (codec === null) return null;
+  return codec[1]?.toLowerCase() === 'json' ? CODECS.json : CODECS.proto;
+}
+
+/** Creates the handler for these methods. */
+export function createGrpcHandler(pipeline: Pipeline, methods: readonly Method[]): GrpcHandler {
+  const { onDefect } = pipeline;
+  const streaming = new Set<ServerCall>();
+  const unknown: ServerCallObserver = { onRefused: () => {}, onDefect };
+  const routes = new Map(
+    methods.map((method) => {
+      // A refused call came to no decoded request, so it took no time.
+      const observer: ServerCallObserver = { onRefused: (code) => pipeline.refused(method, code, 0), onDefect };
+      return [method.path, { method, observer }] as const;
+    }),
+  );
+  return {
+    serve: (stream, headers) => {
+      if (headers.expect !== undefined) tellToContinue(stream);
+      const codec = codecOf(headers['content-type']) ?? CODECS.proto;
+      const route = headers[':method'] === 'POST' ? routes.get(headers[':path'] ?? '') : undefined;
+      const call = new ServerCall(stream, headers, codec.grpcContentType, route?.observer ?? unknown);
+      if (route === undefined) {
+        call.fail(new RefusedCall(Code.UNIMPLEMENTED, 'There is no such method.'));
+        return;
+      }
+      // A malformed deadline has ended the call.
+      if (!call.open) return;
+      const { method } = route;
+      if (method.kind === 'unary') serveUnary(pipeline, method, codec, call);
+      else serveStreaming(pipeline, method, codec, call, streaming);
+    },
+    endStreams: () => {
+      for (const call of streaming) call.fail(new RefusedCall(Code.UNAVAILABLE, 'The service is stopping.'));
+    },
+  };
+}
+
+/** Answers `expect: 100-continue`, which no gRPC client sends but a proxy may. */
+function tellToContinue(stream: ServerHttp2Stream): void {
+  try {
+    stream.additionalHeaders({ ':status': 100 });
+  } catch {
+    // The caller has reset the stream.
+  }
+}
+
+function serveUnary(pipeline: Pipeline, method: UnaryMethod, codec: Codec, call: ServerCall): void {
+  const admitted = pipeline.admit(method, call);
+  if (!admitted.ok) {
+    call.endWith(admitted.status);
+    return;
+  }
+  readOneMessage(call, method.maxRequestBytes, (message) => {
+    call.handled();
+    const outcome = admitted.run(
+      () => codec.decode(method.input, message),
+      (response) => frameOf(codec.encode(method.output, response)),
+    );
+    if (outcome instanceof Promise) {
+      outcome.then((late) => answer(call, late)).catch((error: unknown) => call.fail(error));
+    } else answer(call, outcome);
+  });
+}
+
+function answer(call: ServerCall, outcome: Outcome<Buffer>): void {
+  if (outcome.ok) call.reply(outcome.answer);
+  else call.endWith(outcome.status);
+}
+
+function serveStreaming(
+  pipeline: Pipeline,
+  method: StreamingMethod,
+  codec: Codec,
+  call: ServerCall,
+  streaming: Set<ServerCall>,
+): void {
+  const admitted = pipeline.admit(method, call);
+  if (!admitted.ok) {
+    call.endWith(admitted.status);
+    return;
+  }
+  streaming.add(call);
+  call.stream.on('close', () => streaming.delete(call));
+  const begin = (): ((message: Buffer) => void) => {
+    call.handled();
+    const receive = openStream(admitted, method, codec, call);
+    return (message) => receive(() => codec.decode(method.input, message));
+  };
+  if (method.kind === 'bidi_streaming') readMessages(call, method.maxRequestBytes, begin());
+  else readOneMessage(call, method.maxRequestBytes, (message) => begin()(message));
+}
+
+function openStream(
+  admitted: AdmittedCall<StreamingMethod>,
+  { output }: StreamingMethod,
+  codec: Codec,
+  call: ServerCall,
+): (decode: () => Message) => void {
+  return admitted.open((response) => frameOf(codec.encode(output, response)), {
+    write: (frame) => call.write(frame),
+    end: (refusal) => {
+      if (refusal === null) call.end();
+      else call.endWith(refusal.status);
+    },
+    onClose: (listener) => {
+      call.stream.once('close', listener);
+    },
+  });
+}
+
+/** Calls `then` with the message once the caller has sent it and nothing else. Refuses the call otherwise. */
+function readOneMessage(call: ServerCall, maxBytes: number, then: (message: Buffer) => void): void {
+  const { stream } = call;
+  const frames = frameReader(call, maxBytes);
+  let message: Buffer | null = null;
+
+  const read = (piece: Buffer): void => {
+    frames.push(piece);
+    message ??= frames.next();
+    // Refused at once and not at the end: bytes after the message could go on for ever.
+    if (message !== null && frames.pending) throw new RefusedCall(Code.UNIMPLEMENTED, MORE_MESSAGES);
+  };
+  const complete = (): Buffer => {
+    if (message !== null) return message;
+    throw frames.pending
+      ? new RefusedCall(Code.INTERNAL, 'The request ends within a message.')
+      : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
+  };
+  stream.on('data', (piece: Buffer) => attempt(call, () => read(piece)));
+  stream.on('end', () => attempt(call, () => then(complete())));
+}
+
+/**
+ * Passes on each message of a stream, only as fast as the caller reads the answers: one piece may hold hundreds of requests
+ * whose answers have 20 KB each. Ends the call when the caller has ended its stream.
+ */
+function readMessages(call: ServerCall, maxBytes: number, receive: (message: Buffer) => void): void {
+  const { stream } = call;
+  const frames = frameReader(call, maxBytes);
+  let ended = false;
+  const pass = (): void =>
+    attempt(call, () => {
+      while (call.open && !stream.writableNeedDrain) {
+        const message = frames.next();
+        if (message === null) {
+          if (ended) call.end();
+          return;
+        }
+        receive(message);
+      }
+    });
+  stream.on('data', (piece: Buffer) => {
+    frames.push(piece);
+    pass();
+  });
+  stream.on('drain', pass);
+  stream.on('end', () => {
+    ended = true;
+    pass();
+  });
+}
+
+function frameReader(call: ServerCall, maxBytes: number): FrameReader {
+  return new FrameReader(maxBytes, (payload) => {
+    return decompress(payload, call.header('grpc-encoding') ?? 'identity', maxBytes);
+  });
+}
+
+function attempt(call: ServerCall, step: () => void): void {
+  if (!call.open) return;
+  try {
+    step();
+  } catch (error) {
+    call.fail(error);
+  }
+}

@@ -1,0 +1,186 @@
+/** One gRPC call on the wire: its deadline, and what goes out for it, once. */
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { Code, type ErrorStatus } from '../../rpc/errors.ts';
+import { isBeyondTimers, parseTimeout } from '../deadline.ts';
+import { RefusedCall, statusOf } from '../errors.ts';
+import type { CallContext } from '../pipeline.ts';
+import { errorTrailers, OK_TRAILERS } from './status.ts';
+
+const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
+const WITHOUT_BODY = { endStream: true, sendDate: false };
+
+/** Callbacks for the events that the call itself decides about. */
+export interface ServerCallObserver {
+  /** Called with the code to count a call by that the server refuses before a handler has it. */
+  onRefused(code: number): void;
+  onDefect(error: unknown): void;
+}
+
+/** A call. Whatever is sent after its end, or after its caller left, is dropped. */
+export class ServerCall implements CallContext {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly #contentType: string;
+  readonly #observer: ServerCallObserver;
+  #metadata: string[] | null = null;
+  #handled = false;
+  #ended = false;
+  #refusedWith: number | null = null;
+  #onEnd: (() => void) | null = null;
+
+  /** @param contentType Of the answer. */
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    contentType: string,
+    observer: ServerCallObserver,
+  ) {
+    this.stream = stream;
+    this.headers = headers;
+    this.#contentType = contentType;
+    this.#observer = observer;
+    // A stream that the caller resets, or that dies with its connection, is closed. `open` looks at that where it matters.
+    stream.on('error', ignore);
+    stream.once('close', release);
+    const timeout = headers['grpc-timeout'];
+    if (timeout !== undefined) this.#setDeadline(String(timeout));
+  }
+
+  /** Whether the caller still waits for an answer. */
+  get open(): boolean {
+    return !this.#ended && !this.stream.closed && !this.stream.destroyed;
+  }
+
+  endedAs(): number | null {
+    if (this.#refusedWith !== null) return this.#refusedWith;
+    return this.open ? null : Code.CANCELLED;
+  }
+
+  onEnd(listener: () => void): void {
+    if (!this.open) {
+      listener();
+      return;
+    }
+    this.#onEnd = listener;
+    this.stream.once('close', () => this.#notifyEnd());
+  }
+
+  /** Notes that the pipeline has the call from here on and counts it. */
+  handled(): void {
+    this.#handled = true;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.headers[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  setHeader(name: string, value: string): void {
+    this.#metadata ??= [];
+    this.#metadata.push(name, value);
+  }
+
+  /** Sends the only message, framed, and ends the call well. */
+  reply(frame: Buffer): void {
+    if (!this.open) return;
+    this.#ended = true;
+    this.#respond();
+    this.stream.on('wantTrailers', sendOk);
+    this.stream.end(frame);
+  }
+
+  /** Sends one of several messages, framed. Requests are paused while the caller reads more slowly than it asks. */
+  write(frame: Buffer): void {
+    if (!this.open) return;
+    if (!this.stream.headersSent) this.#respond();
+    if (this.stream.write(frame) || this.stream.isPaused()) return;
+    this.stream.pause();
+    this.stream.once('drain', () => this.stream.resume());
+  }
+
+  /** Ends the call well after the messages that were written. */
+  end(): void {
+    this.#end(OK_TRAILERS);
+  }
+
+  /** Ends the call with a status. */
+  endWith(status: ErrorStatus, metadata: OutgoingHttpHeaders = {}): void {
+    this.#end(errorTrailers(status, metadata));
+  }
+
+  /** Ends the call by the server's own decision, or for an error. */
+  fail(error: unknown): void {
+    if (!this.open) return;
+    if (error instanceof RefusedCall) {
+      this.#refusedWith = error.countedAs;
+      if (!this.#handled) this.#observer.onRefused(error.countedAs);
+    }
+    this.endWith(statusOf(error, this.#observer.onDefect), error instanceof RefusedCall ? error.metadata : {});
+    if (error instanceof RefusedCall) this.#notifyEnd();
+  }
+
+  #notifyEnd(): void {
+    const answered = this.#ended && this.#refusedWith === null;
+    const notify = answered ? null : this.#onEnd;
+    this.#onEnd = null;
+    notify?.();
+  }
+
+  #end(trailers: OutgoingHttpHeaders): void {
+    if (!this.open) return;
+    this.#ended = true;
+    const { stream } = this;
+    if (!stream.headersSent && this.#metadata === null) {
+      stream.respond({ ':status': 200, 'content-type': this.#contentType, ...trailers }, WITHOUT_BODY);
+      this.#dropRest();
+      return;
+    }
+    if (!stream.headersSent) this.#respond();
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers(trailers);
+      // Node sends the trailers in the next turn.
+      if (!stream.readableEnded) setImmediate(() => this.#dropRest());
+    });
+    stream.end();
+  }
+
+  #respond(): void {
+    // Node sends a header list as is but copies an object. `sendDate: false` saves one header per response.
+    const headers = [':status', '200', 'content-type', this.#contentType];
+    if (this.#metadata !== null) headers.push(...this.#metadata);
+    this.stream.respond(headers, WITH_TRAILERS);
+  }
+
+  /** Tells a caller that is still sending that nobody reads it any more (RFC 9113, section 8.1). */
+  #dropRest(): void {
+    this.stream.resume();
+    if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  #setDeadline(text: string): void {
+    const ms = parseTimeout(text);
+    if (ms === null) {
+      this.fail(new RefusedCall(Code.INTERNAL, 'The grpc-timeout of the request is malformed.'));
+      return;
+    }
+    if (isBeyondTimers(ms)) return;
+    const timer = setTimeout(() => {
+      this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
+    }, ms);
+    this.stream.on('close', () => clearTimeout(timer));
+  }
+}
+
+function ignore(): void {}
+
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(OK_TRAILERS);
+}
+
+/**
+ * Drops the listeners of a closed stream. Node's closed streams survive small collections of garbage, with everything that
+ * hangs from them (docs/performance.md, "dead streams").
+ */
+function release(this: ServerHttp2Stream): void {
+  this.removeAllListeners('data').removeAllListeners('end').removeAllListeners('wantTrailers');
+}

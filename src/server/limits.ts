@@ -1,0 +1,38 @@
+/** The limits of every server, and the options of HTTP/2 that carry them. */
+
+/** The largest message, compressed or not. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** The largest request of health and reflection, which is a name or two. Health is open to everyone. */
+export const MAX_SMALL_MESSAGE_BYTES = 4_096;
+
+const MAX_STREAMS_PER_CONNECTION = 1_000;
+
+/** All headers of a request together. Node takes 16 MB by default. */
+const MAX_HEADER_BYTES = 65_536;
+
+/** The options of every HTTP/2 server. */
+export const HTTP2_OPTIONS = {
+  /**
+   * The number of streams that a caller may reset at once and per second. A call that runs into its deadline is reset by its
+   * caller. With Node's own 1,000 and 33 an overload would cost the connection and all calls on it.
+   */
+  streamResetBurst: 10_000,
+  streamResetRate: 1_000,
+  settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
+  /**
+   * Megabytes for answers that the caller has not read, and for nghttp2. Node's own 10 would refuse streams of a caller that
+   * asks for large answers on all the streams that it may open.
+   */
+  maxSessionMemory: 256,
+};
+
+/** How a server finds peers that vanished without a word, so that their connections do not pile up. */
+export interface Keepalive {
+  /** The time between two PINGs on a connection. */
+  readonly intervalMs: number;
+  /** The time that a PING may take to be answered. */
+  readonly timeoutMs: number;
+}
+
+export const KEEPALIVE: Keepalive = { intervalMs: 60_000, timeoutMs: 20_000 };

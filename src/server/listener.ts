@@ -1,0 +1,191 @@
+/**
+ * Listens on one address, in the clear or with TLS, and hands each connection to HTTP/2 or HTTP/1.1: by ALPN with TLS, by the
+ * first bytes in the clear. Keeps the connections alive and ends them at a stop.
+ */
+import { createServer as createHttp1Server, type Server as Http1Server, type ServerOptions } from 'node:http';
+import {
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Address, Config } from '../config.ts';
+import { formatAddress } from './address.ts';
+import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
+
+/** The time that a connection of HTTP/1.1 has for its requests. Absent values are Node's own. */
+export type Http1Bounds = Pick<ServerOptions, 'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval'>;
+
+export interface ListenerOptions {
+  readonly address: Address;
+  readonly tls: Config['tls'];
+  readonly keepalive: Keepalive;
+  /** Answers a stream of HTTP/2. The arguments are those of Node's event `stream`. */
+  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void;
+  /** Answers HTTP/1.1; null refuses it. Connections are handed to it. */
+  readonly http1: Http1Server | null;
+  /** The time, in milliseconds, that a connection in the clear has to show which version it speaks. */
+  readonly firstBytesMs?: number;
+}
+
+export interface Listener {
+  /** Listens; resolves to the address as people write it. */
+  listen(): Promise<string>;
+  /** Takes no new calls and waits for those under way, at most `timeoutMs`; then ends them. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+const FIRST_BYTES_MS = 10_000;
+
+/** Creates the listener; nothing listens before {@link Listener.listen}. */
+export function createListener(options: ListenerOptions): Listener {
+  const { address, tls, keepalive, onStream, http1, firstBytesMs = FIRST_BYTES_MS } = options;
+  /** The sessions of HTTP/2, each with its socket, which Node keeps to itself. */
+  const sessions = new Map<ServerHttp2Session, Socket>();
+  const sockets = new Set<Socket>();
+  /** Connections that have not shown their version yet. */
+  const undecided = new Set<Socket>();
+
+  let connecting: Socket | null = null;
+  const http2 = createHttp2Server(HTTP2_OPTIONS).on('stream', onStream);
+  http2.on('session', (session) => {
+    if (connecting === null) return;
+    sessions.set(session, connecting);
+    session.once('close', () => sessions.delete(session));
+  });
+  const startHttp2 = (socket: Socket): void => {
+    connecting = socket;
+    // Node makes the session within this call.
+    http2.emit('connection', socket);
+    connecting = null;
+  };
+  const startHttp1 = (socket: Socket): void => {
+    if (http1 === null) socket.destroy();
+    else http1.emit('connection', socket);
+  };
+  const byFirstBytes = (socket: Socket): void => {
+    undecided.add(socket);
+    socket.once('close', () => undecided.delete(socket));
+    onFirstBytes(socket, firstBytesMs, (text) => {
+      undecided.delete(socket);
+      (text === PREFACE ? startHttp2 : startHttp1)(socket);
+    });
+  };
+  // A server that speaks only HTTP/2 leaves it to nghttp2 to refuse anything else.
+  const server =
+    tls === null
+      ? createTcpServer(http1 === null ? startHttp2 : byFirstBytes)
+      : createTlsListener(tls, http1 !== null, (socket, protocol) =>
+          (protocol === 'h2' ? startHttp2 : startHttp1)(socket),
+        );
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const stopKeepalive = keepAlive(sessions, keepalive);
+
+  return {
+    listen: async () => {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        const listening = (): void => {
+          server.off('error', reject);
+          resolve();
+        };
+        if (address.kind === 'unix') server.listen(address.path, listening);
+        else server.listen(address.port, address.host, listening);
+      });
+      const bound = server.address();
+      return formatAddress(address, typeof bound === 'object' && bound !== null ? bound.port : undefined);
+    },
+    stop: async (timeoutMs) => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      // GOAWAY: calls under way finish, no new ones begin.
+      for (const session of sessions.keys()) session.close();
+      http1?.closeIdleConnections();
+      for (const socket of undecided) socket.destroy();
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, timeoutMs);
+      await closed;
+      clearTimeout(timer);
+      stopKeepalive();
+    },
+  };
+}
+
+/** A server of HTTP/1.1 for {@link ListenerOptions.http1}. */
+export function createHttp1(bounds: Http1Bounds = {}): Http1Server {
+  const server = createHttp1Server(bounds);
+  // Node begins to look for slow connections when a server begins to listen. This one is handed its connections and never does.
+  server.emit('listening');
+  return server;
+}
+
+function createTlsListener(
+  { cert, key, clientCa }: NonNullable<Config['tls']>,
+  http1: boolean,
+  onConnection: (socket: Socket, protocol: string) => void,
+): Server {
+  const ALPNProtocols = http1 ? ['h2', 'http/1.1'] : ['h2'];
+  // A list of authorities: Node takes an empty text for none, and then trusts its own list of public authorities.
+  const callers = clientCa === null ? {} : { ca: [clientCa], requestCert: true, rejectUnauthorized: true };
+  const server = createTlsServer({ cert, key, ALPNProtocols, ...callers });
+  server.on('secureConnection', (socket) => {
+    // A client without ALPN speaks HTTP/1.1.
+    onConnection(socket, socket.alpnProtocol || 'http/1.1');
+  });
+  return server;
+}
+
+/** The beginning of HTTP/2's connection preface (RFC 9113, section 3.4). No method of HTTP/1.1 begins with it. */
+const PREFACE = 'PRI';
+
+/** Calls `then` with the first bytes of a connection, put back to be read again. */
+function onFirstBytes(socket: Socket, timeoutMs: number, then: (text: string) => void): void {
+  const end = (): void => {
+    socket.destroy();
+  };
+  let seen: Buffer = Buffer.alloc(0);
+  const look = (): void => {
+    const more: Buffer | null = socket.read();
+    if (more === null) return;
+    seen = Buffer.concat([seen, more]);
+    const text = seen.toString('latin1', 0, PREFACE.length);
+    // One byte may come alone. Bytes go back only once they are enough: bytes that are put back are readable at once.
+    if (text.length < PREFACE.length && PREFACE.startsWith(text)) return;
+    socket.unshift(seen);
+    socket.off('readable', look).off('timeout', end).off('error', end).setTimeout(0);
+    then(text);
+  };
+  socket.on('readable', look).on('timeout', end).on('error', end).setTimeout(timeoutMs);
+}
+
+/**
+ * Pings every session at each interval and destroys those that do not answer in time.
+ * @returns Ends it.
+ */
+function keepAlive(
+  sessions: ReadonlyMap<ServerHttp2Session, Socket>,
+  { intervalMs, timeoutMs }: Keepalive,
+): () => void {
+  const ping = (session: ServerHttp2Session, socket: Socket): void => {
+    const timer = setTimeout(() => {
+      session.destroy();
+      // Node waits for a write that is under way. One to a caller that reset its connection over TLS never ends.
+      socket.destroy();
+    }, timeoutMs).unref();
+    // Node may have destroyed the session while a write is pending. Its socket is still open: the timer destroys it.
+    if (session.destroyed) return;
+    // No answer either when the PING before it is still unanswered.
+    session.ping(() => clearTimeout(timer));
+  };
+  const interval = setInterval(() => {
+    for (const [session, socket] of sessions) ping(session, socket);
+  }, intervalMs).unref();
+  return () => clearInterval(interval);
+}

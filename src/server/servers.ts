@@ -1,0 +1,149 @@
+/** The servers: gRPC on one address; gRPC, Connect, gRPC-Web, probes and metrics on the other. */
+import type { EventEmitter } from 'node:events';
+import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Config } from '../config.ts';
+import type { Scrape } from '../telemetry/metrics.ts';
+import { createConnectHandler, type HttpHandler, writeAnswer } from './connect/connect-handler.ts';
+import { createEndpoints } from './endpoints.ts';
+import { codecOf, createGrpcHandler, type GrpcHandler } from './grpc/grpc-handler.ts';
+import { createHealth } from './health.ts';
+import { KEEPALIVE, type Keepalive } from './limits.ts';
+import { createHttp1, createListener, type Http1Bounds, type Listener } from './listener.ts';
+import type { Method, UnaryMethod } from './methods.ts';
+import type { Pipeline } from './pipeline.ts';
+import { reflectionMethods } from './reflection.ts';
+
+/** A server as the log names it. */
+export interface NamedServer extends Listener {
+  readonly name: 'grpc' | 'http';
+}
+
+export interface Servers {
+  /** In the order in which they begin to listen. */
+  readonly all: readonly NamedServer[];
+  /** Says whether calls are welcome, to everyone who asks for health. */
+  setServing(serving: boolean): void;
+}
+
+export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'tls'> {
+  readonly pipeline: Pipeline;
+  /** The methods of the API. Health and reflection come with the servers. */
+  readonly api: readonly Method[];
+  /** The content of `/metrics`. */
+  readonly metrics: Scrape;
+  readonly keepalive?: Keepalive;
+  readonly http1Bounds?: Http1Bounds;
+  readonly firstBytesMs?: number;
+}
+
+/** Creates the servers of a configuration; nothing listens before {@link Listener.listen}. */
+export function createServers(options: ServersOptions): Servers {
+  const { pipeline, api, grpcAddress, httpAddress, keepalive = KEEPALIVE, tls } = options;
+  const health = createHealth();
+  const methods = [...api, ...health.methods, ...reflectionMethods()];
+  const common = { tls, keepalive };
+  const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods);
+  const all: NamedServer[] = [createGrpcServer({ ...common, address: grpcAddress }, grpc())];
+  if (httpAddress !== null) {
+    all.push(createHttpServer({ ...common, address: httpAddress }, grpc(), health.isServing, options));
+  }
+  return { all, setServing: health.setServing };
+}
+
+type Place = Pick<Parameters<typeof createListener>[0], 'address' | 'tls' | 'keepalive'>;
+
+function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {
+  const listener = createListener({
+    ...place,
+    http1: null,
+    onStream: (stream, headers) => {
+      if (codecOf(headers['content-type']) === null) refuseType(stream);
+      else grpc.serve(stream, headers);
+    },
+  });
+  return { name: 'grpc', listen: listener.listen, stop: (timeoutMs) => stopBoth(listener, grpc, timeoutMs) };
+}
+
+function createHttpServer(
+  place: Place,
+  grpc: GrpcHandler,
+  isServing: () => boolean,
+  { pipeline, api, metrics, http1Bounds, firstBytesMs }: ServersOptions,
+): NamedServer {
+  let stopping = false;
+  const endpoints = createEndpoints(metrics, isServing);
+  /** HTTP/1.1 has no GOAWAY: the answer itself says that the connection ends. */
+  const beforeAnswer: HttpHandler = (request, response) => {
+    if (stopping && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
+  };
+  const handler = createConnectHandler({
+    pipeline,
+    methods: api.filter((method): method is UnaryMethod => method.kind === 'unary'),
+    beforeAnswer,
+    fallback: (request, response) => {
+      void endpoints(request.method, request.url).then(({ status, type, text }) => {
+        beforeAnswer(request, response);
+        writeAnswer(response, status, { 'content-type': type }, request.method === 'HEAD' ? '' : text);
+      });
+    },
+  });
+  const http1 = createHttp1(http1Bounds);
+  // Makes requests and responses of streams; it listens nowhere.
+  const http2 = createHttp2Server();
+  answerAll(http1, handler);
+  answerAll(http2, handler);
+  const listener = createListener({
+    ...place,
+    http1,
+    ...(firstBytesMs === undefined ? {} : { firstBytesMs }),
+    onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => {
+      if (codecOf(headers['content-type']) === null) http2.emit('stream', stream, headers, ...rest);
+      else grpc.serve(stream, headers);
+    },
+  });
+  return {
+    name: 'http',
+    listen: listener.listen,
+    stop: (timeoutMs) => {
+      stopping = true;
+      return stopBoth(listener, grpc, timeoutMs);
+    },
+  };
+}
+
+function stopBoth(listener: Listener, grpc: GrpcHandler, timeoutMs: number): Promise<void> {
+  const stopped = listener.stop(timeoutMs);
+  grpc.endStreams();
+  return stopped;
+}
+
+/** Answers a request that is not gRPC where only gRPC is spoken. */
+function refuseType(stream: ServerHttp2Stream): void {
+  stream.on('error', () => {});
+  stream.respond({ ':status': 415, 'content-type': 'text/plain', 'accept-post': 'application/grpc' });
+  stream.end('This address speaks gRPC: use the content type application/grpc.\n');
+  stream.resume();
+}
+
+/**
+ * Answers the requests of a server, those that expect `100-continue` too: Node itself writes it to a caller that has reset its
+ * stream already, which throws and would end the process.
+ */
+function answerAll(server: EventEmitter, handler: HttpHandler): void {
+  const answer: HttpHandler = (request, response) => {
+    // The reader of a request and the writer of an answer stop listening when they are done. A connection that breaks off in
+    // that moment would end the process.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    handler(request, response);
+  };
+  server.on('request', answer);
+  server.on('checkContinue', (...[request, response]: Parameters<HttpHandler>) => {
+    try {
+      response.writeContinue();
+    } catch {
+      return;
+    }
+    answer(request, response);
+  });
+}

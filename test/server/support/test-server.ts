@@ -1,0 +1,152 @@
+/** The servers around handlers that do what the permission asked for says. */
+import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import {
+  AuthService,
+  BatchCheckPermissionsResponseSchema,
+  type CheckPermissionRequest,
+  type CheckPermissionResponse,
+  CheckPermissionResponseSchema,
+  Reason,
+} from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import type { Address, Config } from '../../../src/config.ts';
+import { AssentError, invalidArgument } from '../../../src/errors.ts';
+import { type CallerAuthentication, createCallerAuthentication } from '../../../src/server/caller-authentication.ts';
+import type { Http1Bounds } from '../../../src/server/listener.ts';
+import { API_RULES, methodsOf } from '../../../src/server/methods.ts';
+import { createPipeline, type PipelineOptions } from '../../../src/server/pipeline.ts';
+import { createServers, type NamedServer, type ServersOptions } from '../../../src/server/servers.ts';
+import type { Scrape } from '../../../src/telemetry/metrics.ts';
+
+/** A message beyond ASCII, with the characters that percent-encoding is about. */
+export const ODD_MESSAGE = 'größer als 100 %\n\u{1f512}';
+
+/** The addresses on which gRPC is spoken: one test goes through both. */
+export const GRPC_SERVERS = [['grpc'], ['http']] as const;
+
+export type ServerName = NamedServer['name'];
+
+export interface TestServer {
+  /** `127.0.0.1:50051` or `unix:/path`. */
+  readonly address: string;
+  readonly port: number;
+  readonly url: string;
+  /** The permissions that handlers were asked for. */
+  readonly asked: readonly string[];
+  /** The requests themselves. */
+  readonly requests: readonly CheckPermissionRequest[];
+  /** Lets the calls for `pending` go on. */
+  release(): void;
+  readonly defects: readonly unknown[];
+  /** The codes that were counted. */
+  readonly counted: readonly number[];
+  setServing(serving: boolean): void;
+  stop(timeoutMs: number): Promise<void>;
+}
+
+export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'firstBytesMs'> {
+  readonly address?: Address;
+  readonly tls?: Config['tls'];
+  readonly authenticate?: CallerAuthentication;
+  readonly metrics?: Scrape;
+  readonly http1Bounds?: Http1Bounds;
+  readonly traceCall?: PipelineOptions['traceCall'];
+}
+
+/** Accepts a caller that sends this token. */
+export function callersWith(token: string): CallerAuthentication {
+  return createCallerAuthentication([{ name: 'test', digest: createHash('sha256').update(token).digest() }]);
+}
+
+const LOOPBACK: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 };
+
+/** Starts one server. It answers with the permission as `grantedBy`, of the size that `big:<bytes>` names. */
+export async function openServer(name: ServerName, options: TestServerOptions = {}): Promise<TestServer> {
+  const { address = LOOPBACK, tls = null, authenticate = () => {}, metrics, traceCall = null, ...bounds } = options;
+  const requests: CheckPermissionRequest[] = [];
+  const asked: string[] = [];
+  const defects: unknown[] = [];
+  const counted: number[] = [];
+  const released = Promise.withResolvers<void>();
+  const checkPermission = (request: CheckPermissionRequest) => {
+    requests.push(request);
+    asked.push(request.permission);
+    return answer(request.permission, released.promise);
+  };
+  const unasked = () => Promise.reject(new Error('not asked here'));
+  const handlers = {
+    ...Object.fromEntries(AuthService.methods.map(({ localName }) => [localName, unasked])),
+    checkPermission,
+    batchCheckPermissions: () => create(BatchCheckPermissionsResponseSchema),
+  };
+  const pipeline = createPipeline({
+    authenticate,
+    replica: 'replica-1',
+    position: () => ({ revision: 'epoch:7', takenAt: '2026-11-30T08:00:00.000000001Z' }),
+    onCall: (_method, code) => counted.push(code),
+    onDefect: (error) => defects.push(error),
+    traceCall,
+  });
+  const servers = createServers({
+    pipeline,
+    api: methodsOf(AuthService, handlers, API_RULES),
+    // Only the one that is asked for listens.
+    grpcAddress: address,
+    httpAddress: address,
+    tls,
+    metrics: metrics ?? (async () => ({ text: 'up 1\n', contentType: 'text/plain' })),
+    ...bounds,
+  });
+  const server = servers.all.find((one) => one.name === name);
+  if (server === undefined) throw new Error(`no server ${name}`);
+  const listening = await server.listen();
+  return {
+    address: listening,
+    port: Number(listening.split(':').at(-1)),
+    url: `${tls === null ? 'http' : 'https'}://${listening}`,
+    asked,
+    requests,
+    release: () => released.resolve(),
+    defects,
+    counted,
+    setServing: servers.setServing,
+    stop: server.stop,
+  };
+}
+
+function answer(
+  permission: string,
+  released: Promise<void>,
+): CheckPermissionResponse | Promise<CheckPermissionResponse> {
+  const [what = '', argument = ''] = permission.split(':');
+  switch (what) {
+    case 'later':
+      return Promise.resolve(granted(permission));
+    case 'pending':
+      return released.then(() => granted(permission));
+    case 'never':
+      return new Promise(() => {});
+    case 'big':
+      return granted('x'.repeat(Number(argument)));
+    case 'size':
+      return granted(String(permission.length));
+    case 'invalid':
+      throw invalidArgument('permission', ODD_MESSAGE);
+    case 'overloaded':
+      return Promise.reject(new AssentError('OVERLOADED', 'Too many reads are waiting.'));
+    case 'defect':
+      throw new Error('SELECT secret FROM somewhere');
+    case 'unencodable': {
+      const response = granted(permission);
+      // Binary has no half a second, and JSON no nanosecond before one.
+      Object.assign(response, { computedAt: { $typeName: 'google.protobuf.Timestamp', seconds: 0.5, nanos: -1 } });
+      return argument === 'later' ? Promise.resolve(response) : response;
+    }
+    default:
+      return granted(permission);
+  }
+}
+
+function granted(grantedBy: string): CheckPermissionResponse {
+  return create(CheckPermissionResponseSchema, { allowed: true, reason: Reason.ROLE_GRANTS, grantedBy });
+}
