@@ -20,8 +20,8 @@ import { ratiosTable, rowsTable } from './table.ts';
 import { createTargets } from './targets.ts';
 import { createWorld } from './world.ts';
 
-const PICTURE = fileURLToPath(new URL('../docs/performance.svg', import.meta.url));
-const DOCUMENT = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
+const PICTURE = fileURLToPath(new URL('../docs/operate/performance.svg', import.meta.url));
+const DOCUMENT = fileURLToPath(new URL('../docs/operate/performance.md', import.meta.url));
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -74,7 +74,7 @@ const run = async (options: BenchOptions): Promise<void> => {
     const command = ['npm run bench', '--', ...shown].join(' ');
     const run = describeRun({ command, machine, rounds, seconds, results, leftOut, ratios });
     await writeFile(DOCUMENT, replaceRun(await readFile(DOCUMENT, 'utf8'), run));
-    say('docs/performance.md and docs/performance.svg have this run now');
+    say('docs/operate/performance.md and docs/operate/performance.svg have this run now');
   }
   say(`done in ${Math.round((performance.now() - began) / 1_000)} s`);
 };

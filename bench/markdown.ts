@@ -1,4 +1,4 @@
-/** The last full run as docs/performance.md shows it, between two markers there. */
+/** The last full run as docs/operate/performance.md shows it, between two markers there. */
 import type { Machine } from './machine.ts';
 import type { Ratio } from './ratios.ts';
 import type { LeftOut, RowResult } from './rounds.ts';
@@ -40,6 +40,6 @@ export const describeRun = ({ command, machine, rounds, seconds, results, leftOu
 export const replaceRun = (document: string, run: string): string => {
   const [before, rest] = document.split(BEGIN);
   const [, after] = rest?.split(END) ?? [];
-  if (before === undefined || after === undefined) throw new Error('docs/performance.md has lost its markers');
+  if (before === undefined || after === undefined) throw new Error('docs/operate/performance.md has lost its markers');
   return `${before}${BEGIN}\n\n${run}\n\n${END}${after}`;
 };

@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly scale: boolean;
   /** Rows to measure, by name; null: all. */
   readonly only: RegExp | null;
-  /** Puts this run into docs/performance.md and docs/performance.svg. */
+  /** Puts this run into docs/operate/performance.md and docs/operate/performance.svg. */
   readonly writeDocs: boolean;
   readonly rounds: number;
   /** How long each measurement of a round lasts. */
@@ -27,7 +27,7 @@ export const USAGE = `npm run bench [-- OPTIONS]
   --only PATTERN   measures the rows whose name matches the regular expression
   --profile        profiles Assent's hit in memory, or the row of --only, and prints where its time goes
   --scale          reads from a million users, a hundred thousand organizations and three million members, and from a thousand
-  --write-docs     puts this run into docs/performance.md and draws docs/performance.svg (a full run does so anyway)
+  --write-docs     puts this run into docs/operate/performance.md and draws docs/operate/performance.svg (a full run does so anyway)
   --rounds N, --seconds N   override the number of rounds and the length of each measurement
 `;
 

@@ -1,4 +1,4 @@
-/** docs/performance.svg: requests a second on one core, and latency by percentile. */
+/** docs/operate/performance.svg: requests a second on one core, and latency by percentile. */
 import { PERCENTILES } from './numbers.ts';
 import type { RowResult } from './rounds.ts';
 

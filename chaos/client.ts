@@ -95,7 +95,7 @@ const batch = (subjects: readonly Subject[]) => ({
     ),
 });
 
-/** Connects at the first call; settings as docs/operations.md gives them, but quicker to come back. */
+/** Connects at the first call; settings as docs/operate/runbook.md gives them, but quicker to come back. */
 export const createReplicaClient = (address: string): ReplicaClient => {
   const client = new Client(address, credentials.createInsecure(), {
     'grpc.initial_reconnect_backoff_ms': 100,

@@ -1,4 +1,4 @@
-/** `npm run chaos`: the promise of docs/consistency.md, looked at from outside while everything around the service breaks. */
+/** `npm run chaos`: the promise of docs/understand/consistency.md, looked at from outside while everything around the service breaks. */
 import { writeFile } from 'node:fs/promises';
 import { interrupted } from '../demo/stop.ts';
 import { parseOptions, USAGE } from './options.ts';

@@ -1,5 +1,5 @@
 /**
- * Publishes as docs/events.md asks: after the commit, with acknowledgement, again with the same id until there is one. Tells
+ * Publishes as docs/operate/events.md asks: after the commit, with acknowledgement, again with the same id until there is one. Tells
  * in which making of the stream an event stands.
  */
 import { randomUUID } from 'node:crypto';

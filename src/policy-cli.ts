@@ -5,7 +5,7 @@ import { describePolicy, PolicyError, parsePolicy } from './permission/policy-fi
 import { CaseFileError, parseCaseFile, runCase } from './policy-store/cases.ts';
 
 const USAGE = `usage: npm run policy -- check FILE...   validates policy files
-       npm run policy -- test FILE...    runs cases against a policy (docs/policy.md)
+       npm run policy -- test FILE...    runs cases against a policy (docs/use/policy.md)
 `;
 
 const print = (line: string): void => {

@@ -1,5 +1,5 @@
 /**
- * `npm run relay`: brings the changes that triggers wrote into the outbox to NATS (docs/events.md). A process of its own,
+ * `npm run relay`: brings the changes that triggers wrote into the outbox to NATS (docs/operate/events.md). A process of its own,
  * on a connection and as a role of its own; the service neither starts it nor imports it. 0: stopped as asked; 1: the
  * configuration cannot be used.
  */

@@ -10,8 +10,8 @@ import { AssentError, describeError } from './errors.ts';
 import { grantsSql } from './setup/grants.ts';
 import { outboxSql } from './setup/outbox.ts';
 
-const USAGE = `usage: npm run -s sql -- grants     prints the least-privilege role of the service (docs/database.md)
-       npm run -s sql -- outbox     prints the outbox and its triggers for the relay (docs/events.md)
+const USAGE = `usage: npm run -s sql -- grants     prints the least-privilege role of the service (docs/operate/database.md)
+       npm run -s sql -- outbox     prints the outbox and its triggers for the relay (docs/operate/events.md)
 DATABASE_URL, ASSENT_DB_SCHEMA and ASSENT_NAMING say where Better Auth's tables are; the role must be able to read them.
 `;
 

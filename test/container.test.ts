@@ -141,7 +141,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('sets variables that there are, to where the others are', () => {
-    const documented = read('docs/configuration.md');
+    const documented = read('docs/operate/configuration.md');
     const environment = assent?.environment ?? {};
     for (const name of Object.keys(environment)) expect(documented).toContain(`\`${name}\``);
     for (const [variable, service] of [

@@ -14,10 +14,15 @@ import { createWorkerMetrics } from '../src/telemetry/worker-metrics.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');
+const markdownIn = (folder: string, options?: { readonly recursive: true }): readonly string[] =>
+  readdirSync(join(root, folder), { encoding: 'utf8', ...options })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name));
 const documents = [
-  ...['README.md', 'packages/better-auth/README.md'],
-  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
-].filter((name) => name.endsWith('.md'));
+  ...markdownIn('.'),
+  ...markdownIn('docs', { recursive: true }),
+  ...['packages/better-auth/README.md'],
+];
 
 /** The first cells of a document's tables, and of each the names in backticks. */
 const namesInTables = (name: string): readonly string[] =>
@@ -54,18 +59,18 @@ describe('the table of variables', () => {
   const ours = (names: Iterable<string>): readonly string[] =>
     [...new Set(names)].filter((name) => !name.startsWith('OTEL_')).toSorted();
 
-  it('in docs/configuration.md names exactly those that are read', () => {
-    expect(ours(namesInTables('docs/configuration.md'))).toEqual(ours(variablesRead()));
+  it('in docs/operate/configuration.md names exactly those that are read', () => {
+    expect(ours(namesInTables('docs/operate/configuration.md'))).toEqual(ours(variablesRead()));
   });
 
-  it.each(['README.md', 'docs/tokens.md'])('in %s names none besides', (name) => {
+  it.each(['README.md', 'docs/use/tokens.md'])('in %s names none besides', (name) => {
     const named = namesInTables(name).filter((one) => /^[A-Z][A-Z_]+$/.test(one) && !one.startsWith('TOKEN_'));
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((one) => !variablesRead().has(one))).toEqual([]);
   });
 });
 
-it('docs/operations.md names exactly the metrics that there are', async () => {
+it('docs/operate/runbook.md names exactly the metrics that there are', async () => {
   const metrics = createMetrics();
   // Every value that is asked for at a scrape.
   metrics.observe(
@@ -76,23 +81,23 @@ it('docs/operations.md names exactly the metrics that there are', async () => {
   const text = (await metrics.scrape()).text + (await createWorkerMetrics().text(new Set(), 2));
   const there = [...text.matchAll(/^# HELP (assent_\w+)/gm)].map(([, name]) => name);
   expect(
-    namesInTables('docs/operations.md')
+    namesInTables('docs/operate/runbook.md')
       .filter((name) => name.startsWith('assent_'))
       .toSorted(),
   ).toEqual(there.toSorted());
 });
 
-it('docs/decision.md and docs/tokens.md name every reason', () => {
+it('docs/use/decision.md and docs/use/tokens.md name every reason', () => {
   const named = (name: string): ReadonlySet<string> => new Set(read(name).match(/\b[A-Z_]{6,}\b/g));
   const reasons = Object.keys(Reason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name));
-  expect(reasons.filter((name) => !named('docs/decision.md').has(name))).toEqual([]);
+  expect(reasons.filter((name) => !named('docs/use/decision.md').has(name))).toEqual([]);
   const codes = read('src/errors.ts').match(/(?<=')TOKEN_\w+/g) ?? [];
   expect(codes.length).toBeGreaterThan(8);
-  expect(codes.filter((name) => !named('docs/tokens.md').has(name))).toEqual([]);
+  expect(codes.filter((name) => !named('docs/use/tokens.md').has(name))).toEqual([]);
 });
 
-it('docs/dependencies.md names exactly what package.json installs', () => {
-  const sections = read('docs/dependencies.md').split(/^[A-Z].*:$/m);
+it('docs/contribute/dependencies.md names exactly what package.json installs', () => {
+  const sections = read('docs/contribute/dependencies.md').split(/^[A-Z].*:$/m);
   const named = (text = ''): readonly string[] =>
     text
       .split('\n')
@@ -107,8 +112,8 @@ it('docs/dependencies.md names exactly what package.json installs', () => {
   );
 });
 
-it('docs/events.md names exactly the subjects that are known', () => {
-  const rows = read('docs/events.md')
+it('docs/operate/events.md names exactly the subjects that are known', () => {
+  const rows = read('docs/operate/events.md')
     .split('\n')
     .filter((line) => line.startsWith('| `betterauth.'));
   const named = rows.flatMap((row) =>
@@ -117,12 +122,12 @@ it('docs/events.md names exactly the subjects that are known', () => {
   expect(named.toSorted()).toEqual([...eventNames].toSorted());
 });
 
-it('docs/policy.md: its policies and its cases hold', () => {
-  const blocks = [...read('docs/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
+it('docs/use/policy.md: its policies and its cases hold', () => {
+  const blocks = [...read('docs/use/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
   const [policy = '', ...more] = blocks.filter((text) => text.startsWith('version:'));
   const [cases = ''] = blocks.filter((text) => text.includes('cases:'));
   expect(more).toHaveLength(1);
-  for (const text of more) expect(() => parsePolicy(text, 'docs/policy.md')).not.toThrow();
+  for (const text of more) expect(() => parsePolicy(text, 'docs/use/policy.md')).not.toThrow();
   const folder = mkdtempSync(join(tmpdir(), 'assent-docs-'));
   try {
     writeFileSync(join(folder, 'policy.yaml'), policy);
@@ -196,7 +201,7 @@ describe('commands of the documents that run outside of a clone', () => {
     expect(outs).toHaveLength(2);
     expect(outs.filter((path) => path.startsWith(`${clone}/`))).toEqual([]);
     // Its packages are found from there.
-    expect(read('docs/operations.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
+    expect(read('docs/operate/runbook.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
   });
 });
 

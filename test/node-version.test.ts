@@ -43,7 +43,7 @@ describe('the version of Node that engines.node names', () => {
     expect(process.version).toBe(`v${VERSION}`);
   });
 
-  it.each(['README.md', 'docs/operations.md'])('is that which %s tells people to install', (name) => {
+  it.each(['README.md', 'docs/operate/runbook.md'])('is that which %s tells people to install', (name) => {
     const named = [...read(name).matchAll(/Node(?:\.js)? (\d+\.\d+\.\d+)/g)].map(([, version]) => version);
     expect([...new Set(named)]).toEqual([VERSION]);
   });

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 import pg from 'pg';
 import { z } from 'zod';
 
-/** The claims that Assent reads: docs/tokens.md. */
+/** The claims that Assent reads: docs/use/tokens.md. */
 export interface TokenClaims {
   readonly userId: string;
   readonly email: string;

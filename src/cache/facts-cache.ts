@@ -1,6 +1,6 @@
 /**
  * The facts of a pair from the nearest tier that has them: memory, then Redis, then PostgreSQL. The protocol and the
- * argument that it never answers from before an applied event are in docs/consistency.md.
+ * argument that it never answers from before an applied event are in docs/understand/consistency.md.
  */
 import type { Clock } from '../clock.ts';
 import type { Facts, FactsKey } from '../permission/facts.ts';

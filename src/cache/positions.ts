@@ -1,6 +1,6 @@
 /**
  * Freshness: what this process has heard, and the one predicate that judges every cached entry by it. Redis holds values,
- * never freshness; the argument why this is enough is in docs/consistency.md. Pure but for the injected clock.
+ * never freshness; the argument why this is enough is in docs/understand/consistency.md. Pure but for the injected clock.
  */
 import type { Clock } from '../clock.ts';
 import type { FactsChange } from '../permission/facts.ts';

@@ -198,6 +198,6 @@ function tlsProblems(parameters: URLSearchParams): readonly string[] {
 function unknownParameter(name: string, values: ReadonlySet<string>): string {
   const isName = /^[A-Za-z_]{1,40}$/.test(name) && !values.has('');
   return isName
-    ? `its parameter "${name}" is not known, and could change what is read: remove it (docs/database.md has those that are known).`
+    ? `its parameter "${name}" is not known, and could change what is read: remove it (docs/operate/database.md has those that are known).`
     : 'it has a parameter that is not known (not repeated here: it may be a part of a password, in which ? and & are written %3F and %26).';
 }

@@ -43,7 +43,7 @@ export function checkTypes(schema: Schema): void {
   if (problems.length === 0) return;
   throw new SchemaError(
     `Columns of Better Auth's tables have types that cannot be read: ${problems.join('; ')}. Change the type of the column, ` +
-      'or make a view that casts it and name the view with ASSENT_NAMING (docs/database.md, "Types").',
+      'or make a view that casts it and name the view with ASSENT_NAMING (docs/operate/database.md, "Types").',
   );
 }
 

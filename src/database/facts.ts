@@ -84,7 +84,7 @@ const statement = (schema: Schema, parts: Parts): QuerySqlToken => {
 
 /**
  * The statement for a pair. There are three, put together once: to do so for each read took a quarter of its CPU, with
- * slonik's fragments and the prepared name of a new text (docs/performance.md).
+ * slonik's fragments and the prepared name of a new text (docs/operate/performance.md).
  */
 const createStatements = (schema: Schema) => {
   const { organizations, organizationRole } = schema;

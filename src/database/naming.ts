@@ -475,7 +475,9 @@ function rolesView(
   const value = names.find((name) => ['value', 'role', 'name'].includes(plainName(name)));
   const { id } = columns;
   if (parent === undefined || value === undefined || id === undefined) {
-    return [`the roles may be in ${titleOf(own)}: make a view that has them in a column (docs/database.md, "Views")`];
+    return [
+      `the roles may be in ${titleOf(own)}: make a view that has them in a column (docs/operate/database.md, "Views")`,
+    ];
   }
   const quoted = ({ schema, table }: Relation): string => `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`;
   const view = `assent_${stem}`;
@@ -503,5 +505,5 @@ function adviceFor(faults: readonly Fault[], naming: Naming): string {
   const off = faults.some(({ because }) => because !== undefined)
     ? ' Where organizations are not used, ASSENT_NAMING=organization=off says so.'
     : '';
-  return `${texts.join('; ')}.${set}${off} Check DATABASE_URL, ASSENT_DB_SCHEMA, ASSENT_NAMING and the grants in docs/database.md.`;
+  return `${texts.join('; ')}.${set}${off} Check DATABASE_URL, ASSENT_DB_SCHEMA, ASSENT_NAMING and the grants in docs/operate/database.md.`;
 }

@@ -62,7 +62,7 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
         });
         const parsed: ParsedStatements = new Set();
         // By a callback of our own: the one that pg makes for a promise is stored in a property, and would keep what a read
-        // brought until the next full collection of garbage (docs/performance.md, "dead streams").
+        // brought until the next full collection of garbage (docs/operate/performance.md, "dead streams").
         const ask = (
           statement: Pick<ReadOnlyStatement, 'name' | 'text' | 'values'>,
           forget = false,

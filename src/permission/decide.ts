@@ -90,7 +90,7 @@ const memberGrant = (
   return null;
 };
 
-/** Decides, in the order of docs/decision.md: the first rule that applies answers. Scopes only take away what roles give. */
+/** Decides, in the order of docs/use/decision.md: the first rule that applies answers. Scopes only take away what roles give. */
 export function decide(policy: Policy, facts: Facts, question: Question, nowMs: number): Decision {
   const decision = decideByRoles(policy, facts, question, nowMs);
   const { scopes, resource, action } = question;

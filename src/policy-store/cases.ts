@@ -1,6 +1,6 @@
 /**
  * Cases of a policy as data: facts, questions, and the answers that are expected. The format of `npm run policy -- test`
- * and of this project's own cases in test/cases; described in docs/policy.md.
+ * and of this project's own cases in test/cases; described in docs/use/policy.md.
  */
 import { parse } from 'yaml';
 import { z } from 'zod';

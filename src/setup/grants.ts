@@ -47,7 +47,7 @@ ${statements.map((statement) => `${statement}\n`).join('')}`;
 }
 
 /**
- * Settings of a role, as the second guard beside those of each statement (docs/database.md). A role that can write is the
+ * Settings of a role, as the second guard beside those of each statement (docs/operate/database.md). A role that can write is the
  * application's: with them its own work would fail.
  */
 function settingsOf(role: string): string {

@@ -1,4 +1,4 @@
-/** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operations.md. */
+/** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operate/runbook.md. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { codeName } from './code-name.ts';
 

@@ -25,7 +25,7 @@ export interface Client {
   readonly scopes: readonly string[];
 }
 
-/** A token that passed every check of `docs/tokens.md`. */
+/** A token that passed every check of `docs/use/tokens.md`. */
 export interface VerifiedToken {
   readonly principal: Principal;
   /** Seconds since the epoch, maybe with a fraction; null when the token does not say. */

@@ -1,6 +1,6 @@
 /**
  * The checks of a token in their order: its form; its algorithm, and the key that allows it; its signature; its claims.
- * `docs/tokens.md` lists each of them.
+ * `docs/use/tokens.md` lists each of them.
  *
  * Nothing is kept from one token to the next. A cache keyed by signature would take a token with another payload for the
  * one that it saw before.

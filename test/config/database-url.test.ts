@@ -147,8 +147,8 @@ describe.each([
   });
 });
 
-it('docs/database.md names exactly the parameters that are known', () => {
-  const text = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');
+it('docs/operate/database.md names exactly the parameters that are known', () => {
+  const text = readFileSync(new URL('../../docs/operate/database.md', import.meta.url), 'utf8');
   const [, section = ''] = /^## The URL$(.*?)^## /ms.exec(text) ?? [];
   const named = section
     .split('\n')

@@ -1,4 +1,4 @@
-/** docs/better-auth.md, from nothing to the first decision: its files and its commands, in a folder of their own. */
+/** docs/use/better-auth.md, from nothing to the first decision: its files and its commands, in a folder of their own. */
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { startNats } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
-const text = await readFile(new URL('../../docs/better-auth.md', import.meta.url), 'utf8');
+const text = await readFile(new URL('../../docs/use/better-auth.md', import.meta.url), 'utf8');
 const { url: databaseUrl } = await testDatabase();
 // Of its own: what the document sets up has the names that everybody has.
 const nats = await startNats({ own: true });

@@ -1,4 +1,4 @@
-/** Where Assent decides differently from Better Auth, on purpose: each line of docs/better-auth.md, seen in both. */
+/** Where Assent decides differently from Better Auth, on purpose: each line of docs/use/better-auth.md, seen in both. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Reason } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { testDatabase } from '../support/database.ts';

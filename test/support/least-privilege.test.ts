@@ -1,4 +1,4 @@
-/** docs/sql grants what Assent reads and nothing else. */
+/** docs/operate/sql grants what Assent reads and nothing else. */
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../demo/monolith/create-auth.ts';
 import { testDatabase } from './database.ts';
@@ -14,7 +14,7 @@ const SECRETS = {
   invitation: ['email'],
 };
 
-describe.each(['plural', 'singular'] as const)('the role of docs/sql, with %s names', async (naming) => {
+describe.each(['plural', 'singular'] as const)('the role of docs/operate/sql, with %s names', async (naming) => {
   const database = await testDatabase(await monolithTemplate(naming));
   const url = leastPrivilegeUrl(database.url);
   const names: Readonly<Record<string, string>> = tableNames(naming);

@@ -1,4 +1,4 @@
-/** The role that docs/sql describes, made by the very files that users are told to run. */
+/** The role that docs/operate/sql describes, made by the very files that users are told to run. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { withClient } from './services/databases.ts';
@@ -34,7 +34,7 @@ export const asLeastPrivilege = async (ownerUrl: string, sql: string): Promise<v
  * @returns The database's URL as that role.
  */
 export const grantLeastPrivilege = async (ownerUrl: string, naming: 'plural' | 'singular'): Promise<string> => {
-  const text = await readFile(new URL(`../../docs/sql/${FILES[naming]}`, import.meta.url), 'utf8');
+  const text = await readFile(new URL(`../../docs/operate/sql/${FILES[naming]}`, import.meta.url), 'utf8');
   await asLeastPrivilege(ownerUrl, text);
   return leastPrivilegeUrl(ownerUrl);
 };

@@ -1,4 +1,4 @@
-/** Template databases with the tables that Better Auth's own migrations make, and the role of docs/sql. */
+/** Template databases with the tables that Better Auth's own migrations make, and the role of docs/operate/sql. */
 import { createMonolith } from '../../demo/monolith/server.ts';
 import { ensureTemplate } from './database.ts';
 import { grantLeastPrivilege } from './least-privilege.ts';

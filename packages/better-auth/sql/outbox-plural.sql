@@ -1,4 +1,4 @@
--- Changes that no plugin of Better Auth sees (raw SQL, cascades, other programs) for Assent's relay (docs/events.md):
+-- Changes that no plugin of Better Auth sees (raw SQL, cascades, other programs) for Assent's relay (docs/operate/events.md):
 -- triggers write what changed into an outbox, in the transaction that changed it. Run it as the owner of the tables, with
 -- a password of your own, once more whenever you like; DROP SCHEMA assent CASCADE takes all of it away again.
 

@@ -1,4 +1,4 @@
-/** The events of Assent's contract (docs/events.md): what changed, as names and ids. Pure. */
+/** The events of Assent's contract (docs/operate/events.md): what changed, as names and ids. Pure. */
 
 /** A change that makes cached facts stale; the name is the subject without its prefix. */
 export type Change =
