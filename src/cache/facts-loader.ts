@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { AssentError } from '../errors.ts';
 import type { Facts, FactsKey } from '../permission/facts.ts';
-import { within } from '../within.ts';
+import { withTimeout } from '../with-timeout.ts';
 import type { CachedFacts } from './entry.ts';
 import type { Stamp } from './positions.ts';
 
@@ -37,6 +37,6 @@ export const databaseFacts = (
   load: async (key, stamp, signal) => {
     signal.throwIfAborted();
     const readAt = clock.now();
-    return { facts: await within(timeoutMs, read(key, signal), late, signal), stamp, readAt, tier: 'database' };
+    return { facts: await withTimeout(timeoutMs, read(key, signal), late, signal), stamp, readAt, tier: 'database' };
   },
 });

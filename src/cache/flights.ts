@@ -1,7 +1,7 @@
 /** One load per key and process: concurrent misses share it while it is current, and young enough. */
 import type { Clock } from '../clock.ts';
 import type { FactsKey } from '../permission/facts.ts';
-import { unlessAborted } from '../within.ts';
+import { unlessAborted } from '../with-timeout.ts';
 import type { FactsLoader, LoadedFacts } from './facts-loader.ts';
 import { memoryKey } from './keys.ts';
 import type { Positions, Stamp } from './positions.ts';

@@ -5,9 +5,9 @@
 import { createPool, type DatabasePool, type QuerySqlToken } from 'slonik';
 import { z } from 'zod';
 import { AssentError } from '../errors.ts';
-import { caller, RecoveryError, readOnlyDriver } from './read-only-driver.ts';
+import { withTimeout } from '../with-timeout.ts';
+import { caller, databaseTimeout, RecoveryError, readOnlyDriver } from './read-only-driver.ts';
 import { createSlots } from './slots.ts';
-import { late, within } from './within.ts';
 
 export interface PoolOptions {
   /** A PostgreSQL connection URI. */
@@ -109,13 +109,13 @@ export const createDatabase = (options: PoolOptions): Database => {
       });
     });
     try {
-      return await within(options.statementTimeoutMs, done, signal);
+      return await withTimeout(options.statementTimeoutMs, done, databaseTimeout, signal);
     } catch (error) {
       wanted = false;
       leave();
       // A statement that is still under way is cancelled on the server.
-      const giveUp = (): void => givenUp.abort(late());
-      if (signal?.aborted === true) within(GRACE_MS, done).catch(giveUp);
+      const giveUp = (): void => givenUp.abort(databaseTimeout());
+      if (signal?.aborted === true) withTimeout(GRACE_MS, done, databaseTimeout).catch(giveUp);
       else giveUp();
       throw error;
     }

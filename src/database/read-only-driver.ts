@@ -3,10 +3,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Client, type QueryResult } from 'pg';
 
 import { createDriverFactory, type DriverFactory } from 'slonik';
+import { withTimeout } from '../with-timeout.ts';
 import { cancelKeyOf, cancelStatement } from './cancel.ts';
 import { createPreparedStatements } from './prepared-statements.ts';
 import { createReadOnlyQuery, type ParsedStatements, type ReadOnlyStatement } from './read-only-query.ts';
-import { within } from './within.ts';
 
 /** The server is a standby: it may lag, and would bring back what was revoked. */
 export class RecoveryError extends Error {
@@ -23,6 +23,9 @@ export class RecoveryError extends Error {
 const LOOK_NAME = 'assent_look';
 const LOOK = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
   EXISTS (SELECT FROM pg_prepared_statements WHERE name = '${LOOK_NAME}') AS named`;
+
+/** PostgreSQL did not answer in time. */
+export const databaseTimeout = (): Error => new Error('timeout waiting for PostgreSQL');
 
 /** What a statement that was given up has to be cancelled within, on the server; less than slonik waits for an end. */
 const CANCEL_MS = 400;
@@ -92,12 +95,15 @@ export const readOnlyDriver = ({ url, statementTimeoutMs, onUnprepared }: ReadOn
             settled = true;
           });
           try {
-            return await within(statementTimeoutMs, done, caller.getStore());
+            return await withTimeout(statementTimeoutMs, done, databaseTimeout, caller.getStore());
           } catch (error) {
             if (!settled) {
               // Until it has ended, since a pooler forgets whose statement it was once the client is gone.
               const ended = done.catch(() => {});
-              cancelled = Promise.all([cancelStatement(client, CANCEL_MS), within(CANCEL_MS, ended)]).catch(() => {});
+              cancelled = Promise.all([
+                cancelStatement(client, CANCEL_MS),
+                withTimeout(CANCEL_MS, ended, databaseTimeout),
+              ]).catch(() => {});
             }
             throw error;
           }

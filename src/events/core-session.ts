@@ -5,8 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SessionOptions } from './session.ts';
-import { within } from './within.ts';
+import { withTimeout } from '../with-timeout.ts';
+import { natsTimeout, type SessionOptions } from './session.ts';
 
 /** Listens until the connection ends; then throws. */
 export const listenToCore = async (options: SessionOptions): Promise<never> => {
@@ -27,7 +27,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
     },
   });
   // The server has the subscription, or has refused it, once it answers this; events before it are not heard.
-  await within(2_000, connection.flush(), signal);
+  await withTimeout(2_000, connection.flush(), natsTimeout, signal);
   begun = true;
   const epoch = `core:${randomUUID()}`;
   sink.begin(epoch, 0, null, epoch);
@@ -35,7 +35,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
   for (;;) {
     const asked = clock.monotonic();
     // The pong follows every message that the server had sent before it.
-    await within(2_000, connection.flush(), signal);
+    await withTimeout(2_000, connection.flush(), natsTimeout, signal);
     sink.heard(asked);
     await delay(proofIntervalMs, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();

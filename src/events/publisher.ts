@@ -1,8 +1,9 @@
 /** Publishes events with NATS's acknowledgement: for the relay, which is a process of its own. */
 import { connect, ErrorCode, Events, headers, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { withTimeout } from '../with-timeout.ts';
 import { serversOf } from './servers.ts';
+import { natsTimeout } from './session.ts';
 import { localDomainOf, NO_RESPONDERS, openStream } from './stream.ts';
-import { within } from './within.ts';
 
 export interface PublisherOptions {
   readonly url: string;
@@ -101,7 +102,7 @@ function toCore(connection: NatsConnection, { prefix, ackTimeoutMs }: PublisherO
       for (const event of events) {
         connection.publish(`${prefix}.${event.name}`, payloadOf(event), { headers: headersOf(event) });
       }
-      await within(ackTimeoutMs, connection.flush(), stop.signal);
+      await withTimeout(ackTimeoutMs, connection.flush(), natsTimeout, stop.signal);
       await new Promise((resolve) => setImmediate(resolve));
       stop.signal.throwIfAborted();
       return { acknowledged: events.map(() => true), fault: undefined };

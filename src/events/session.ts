@@ -26,3 +26,8 @@ export interface SessionOptions extends ListenerOptions {
   readonly apply: ApplyEvent;
   readonly signal: AbortSignal;
 }
+
+/** NATS did not answer a request in time. */
+export function natsTimeout(): Error {
+  return new Error('NATS did not answer in time');
+}

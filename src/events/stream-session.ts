@@ -6,12 +6,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, StreamInfo } from 'nats';
+import { withTimeout } from '../with-timeout.ts';
 import { parseDelivery } from './delivery.ts';
-import type { SessionOptions } from './session.ts';
+import { natsTimeout, type SessionOptions } from './session.ts';
 import { checkStream, leaderDoubtMs, localDomainOf, openStream } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
 import { historyAfter, identity, lastTakenAt, planSession, type StreamPosition, wentBack } from './stream-position.ts';
-import { within } from './within.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;
 /** A message that the stream has and that has not come by then is not going to: the consumer is listened to anew. */
@@ -33,12 +33,12 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const asked = clock.monotonic();
   const localDomain = localDomainOf(connection);
   const opened = openStream(manager, { stream, prefix, domain, localDomain, maxAgeMs: 2 * windowMs });
-  const info = await within(2 * REQUEST_TIMEOUT_MS, opened, anySignal);
-  const plan = await within(REQUEST_TIMEOUT_MS, planSession(manager, position, info), anySignal);
+  const info = await withTimeout(2 * REQUEST_TIMEOUT_MS, opened, natsTimeout, anySignal);
+  const plan = await withTimeout(REQUEST_TIMEOUT_MS, planSession(manager, position, info), natsTimeout, anySignal);
   // Numbers of a history that was rolled back are used again: those of before mean nothing any more.
   const history =
     plan === 'rolled back'
-      ? await within(REQUEST_TIMEOUT_MS, historyAfter(manager, position, info), anySignal)
+      ? await withTimeout(REQUEST_TIMEOUT_MS, historyAfter(manager, position, info), natsTimeout, anySignal)
       : identity(info);
   /** Up to which moment an answer proves what the stream had. */
   const provedUntil = (askedAt: number, answer: StreamInfo): number => {
@@ -124,7 +124,12 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   });
   const serverNow = info.ts === undefined ? Date.now() : Date.parse(info.ts);
   const from = begun ? { seq: position.applied + 1 } : { moment: new Date(serverNow - windowMs).toISOString() };
-  const consumer = await within(REQUEST_TIMEOUT_MS, addConsumer(manager, stream, deliverTo, from), anySignal);
+  const consumer = await withTimeout(
+    REQUEST_TIMEOUT_MS,
+    addConsumer(manager, stream, deliverTo, from),
+    natsTimeout,
+    anySignal,
+  );
   // With nothing to come there is no message to take the floor from, or to show that those up to the last number are gone.
   // What was published since `info` is either counted as pending here or comes later, above this floor.
   if (consumer.num_pending === 0 && deliveries === 0) {
@@ -140,7 +145,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     const at = clock.monotonic();
     // A message that the stream took after it was asked may come before its answer.
     const before = { ...position };
-    const now = await within(REQUEST_TIMEOUT_MS, manager.streams.info(stream), anySignal);
+    const now = await withTimeout(REQUEST_TIMEOUT_MS, manager.streams.info(stream), natsTimeout, anySignal);
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
     checkStream(now, prefix);
     // Its server may be another one than this connection leads to, which tells nobody that it began anew.

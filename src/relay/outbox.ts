@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { z } from 'zod';
 import type { OutgoingEvent } from '../events/publisher.ts';
-import { within } from '../within.ts';
+import { withTimeout } from '../with-timeout.ts';
 
 /** An event with its place in the outbox. */
 export interface OutboxRow {
@@ -95,12 +95,12 @@ export const openOutbox = async (url: string, silenceMs: number): Promise<Outbox
     },
     changed: async (timeoutMs, signal) => {
       // Whatever ends the wait: its caller looks.
-      await within(timeoutMs, notified.promise, () => new Error('no commit in time'), signal).catch(() => {});
+      await withTimeout(timeoutMs, notified.promise, () => new Error('no commit in time'), signal).catch(() => {});
     },
     gone: gone.promise,
     close: async () => {
       // end() waits for a farewell that a dead server never sends.
-      await within(FAREWELL_MS, client.end(), () => new Error('no farewell in time')).catch(() => {});
+      await withTimeout(FAREWELL_MS, client.end(), () => new Error('no farewell in time')).catch(() => {});
     },
   };
 };

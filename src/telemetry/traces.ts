@@ -1,6 +1,6 @@
 /** Traces by OpenTelemetry: one server span for each call, below the caller's span where it sends a `traceparent`. */
 import type { Context, DiagLogger, Span } from '@opentelemetry/api';
-import { within } from '../within.ts';
+import { withTimeout } from '../with-timeout.ts';
 import { codeName } from './code-name.ts';
 import type { Logger } from './log.ts';
 
@@ -76,7 +76,7 @@ export const startTraces = async (log: Logger): Promise<Traces> => {
     },
     stop: async () => {
       try {
-        await within(STOP_TIMEOUT_MS, sdk.shutdown(), () => new Error(`not sent within ${STOP_TIMEOUT_MS} ms`));
+        await withTimeout(STOP_TIMEOUT_MS, sdk.shutdown(), () => new Error(`not sent within ${STOP_TIMEOUT_MS} ms`));
       } catch (error) {
         log.warn(
           { error: error instanceof Error ? error.message : String(error) },

@@ -8,9 +8,9 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import { AssentError } from '../errors.ts';
+import { withTimeout } from '../with-timeout.ts';
 import { type ImportedKey, importKey } from './imported-key.ts';
 import type { KeySource, PublishedKey } from './key-source.ts';
-import { within } from './within.ts';
 
 /** What happened to the keys, for the log and the metrics. */
 export type KeySetEvent =
@@ -111,7 +111,7 @@ export const createKeySet = (source: KeySource, options: KeySetOptions = {}): Ke
     const began = clock.monotonic();
     try {
       // Only what arrives in time is taken: an answer that comes later could be older than the next one.
-      await take(await within(timeoutMs, (signal) => source.fetchKeys(signal), stopping.signal));
+      await take(await fetchKeys(source, timeoutMs, stopping.signal));
       fetchedAt = began;
       failures = 0;
       if (stopping.signal.aborted) return;
@@ -173,3 +173,18 @@ export const createKeySet = (source: KeySource, options: KeySetOptions = {}): Ke
     },
   };
 };
+
+/**
+ * Fetches the keys of a source within `timeoutMs`. The source gets a signal that is aborted at the timeout or with `cancel`;
+ * the wait ends then, even if the source ignores its signal.
+ */
+async function fetchKeys(source: KeySource, timeoutMs: number, cancel: AbortSignal): Promise<readonly PublishedKey[]> {
+  cancel.throwIfAborted();
+  const timeout = new AbortController();
+  const late = (): Error => {
+    const error = new Error(`No answer within ${timeoutMs} ms.`);
+    timeout.abort(error);
+    return error;
+  };
+  return withTimeout(timeoutMs, source.fetchKeys(AbortSignal.any([timeout.signal, cancel])), late, cancel);
+}

@@ -1,7 +1,7 @@
 /** A worker's side of the primary process. */
 import type { ServiceControl } from '../service.ts';
 import { METRICS_CONTENT_TYPE, type Metrics } from '../telemetry/metrics.ts';
-import { within } from '../within.ts';
+import { withTimeout } from '../with-timeout.ts';
 import { isOurs, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
 /** Longer than the primary process waits for the other workers. */
@@ -53,7 +53,7 @@ export const createWorkerControl = (metrics: Metrics): ServiceControl => {
       send({ type: 'assent:scrape', id });
       try {
         const late = () => new Error('the primary process does not answer');
-        return { text: await within(SCRAPE_TIMEOUT_MS, promise, late), contentType: METRICS_CONTENT_TYPE };
+        return { text: await withTimeout(SCRAPE_TIMEOUT_MS, promise, late), contentType: METRICS_CONTENT_TYPE };
       } finally {
         scrapes.delete(id);
       }

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { type Edit, mutate } from '../cache/simulation/mutated.ts';
 import { runChaos } from './support.ts';
 
-const PROOF = `    const now = await within(REQUEST_TIMEOUT_MS, manager.streams.info(stream), anySignal)`;
+const PROOF = `    const now = await withTimeout(REQUEST_TIMEOUT_MS, manager.streams.info(stream), natsTimeout, anySignal)`;
 const WITHOUT_FAULTS = '--no-faults --organizations';
 
 const MUTATIONS: readonly (readonly [string, string, Edit])[] = [

@@ -19,7 +19,7 @@ export interface MutatedSource {
   remove(): void;
 }
 
-const MODULES = ['cache', 'events', 'permission', 'clock.ts', 'errors.ts', 'mac.ts', 'within.ts'].map((part) =>
+const MODULES = ['cache', 'events', 'permission', 'clock.ts', 'errors.ts', 'mac.ts', 'with-timeout.ts'].map((part) =>
   join('src', part),
 );
 const WHOLE = ['src', 'gen', 'package.json'];
