@@ -60,6 +60,7 @@ export const encodeEntry = (mac: Mac, name: string, entry: CachedFacts, view: Sh
 export const decodeEntry = (mac: Mac, name: string, text: string): CachedFacts | null => {
   if (!text.startsWith(HEAD)) return null;
   const coveredAt = text.indexOf('"', HEAD.length);
+  // guard: mac-over-the-name-of-a-redis-entry
   if (!mac.verify(signed(name, text.slice(coveredAt)), text.slice(HEAD.length, coveredAt))) return null;
   const saysAt = coveredAt + SAYS.length;
   const { epoch, seq, readAt, facts }: Said = JSON.parse(text.slice(saysAt, text.indexOf(END, saysAt)));
@@ -72,6 +73,7 @@ export const decodeEntry = (mac: Mac, name: string, text: string): CachedFacts |
  */
 export const remainingLife = ({ facts, readAt }: CachedFacts, ttlMs: number, now: number): number => {
   // An entry from the future, by more than clocks differ, has an age that cannot be known.
+  // guard: entry-from-the-future
   if (readAt > now + MAX_CLOCK_SKEW_MS) return 0;
   const byAge = Math.min(ttlMs, readAt + ttlMs - now);
   const until = facts.user?.ban?.until ?? null;

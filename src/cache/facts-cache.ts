@@ -54,17 +54,22 @@ export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
 
   const answers = (entry: MemoryEntry | undefined, key: FactsKey): entry is MemoryEntry =>
     entry !== undefined &&
+    // guard: age-in-memory
     clock.monotonic() < entry.expiresAt &&
+    // guard: predicate-on-memory
     positions.current(entry.stamp, key.userId, key.organizationId);
 
   const land = (key: FactsKey, loaded: LoadedFacts): LoadedFacts => {
+    // guard: fill-memory-only-with-current-facts
     if (!positions.hearing() || !positions.current(loaded.stamp, key.userId, key.organizationId)) return loaded;
+    // guard: age-brought-into-memory
     const life = remainingLife(loaded, ttlMs, clock.now());
     if (life <= 0) return loaded;
     const id = memoryKey(key.userId, key.organizationId);
     // Without events a slower, older read must not take the place of a newer one. Of one that no longer answers it must: by
     // a wall clock that was set back since, it would be the newer one for as long.
     const known = memory.get(id);
+    // guard: keep-the-newer-read
     if (answers(known, key) && known.readAt > loaded.readAt) return loaded;
     const { facts, stamp, readAt } = loaded;
     memory.set(id, { facts, stamp, readAt, expiresAt: clock.monotonic() + life });
@@ -77,7 +82,13 @@ export const createFactsCache = (options: FactsCacheOptions): FactsCache => {
   const flights = createFlights({ loader: landing(cached), positions, clock, joinableMs: Number.POSITIVE_INFINITY });
   // Reads of a stale process share loads among themselves only: one that began while it was live may have read Redis. The
   // lease bounds them: a change that was acknowledged longer than that before a call is in every load that the call joins.
-  const staleFlights = createFlights({ loader: database, positions, clock, joinableMs: leaseMs });
+  const staleFlights = createFlights({
+    loader: database,
+    positions,
+    clock,
+    // guard: age-of-a-load-that-a-stale-process-joins
+    joinableMs: leaseMs,
+  });
   const own = landing(database);
 
   return {

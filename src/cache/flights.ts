@@ -68,6 +68,7 @@ export const createFlights = ({ loader, positions, clock, joinableMs }: FlightsO
     const joined =
       flight !== undefined &&
       clock.monotonic() - flight.startedAt < joinableMs &&
+      // guard: current-when-a-load-is-joined
       positions.current(flight.stamp, key.userId, key.organizationId);
     if (joined) return { flight, joined };
     return { flight: start(id, key), joined: false };
@@ -78,7 +79,9 @@ export const createFlights = ({ loader, positions, clock, joinableMs }: FlightsO
       signal.throwIfAborted();
       const { flight, joined } = joinOrStart(key);
       const loaded = await wait(flight, signal);
-      if (!joined || positions.current(loaded.stamp, key.userId, key.organizationId)) return loaded;
+      if (!joined) return loaded;
+      // guard: current-when-a-joined-load-ends
+      if (positions.current(loaded.stamp, key.userId, key.organizationId)) return loaded;
       // An event overtook the load that was joined. One more load, begun after that event, and not a third: whatever is
       // applied during it came after this call began.
       return wait(joinOrStart(key).flight, signal);

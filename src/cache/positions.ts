@@ -98,11 +98,20 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
   const raiseFloor = (seq: number): void => {
     if (seq > floor) floor = seq;
   };
-  const recent = () => createRecentChanges({ rememberMs, max: maxRemembered, onForget: raiseFloor });
+  const recent = () =>
+    createRecentChanges({
+      rememberMs,
+      max: maxRemembered,
+      // guard: floor-at-a-forgotten-change
+      onForget: raiseFloor,
+    });
   let users = recent();
   let organizations = recent();
   let pairs = recent();
-  const ofOrigin = (name: string): string => (origin === '' ? name : `${name}@${origin}`);
+  const ofOrigin = (name: string): string => {
+    // guard: data-source-in-the-epoch
+    return origin === '' ? name : `${name}@${origin}`;
+  };
   const beginEpoch = (): void => {
     epoch = ofOrigin(stream);
   };
@@ -127,15 +136,18 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
     current: ({ epoch: of, seq }, userId, organizationId) => {
       settle();
       return (
+        // guard: epoch
         of === epoch &&
         seq >= floor &&
         seq >= users.latest(bare(userId)) &&
-        (organizationId === null ||
-          (seq >= organizations.latest(bare(organizationId)) && seq >= pairs.latest(pairOf(userId, organizationId))))
+        // guard: changes-of-an-organization
+        (organizationId === null || seq >= organizations.latest(bare(organizationId))) &&
+        (organizationId === null || seq >= pairs.latest(pairOf(userId, organizationId)))
       );
     },
     hearing: () => {
       settle();
+      // guard: lease
       return clock.monotonic() - heardAt < leaseMs;
     },
     lagMs: () => {
@@ -144,9 +156,12 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
     },
     applied: () => {
       settle();
-      return { epoch: ofOrigin(history), ...(waiting === null ? { seq: applied, takenAt } : waiting.before) };
+      // guard: revision-waits-for-a-change-of-everything
+      const { seq, takenAt: at } = waiting === null ? { seq: applied, takenAt } : waiting.before;
+      return { epoch: ofOrigin(history), seq, takenAt: at };
     },
     readFrom: (newOrigin) => {
+      // guard: data-source-found-later
       origin = newOrigin;
       beginEpoch();
     },
@@ -167,6 +182,7 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
     },
     skipTo: (seq, newTakenAt = null) => {
       settle();
+      // guard: floor-at-a-gap
       raiseFloor(seq);
       if (waiting !== null && waiting.last <= seq) makeAllStale(seq, clock.monotonic());
       if (seq <= applied) return;
@@ -193,6 +209,7 @@ export const createPositions = ({ clock, leaseMs, rememberMs, maxRemembered }: P
       // Without a stream nothing was heard that entries could be judged by.
       if (stream === '') return;
       // What waits is not in force yet: a proof of it would let older entries answer past the lease.
+      // guard: proof-waits-for-a-change-of-everything
       if (waiting !== null) proofAt = Math.max(proofAt, monotonicMs);
       else if (monotonicMs > heardAt) heardAt = monotonicMs;
     },

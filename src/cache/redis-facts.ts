@@ -49,8 +49,12 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
   const judge = ({ userId, organizationId }: FactsKey, name: string, value: string): CachedFacts | null => {
     const entry = decodeEntry(mac, name, value);
     if (entry === null) return refused('unreadable');
+    // guard: age-in-redis
     if (remainingLife(entry, ttlMs, clock.now()) <= 0) return refused('expired');
-    const current = positions.hearing() && positions.current(entry.stamp, userId, organizationId);
+    const current =
+      positions.hearing() &&
+      // guard: predicate-on-redis
+      positions.current(entry.stamp, userId, organizationId);
     return current ? entry : refused('overtaken');
   };
   return {
@@ -59,11 +63,16 @@ export const redisFacts = (options: RedisFactsOptions): FactsLoader => {
       const value = await store.get(name);
       const entry = value === null ? null : judge(key, name, value);
       if (entry !== null) return { ...entry, tier: 'redis' };
+      // guard: stamp-before-the-load
       const loaded = await next.load(key, stamp, signal);
       const now = clock.now();
       const lifeMs = remainingLife(loaded, ttlMs, now);
       // Not for the promise, since whoever reads the entry judges it; but other readers of `perm:` know no positions.
-      if (lifeMs > 0 && positions.current(loaded.stamp, key.userId, key.organizationId)) {
+      if (
+        lifeMs > 0 &&
+        // guard: fill-redis-only-with-current-facts
+        positions.current(loaded.stamp, key.userId, key.organizationId)
+      ) {
         store.set(name, encodeEntry(mac, name, loaded, view(loaded.facts, now)), lifeMs);
       }
       return loaded;
@@ -84,6 +93,7 @@ export const clearOnChange = <Sink extends ChangeSink>(sink: Sink, store: ValueS
   ...sink,
   apply: (seq: number, change: FactsChange | null, takenAt: string | null): void => {
     sink.apply(seq, change, takenAt);
+    // guard: delete-the-redis-key-of-a-changed-pair
     if (change?.kind === 'pair') store.delete(redisKey(change));
   },
 });

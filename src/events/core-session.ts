@@ -29,6 +29,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
   // The server has the subscription, or has refused it, once it answers this; events before it are not heard.
   await withTimeout(2_000, connection.flush(), natsTimeout, signal);
   begun = true;
+  // guard: epoch-of-a-core-subscription
   const epoch = `core:${randomUUID()}`;
   sink.begin(epoch, 0, null, epoch);
   observer.state('live', 'core NATS: a message that it loses is bounded by the TTL alone');

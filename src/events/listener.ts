@@ -57,8 +57,9 @@ export const createListener = (options: ListenerOptions): Listener => {
     })();
     try {
       const common: SessionOptions = { ...options, sink, connection, apply, signal };
-      if (options.mode === 'core') await listenToCore(common);
-      else await listenToStream(common, position);
+      if (options.mode === 'core') return await listenToCore(common);
+      // guard: mode-as-a-setting
+      return await listenToStream(common, position);
     } finally {
       // From here on its messages are another session's to hear: a late one must not be taken for one of the next.
       ended.abort(new Error('the session ended'));

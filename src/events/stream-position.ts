@@ -32,7 +32,11 @@ export const lastTakenAt = ({ state }: StreamInfo): string | null => nanoseconds
 /** Whether a stream shows that it lost messages that were heard: it has fewer, or as many with another last one. */
 export const wentBack = ({ applied, takenAt }: StreamPosition, info: StreamInfo): boolean => {
   const { last_seq } = info.state;
-  return last_seq < applied || (last_seq === applied && takenAt !== null && lastTakenAt(info) !== takenAt);
+  return (
+    last_seq < applied ||
+    // guard: moment-of-the-last-message-while-connected
+    (last_seq === applied && takenAt !== null && lastTakenAt(info) !== takenAt)
+  );
 };
 
 /** How to go on: from the next message, after a gap, in a history that differs from the one heard, or as at the start. */
@@ -81,15 +85,21 @@ export const planSession = async (
   position: StreamPosition,
   info: StreamInfo,
 ): Promise<Plan> => {
+  // guard: same-stream-when-a-session-begins
   if (position.stream !== identity(info)) return 'anew';
   const { last_seq } = info.state;
+  // guard: number-below-the-last-one
   if (last_seq < position.applied) return 'rolled back';
   if (position.applied === 0) return 'resume';
   if (last_seq === position.applied) {
+    // guard: moment-of-the-last-message-at-the-same-number
     return position.takenAt !== null && lastTakenAt(info) === position.takenAt ? 'resume' : 'rolled back';
   }
   const found = await takenAt(manager, info.config.name, position.applied);
-  if (found !== null && position.takenAt !== null) return found === position.takenAt ? 'resume' : 'rolled back';
+  if (found !== null && position.takenAt !== null) {
+    // guard: moment-of-the-last-message-at-a-later-number
+    return found === position.takenAt ? 'resume' : 'rolled back';
+  }
   // The message is gone: nothing says whether those after it are the ones that came after it then.
   return 'gap';
 };

@@ -70,21 +70,39 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     moveTo(floor, takenAt);
     // Redis may have entries of the lost history, and another process may have noticed nothing: what is read now is compared
     // with nobody else's.
-    sink.begin(plan === 'anew' ? history : `${history}~${randomUUID()}`, floor, takenAt, history);
+    // guard: epoch-of-a-rolled-back-history
+    const epoch = plan === 'anew' ? history : `${history}~${randomUUID()}`;
+    sink.begin(
+      epoch,
+      // guard: floor-at-the-start
+      floor,
+      takenAt,
+      history,
+    );
   };
   const skipTo = (seq: number, now: StreamInfo): void => {
     moveTo(seq, seq === now.state.last_seq ? lastTakenAt(now) : null);
     sink.skipTo(seq, position.takenAt);
   };
   const prove = (): void => {
-    if (begun && awaited !== null && position.applied >= awaited.seq) {
+    if (
+      begun &&
+      awaited !== null &&
+      // guard: proof-only-of-applied-messages
+      position.applied >= awaited.seq
+    ) {
       sink.heard(awaited.at);
       awaited = null;
     }
   };
   /** Messages that are gone from the stream cannot come any more; what they said is not known. */
   const skipWhatIsGone = (now: StreamInfo): void => {
-    if (begun && now.state.first_seq > position.applied + 1) skipTo(now.state.first_seq - 1, now);
+    if (!begun) return;
+    // guard: look-for-messages-that-are-gone
+    if (now.state.first_seq > position.applied + 1) {
+      // guard: floor-at-messages-that-are-gone
+      skipTo(now.state.first_seq - 1, now);
+    }
   };
 
   const onMessage = (message: Msg): void => {
@@ -99,6 +117,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     deliveries += 1;
     progressAt = clock.monotonic();
     // An optimisation: what was lost on the way is fetched again, where the gap in the stream's numbers would empty caches.
+    // guard: consumer-sequence-without-holes
     if (delivery.consumerSeq !== deliveries) {
       failed.abort(new Error('messages were lost on the way'));
       return;
@@ -107,12 +126,14 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     if (!begun) begin(streamSeq - 1, null);
     if (streamSeq <= position.applied) return;
     // Messages that were purged or expired before they came: what they said is not known.
+    // guard: gap-between-two-messages
     if (streamSeq > position.applied + 1) sink.skipTo(streamSeq - 1, null);
     apply(streamSeq, message.subject, message.data, takenAt);
     moveTo(streamSeq, takenAt);
     prove();
   };
 
+  // guard: gap-where-the-last-message-is-gone
   if (plan === 'gap') skipTo(info.state.last_seq, info);
   else skipWhatIsGone(info);
 
@@ -145,10 +166,13 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     const at = clock.monotonic();
     // A message that the stream took after it was asked may come before its answer.
     const before = { ...position };
+    // guard: proof-is-an-answer-of-the-stream
     const now = await withTimeout(REQUEST_TIMEOUT_MS, manager.streams.info(stream), natsTimeout, anySignal);
+    // guard: same-stream-while-connected
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');
     checkStream(now, prefix);
     // Its server may be another one than this connection leads to, which tells nobody that it began anew.
+    // guard: same-history-while-connected
     if (begun && wentBack(before, now)) throw new Error('the stream went back');
     skipWhatIsGone(now);
     prove();
@@ -158,6 +182,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
       prove();
       if (awaited !== null) progressAt = clock.monotonic();
     } else if (clock.monotonic() - progressAt > STALLED_MS) {
+      // guard: consumer-that-stopped-delivering
       throw new Error('the consumer stopped delivering');
     }
   }
