@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { createPreparedStatements } from '../../src/database/prepared-statements.ts';
+import { createPreparedStatements } from '../../src/database/read-only-driver.ts';
 
 const failure = (code: string): Error => Object.assign(new Error('refused'), { code });
 
