@@ -2,8 +2,9 @@
 FROM node:24.22.3-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# No install script of a production dependency is needed. packages/ is not here, so that npm leaves the workspace out, and
-# with it Better Auth, which it needs beside it. The optional dependencies are Node, which the image has.
+COPY packages/event-contract packages/event-contract
+# No install script of a production dependency is needed. Of packages/ only the parts of the service are here, so that npm
+# leaves out @assent/better-auth, and Better Auth with it. The optional dependencies are Node, which the image has.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
 
 FROM node:24.22.3-slim
@@ -12,6 +13,8 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY gen gen
+# node_modules/@assent links to it.
+COPY packages/event-contract packages/event-contract
 COPY src src
 USER node
 EXPOSE 50051 8080

@@ -3,11 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
+import { eventNames } from '@assent/event-contract';
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { ConfigError, loadConfig } from '../src/config.ts';
-import { eventNames } from '../src/events/subjects.ts';
-
 import { parsePolicy } from '../src/permission/policy-file.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createWorkerMetrics } from '../src/telemetry/worker-metrics.ts';

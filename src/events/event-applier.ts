@@ -1,6 +1,6 @@
 /** From a message to the sink: what it makes stale is recorded before anything else happens. */
+import { parseEvent } from '@assent/event-contract';
 import type { FactsChange } from '../permission/facts.ts';
-import { parseEvent } from './subjects.ts';
 
 /** Where events go: the positions of the cache. Every call is synchronous and in stream order. */
 export interface EventSink {

@@ -3,12 +3,11 @@
  * has an ear of its own, so that every process hears every event.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { NO_RESPONDERS, serversOf } from '@assent/event-contract';
 import { connect, ErrorCode, Events, type NatsConnection, NatsError } from 'nats';
 import { listenToCore } from './core-session.ts';
 import { createEventApplier, type EventSink } from './event-applier.ts';
-import { serversOf } from './servers.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
-import { NO_RESPONDERS } from './stream.ts';
 import { createStreamPosition } from './stream-position.ts';
 import { listenToStream } from './stream-session.ts';
 

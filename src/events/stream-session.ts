@@ -5,11 +5,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkStream, openStream, serverDomain } from '@assent/event-contract';
 import type { Msg, StreamInfo } from 'nats';
 import { withTimeout } from '../with-timeout.ts';
 import { parseDelivery } from './delivery.ts';
 import { natsTimeout, type SessionOptions } from './session.ts';
-import { checkStream, leaderDoubtMs, localDomainOf, openStream } from './stream.ts';
+import { leaderDoubtMs } from './stream.ts';
 import { addConsumer } from './stream-consumer.ts';
 import { historyAfter, identity, lastTakenAt, planSession, type StreamPosition, wentBack } from './stream-position.ts';
 
@@ -31,7 +32,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
   const anySignal = AbortSignal.any([signal, failed.signal]);
 
   const asked = clock.monotonic();
-  const localDomain = localDomainOf(connection);
+  const localDomain = serverDomain(connection);
   const opened = openStream(manager, { stream, prefix, domain, localDomain, maxAgeMs: 2 * windowMs });
   const info = await withTimeout(2 * REQUEST_TIMEOUT_MS, opened, natsTimeout, anySignal);
   const plan = await withTimeout(REQUEST_TIMEOUT_MS, planSession(manager, position, info), natsTimeout, anySignal);

@@ -1,7 +1,7 @@
-/** The outbox table in PostgreSQL, on a connection and as a role of its own: the one place of Assent that writes. */
+/** The outbox table in PostgreSQL, on its own connection and as its own role: the only place where Assent writes. */
+import type { OutgoingEvent } from '@assent/event-contract';
 import pg from 'pg';
 import { z } from 'zod';
-import type { OutgoingEvent } from '../events/publisher.ts';
 import { withTimeout } from '../with-timeout.ts';
 
 /** An event with its place in the outbox. */
@@ -11,22 +11,23 @@ export interface OutboxRow {
 }
 
 export interface Outbox {
-  /** Makes this the one relay that publishes; false while another one is. */
+  /** Takes the lock of the database's relay. False while another relay holds it. */
   claim(): Promise<boolean>;
-  /** What was committed and not removed, the oldest first. */
+  /** Reads rows that are committed and not removed, the oldest first. */
   read(limit: number): Promise<readonly OutboxRow[]>;
+  /** Deletes rows. */
   remove(rows: readonly OutboxRow[]): Promise<void>;
-  /** Resolves at the next commit that wrote to the outbox, or after `timeoutMs`. */
+  /** Resolves at the next commit that wrote to the outbox, after `timeoutMs`, or when `signal` aborts. */
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Settles when the connection is gone. */
-  readonly gone: Promise<unknown>;
+  /** Resolves when the connection has ended, with the error. */
+  readonly ended: Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** Of all relays of a database; a session holds it, and it is free once that has ended. */
+/** The advisory lock of all relays of a database. A session holds it until it ends. */
 const LOCK = 'assent.outbox';
 const TIMEOUT_MS = 5_000;
-const FAREWELL_MS = 500;
+const CLOSE_TIMEOUT_MS = 500;
 
 const rowSchema = z.object({
   place: z.string(),
@@ -38,34 +39,35 @@ const rowSchema = z.object({
 });
 
 /**
- * PostgreSQL would learn of a holder that vanished without a word from TCP: in a quarter of an hour, or in two hours while
- * nothing is committed. From version 14 on it can end a session that asks nothing, as a relay at work never does.
+ * Ends the session of a relay that vanished without closing its connection. TCP would notice after a quarter of an hour, or
+ * after two hours while nothing is committed. From version 14 on PostgreSQL ends a session that sends no statement for this
+ * long; a relay at work always sends one earlier.
  */
-const END_OF_SILENCE = `SELECT set_config('idle_session_timeout', $1, false)
+const SET_IDLE_TIMEOUT = `SELECT set_config('idle_session_timeout', $1, false)
   WHERE current_setting('server_version_num')::int >= 140000`;
 
 /**
  * Connects and listens for commits.
- * @param silenceMs For longer than this the relay leaves no session without a word; PostgreSQL ends one that is.
+ * @param idleTimeoutMs The relay never pauses longer than this between two statements; PostgreSQL ends a session that does.
  * @throws when PostgreSQL is away, or refuses.
  */
-export const openOutbox = async (url: string, silenceMs: number): Promise<Outbox> => {
+export async function openOutbox(url: string, idleTimeoutMs: number): Promise<Outbox> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'assent-relay',
     keepAlive: true,
     connectionTimeoutMillis: TIMEOUT_MS,
-    // A server that vanished without a word fails the next poll.
+    // The next poll fails when the server vanished without closing the connection.
     query_timeout: TIMEOUT_MS,
   });
-  const gone = Promise.withResolvers<unknown>();
-  client.on('error', gone.resolve);
-  client.on('end', () => gone.resolve(new Error('the connection to PostgreSQL was closed')));
+  const ended = Promise.withResolvers<unknown>();
+  client.on('error', ended.resolve);
+  client.on('end', () => ended.resolve(new Error('the connection to PostgreSQL was closed')));
   let notified = Promise.withResolvers<void>();
   client.on('notification', () => notified.resolve());
   try {
     await client.connect();
-    await client.query(END_OF_SILENCE, [String(silenceMs)]);
+    await client.query(SET_IDLE_TIMEOUT, [String(idleTimeoutMs)]);
     await client.query('LISTEN assent_outbox');
   } catch (error) {
     await client.end().catch(() => {});
@@ -77,7 +79,7 @@ export const openOutbox = async (url: string, silenceMs: number): Promise<Outbox
       return rows[0]?.held === true;
     },
     read: async (limit) => {
-      // Commits before this read are in it; a notification of one that comes later is not lost.
+      // The read sees every commit before it. The notification of a later one ends the next wait.
       notified = Promise.withResolvers<void>();
       const { rows } = await client.query(
         `SELECT id::text AS place, event_id::text AS id, name, user_id AS "userId", organization_id AS "organizationId",
@@ -94,13 +96,15 @@ export const openOutbox = async (url: string, silenceMs: number): Promise<Outbox
       await client.query('DELETE FROM assent.outbox WHERE id = ANY($1::bigint[])', [rows.map(({ place }) => place)]);
     },
     changed: async (timeoutMs, signal) => {
-      // Whatever ends the wait: its caller looks.
+      // The caller reads the outbox in any case, so the reason for the end of the wait does not matter.
       await withTimeout(timeoutMs, notified.promise, () => new Error('no commit in time'), signal).catch(() => {});
     },
-    gone: gone.promise,
+    ended: ended.promise,
     close: async () => {
-      // end() waits for a farewell that a dead server never sends.
-      await withTimeout(FAREWELL_MS, client.end(), () => new Error('no farewell in time')).catch(() => {});
+      // end() waits for the server to close the connection, which a dead server never does.
+      await withTimeout(CLOSE_TIMEOUT_MS, client.end(), () => new Error('the connection did not close in time')).catch(
+        () => {},
+      );
     },
   };
-};
+}

@@ -319,7 +319,7 @@ it('a server without JetStream: events are kept, and published once JetStream an
   const application = start({ nats: server.url });
   const organizationId = await newOrganization(application);
   await until('it is said', () => ours(application).length === 1);
-  expect(ours(application)[0]).toContain('no JetStream answers');
+  expect(ours(application)[0]).toContain('JetStream does not answer');
   expect(application.plugin?.pending()).toBe(2);
 
   await configure(true);

@@ -3,19 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkStream, openPublishConnection } from '@assent/event-contract';
 import { connect, type NatsConnection, type StreamInfo } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
 import { createPublisher } from '../../packages/better-auth/src/publisher.ts';
 import { createPositions, type Positions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createListener } from '../../src/events/listener.ts';
-import { openPublisher } from '../../src/events/publisher.ts';
-import { checkStream } from '../../src/events/stream.ts';
 import { startProxy, through } from '../support/proxy.ts';
 import { type Server, startNats } from '../support/services/index.ts';
 import { until } from '../support/until.ts';
 
 const STREAM = 'EVENTS';
+/** How a publisher connects. */
+const OPENING = { name: 'test', maxAgeMs: 60_000, ackTimeoutMs: 5_000, background: false } as const;
 
 /** A server on which the listener is somebody who may do no more than this; `publisher` may do everything. */
 const startServer = async (jetstream: boolean, permissions: string) => {
@@ -132,10 +133,10 @@ it('publishers need the permissions that the documentation names, and no others'
   const manager = await (await connectTo(server)).jetstreamManager();
   await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const where = { url: asListener(server.url), stream: STREAM, prefix: 'betterauth' };
-  const relay = await openPublisher({ ...where, mode: 'stream', domain: null, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
+  const relay = await openPublishConnection({ ...where, mode: 'stream', domain: null, ...OPENING });
   onTestFinished(() => relay.close());
-  const event = { id: randomUUID(), name: 'user.updated', occurredAt: '', userId: 'u', organizationId: null };
-  expect(await relay.publish([event])).toEqual({ acknowledged: [true], fault: undefined });
+  const event = { id: randomUUID(), subject: 'betterauth.user.updated', payload: '{"userId":"u"}' };
+  expect(await relay.publish(event)).toEqual({ stream: STREAM, sequence: 1 });
   const warnings: string[] = [];
   const target = { ...where, mode: 'stream', domain: null } as const;
   const plugin = createPublisher({ ...target, bufferSize: 10, warn: (line) => void warnings.push(line) });
@@ -155,12 +156,12 @@ it('in core mode publishers count nothing as delivered that the server refuses, 
     mode: 'core',
     domain: null,
   } as const;
-  const event = (name: string) => ({ id: randomUUID(), name, occurredAt: '', userId: 'u', organizationId: 'o' });
-  const relay = await openPublisher({ ...where, maxAgeMs: 60_000, ackTimeoutMs: 5_000 });
+  const event = (name: string) => ({ id: randomUUID(), subject: `betterauth.${name}`, payload: '{}' });
+  const relay = await openPublishConnection({ ...where, ...OPENING });
   onTestFinished(() => relay.close());
-  expect(await relay.publish([event('member.added')])).toEqual({ acknowledged: [true], fault: undefined });
+  expect(await relay.publish(event('member.added'))).toBeNull();
   const refused = 'NATS refuses to publish to "betterauth.user.updated": permissions violation';
-  expect(await relay.publish([event('user.updated')])).toEqual({ acknowledged: [false], fault: new Error(refused) });
+  await expect(relay.publish(event('user.updated'))).rejects.toEqual(new Error(refused));
   const warnings: string[] = [];
   const plugin = createPublisher({ ...where, bufferSize: 10, warn: (line) => void warnings.push(line) });
   plugin.publish([{ name: 'user.updated', userId: 'u' }]);

@@ -1,5 +1,5 @@
+import { serversOf } from '@assent/event-contract';
 import { expect, it } from 'vitest';
-import { serversOf } from '../../src/events/servers.ts';
 
 it.each([
   ['nats://nats', { servers: ['nats://nats'] }],

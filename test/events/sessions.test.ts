@@ -1,4 +1,5 @@
 /** Moments that two processes, or two sessions of one, would have to meet in: made to, on a real server. */
+import { openStream } from '@assent/event-contract';
 import {
   connect,
   type JetStreamManager,
@@ -13,7 +14,6 @@ import { type Clock, systemClock } from '../../src/clock.ts';
 import { listenToCore } from '../../src/events/core-session.ts';
 import { createEventApplier, type EventSink } from '../../src/events/event-applier.ts';
 import type { SessionOptions } from '../../src/events/session.ts';
-import { openStream } from '../../src/events/stream.ts';
 import { createStreamPosition } from '../../src/events/stream-position.ts';
 import { listenToStream } from '../../src/events/stream-session.ts';
 import { createTestClock } from '../cache/harness.ts';

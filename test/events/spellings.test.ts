@@ -1,8 +1,8 @@
 /** Ids that a publisher writes otherwise than PostgreSQL does. */
 import { randomUUID } from 'node:crypto';
+import { idForms } from '@assent/event-contract';
 import { connect } from 'nats';
 import { afterAll, describe, expect, it } from 'vitest';
-import { spellingsOf } from '../../src/events/spellings.ts';
 import { outboxDatabase, variantOf } from '../relay/support/outbox.ts';
 import { startReplicas } from '../relay/support/replicas.ts';
 import { leastPrivilegeUrl } from '../support/least-privilege.ts';
@@ -22,7 +22,7 @@ const UUID_SPELLINGS = [
 
 describe('an id', () => {
   it.each(UUID_SPELLINGS)('%j may be the uuid, and may be itself', (id) => {
-    expect(spellingsOf(id)).toEqual([id, UUID]);
+    expect(idForms(id)).toEqual([id, UUID]);
   });
 
   it.each([
@@ -34,13 +34,13 @@ describe('an id', () => {
     ['09223372036854775807', '9223372036854775807'],
     [' u1 ', 'u1'],
   ])('%j may be %j, and may be itself', (id, other) => {
-    expect(spellingsOf(id)).toEqual([id, other]);
+    expect(idForms(id)).toEqual([id, other]);
   });
 
   it.each([UUID, '7', '-7', '0', 'kX3aBc', 'AAAA-BBBB', `${UUID}0`, 'g'.repeat(32), '7.0', '1e3', '0x10'])(
     '%j is written like this only',
     (id) => {
-      expect(spellingsOf(id)).toEqual([id]);
+      expect(idForms(id)).toEqual([id]);
     },
   );
 });

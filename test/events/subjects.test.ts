@@ -1,5 +1,5 @@
+import { covers, eventNames, parseEvent } from '@assent/event-contract';
 import { describe, expect, it } from 'vitest';
-import { covers, eventNames, parseEvent } from '../../src/events/subjects.ts';
 
 const parse = (subject: string, payload: unknown, prefix = 'betterauth') =>
   parseEvent(

@@ -1,3 +1,2 @@
 /** `@assent/better-auth`. */
-export { type AssentOptions, type AssentPlugin, assent } from './plugin.ts';
-export type { Published } from './session.ts';
+export { type AssentOptions, type AssentPlugin, assent, type Published } from './plugin.ts';

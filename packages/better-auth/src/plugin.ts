@@ -4,7 +4,6 @@ import { createAuthMiddleware } from 'better-auth/api';
 import { createModels } from './models.ts';
 import { observeAdapter } from './observe.ts';
 import type { Publisher } from './publisher.ts';
-import type { Published } from './session.ts';
 import { digestOf, isNews, observedBy, publisherOf, type SharedOptions } from './shared.ts';
 
 export interface AssentOptions {
@@ -33,6 +32,12 @@ export interface AssentOptions {
    * is committed; its event stays queued, and a warning says so.
    */
   readonly awaitMs?: number | undefined;
+}
+
+/** Where the stream keeps an event: the acknowledgement of NATS. */
+export interface Published {
+  readonly stream: string;
+  readonly sequence: number;
 }
 
 /** The plugin, and what applications ask it. */

@@ -3,11 +3,18 @@
  * and never more than so many. The caller never waits for it unless it asks to, and never gets a fault.
  */
 import { randomUUID } from 'node:crypto';
+import {
+  type EventMessage,
+  type PublishConnection,
+  type Published,
+  type PublishTarget,
+  toMessage,
+} from '@assent/event-contract';
 import { type Change, RESYNC } from './change.ts';
 import { createPause } from './pause.ts';
-import { type Message, openSession, type Published, type Session, type Target } from './session.ts';
+import { openSession } from './session.ts';
 
-export interface PublisherOptions extends Target {
+export interface PublisherOptions extends PublishTarget {
   /** Events that may wait; with one more they are all given up for one `resync`. */
   readonly bufferSize: number;
   /** Without a request or a change for so long the connection is closed; 60 s when absent. */
@@ -45,7 +52,7 @@ const IDLE_MS = 60_000;
 const PATIENCE_MS = 10_000;
 
 /** An event that waits, with its place in the order of all. */
-interface Waiting extends Message {
+interface Waiting extends EventMessage {
   readonly place: number;
 }
 
@@ -65,7 +72,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const waiters = new Set<Waiter>();
   let places = 0;
   let latest: Published | null = null;
-  let session: Session | null = null;
+  let session: PublishConnection | null = null;
   let running: Promise<void> | null = null;
   let everConnected = false;
   /** In a row; the first is said, and the end of them. */
@@ -81,10 +88,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     options.warn(`assent: ${line}`);
   }
   function enqueue(change: Change, place: number): void {
-    const { name, ...ids } = change;
-    const id = randomUUID();
-    const payload = JSON.stringify({ id, occurredAt: new Date().toISOString(), ...ids });
-    waiting.add({ id, subject: `${prefix}.${name}`, payload, place });
+    const event = { id: randomUUID(), occurredAt: new Date().toISOString(), ...change };
+    waiting.add({ ...toMessage(prefix, event), place });
   }
   function fault(error: unknown): void {
     faults += 1;
@@ -105,7 +110,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       waiter.settle();
     }
   }
-  function end(over: Session): void {
+  function end(over: PublishConnection): void {
     if (session === over) session = null;
     void over.close().catch(() => {});
     pause.end();
@@ -133,7 +138,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return waiting.size > 0 || (used !== null && (owesResync() || now() - used < idleMs));
   }
 
-  async function open(): Promise<Session | null> {
+  async function open(): Promise<PublishConnection | null> {
     try {
       const opened = await openSession(options);
       void opened.ended.then(() => {
@@ -149,7 +154,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       return null;
     }
   }
-  function send(over: Session): void {
+  function send(over: PublishConnection): void {
     for (const message of waiting) {
       if (underWay.size >= WINDOW) return;
       if (underWay.has(message)) continue;

@@ -48,8 +48,7 @@ export const installPacked = async (betterAuth = join(ROOT, 'node_modules/better
   const isSource = (name: string): boolean => !/^(?:dist|node_modules)(?:\/|$)/.test(relative(PACKAGE, name));
   await cp(PACKAGE, copy, { recursive: true, filter: isSource });
   // What prepack does, without a shell of npm's in between.
-  const compile = [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', PACKAGE, '--outDir', join(copy, 'dist')];
-  await run(process.execPath, compile, { cwd: ROOT });
+  await run(process.execPath, [join(ROOT, 'scripts/build-package.ts'), join(copy, 'dist')], { cwd: PACKAGE });
   await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: copy });
   const [archive = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
   const files = untar(gunzipSync(await readFile(join(folder, archive))));
