@@ -1,7 +1,7 @@
 /** Fills Better Auth's tables by server-side SQL: three million members take a minute, and nothing passes the wire. */
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import { withClient } from '../test/support/services/index.ts';
+import { withClient } from '../tools/local-services/index.ts';
 
 /** How much there is. */
 export interface Population {

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { hasApt } from '../test/support/services/apt.ts';
-import { debianProgram } from '../test/support/services/debian-packages.ts';
-import { findOnPath, type Program, programWorks } from '../test/support/services/programs.ts';
+import { hasApt } from '../tools/local-services/apt.ts';
+import { debianProgram } from '../tools/local-services/debian-packages.ts';
+import { findOnPath, type Program, programWorks } from '../tools/local-services/programs.ts';
 import { type Latency, latencyOf } from './numbers.ts';
 
 const run = promisify(execFile);

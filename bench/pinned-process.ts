@@ -1,5 +1,5 @@
 /** Servers under test: processes of their own on the server's core. */
-import { createServerProcess } from '../test/support/services/server-process.ts';
+import { createServerProcess } from '../tools/local-services/server-process.ts';
 
 export interface PinnedPlan {
   readonly name: string;

@@ -2,11 +2,11 @@
  * `--scale`: what the size of the data costs. The same reads from a small and a large population, in turn, by the
  * service's own directory and without a door, whose share would hide a difference.
  */
-import { createMonolith } from '../demo/monolith/server.ts';
+import { createApplication } from '../demo/application/server.ts';
 import type { Directory } from '../src/database/directory.ts';
-import { directoryOf } from '../test/support/directory.ts';
-import { grantLeastPrivilege } from '../test/support/least-privilege.ts';
-import { createDatabase, startPostgres, withClient } from '../test/support/services/index.ts';
+import { directoryOf } from '../tools/assent/directory.ts';
+import { grantLeastPrivilege } from '../tools/assent/least-privilege.ts';
+import { createDatabase, startPostgres, withClient } from '../tools/local-services/index.ts';
 import { cpuMicros } from './cpu.ts';
 import { generate, joinMany, membershipOrganization, organizationId, type Population, userId } from './generate.ts';
 import { median, spread } from './numbers.ts';
@@ -32,9 +32,9 @@ interface Filled {
 
 const fill = async (serverUrl: string, population: Population, stack: AsyncDisposableStack): Promise<Filled> => {
   const ownerUrl = await createDatabase(serverUrl, `scale_${population.users}`);
-  const monolith = await createMonolith({ databaseUrl: ownerUrl, secret: 'x'.repeat(32), natsUrl: null });
-  await monolith.migrate();
-  await monolith.stop();
+  const application = await createApplication({ databaseUrl: ownerUrl, secret: 'x'.repeat(32), natsUrl: null });
+  await application.migrate();
+  await application.stop();
   await generate(ownerUrl, population);
   const directory = directoryOf(await grantLeastPrivilege(ownerUrl, 'plural'), { statementTimeoutMs: 10_000 });
   stack.defer(() => directory.end());

@@ -1,8 +1,8 @@
 /** PostgreSQL, Redis and NATS with Better Auth's tables, a population, and tokens that the application signed. */
 import { randomBytes } from 'node:crypto';
-import { createMonolith } from '../demo/monolith/server.ts';
-import { grantLeastPrivilege } from '../test/support/least-privilege.ts';
-import { createDatabase, startNats, startPostgres, startRedis } from '../test/support/services/index.ts';
+import { createApplication } from '../demo/application/server.ts';
+import { grantLeastPrivilege } from '../tools/assent/least-privilege.ts';
+import { createDatabase, startNats, startPostgres, startRedis } from '../tools/local-services/index.ts';
 import {
   addMember,
   generate,
@@ -42,12 +42,12 @@ export const createWorld = async (stack: AsyncDisposableStack): Promise<World> =
   const ownerUrl = await createDatabase(postgres.url, 'bench');
   const secret = randomBytes(24).toString('base64url');
   // Longer than any run.
-  const monolith = await createMonolith({ databaseUrl: ownerUrl, secret, natsUrl: null, tokenLifetime: '12h' });
+  const application = await createApplication({ databaseUrl: ownerUrl, secret, natsUrl: null, tokenLifetime: '12h' });
   try {
-    await monolith.migrate();
+    await application.migrate();
     await generate(ownerUrl, POPULATION);
     const databaseUrl = await grantLeastPrivilege(ownerUrl, 'plural');
-    const session = await monolith.signUp('Ada', 'ada@example.com');
+    const session = await application.signUp('Ada', 'ada@example.com');
     const tokenOrganization = organizationId(0);
     // By SQL: Better Auth adds no more members than 100 to an organization.
     await addMember(ownerUrl, session.userId, tokenOrganization, 'staff');
@@ -61,12 +61,12 @@ export const createWorld = async (stack: AsyncDisposableStack): Promise<World> =
         REDIS_URL: redis.url,
         NATS_URL: nats.url,
         BETTER_AUTH_SECRET: secret,
-        BETTER_AUTH_URL: monolith.url,
+        BETTER_AUTH_URL: application.url,
         ASSENT_POLICY: new URL('../demo/policy.yaml', import.meta.url).pathname,
       },
       tokens: {
         userId: session.userId,
-        hs256: await monolith.hs256Token(session.userId, tokenOrganization),
+        hs256: await application.hs256Token(session.userId, tokenOrganization),
         edDsa: await session.token(),
       },
       tokenOrganization,
@@ -82,6 +82,6 @@ export const createWorld = async (stack: AsyncDisposableStack): Promise<World> =
         }),
     };
   } finally {
-    await monolith.stop();
+    await application.stop();
   }
 };

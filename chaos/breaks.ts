@@ -1,7 +1,7 @@
 /** How each kind of fault is made, and made good. */
 import { Redis } from 'ioredis';
 import type { JetStreamManager } from 'nats';
-import { type Server, withClient } from '../test/support/services/index.ts';
+import { type Server, withClient } from '../tools/local-services/index.ts';
 import type { Link, LinkState } from './links.ts';
 import { type FaultKind, type PlannedFault, partOf } from './plan.ts';
 import { leaderOf, makeStream, STREAM, untilDone, withJetStream } from './topology.ts';

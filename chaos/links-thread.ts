@@ -1,6 +1,6 @@
 /** The thread of links.ts. */
 import { parentPort } from 'node:worker_threads';
-import { startProxy, type TcpProxy } from '../test/support/proxy.ts';
+import { startProxy, type TcpProxy } from '../tools/network/proxy.ts';
 import type { LinkState, ToLinks } from './links.ts';
 
 const proxies = new Map<number, TcpProxy>();

@@ -44,7 +44,7 @@ export const USAGE = `npm run chaos [-- OPTIONS]
   --calls N        calls a second of the readers (500)
   --events N       changes a second (20)
   --organizations  changes what holds for whole organizations also without faults
-  --service FILE   the main file of a changed copy of the service, to see that its faults are found; or chaos/floor.ts, what
+  --service FILE   the main file of a changed copy of the service, to see that its faults are found; or chaos/baseline.ts, what
                    the drivers alone take
 `;
 

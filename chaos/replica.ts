@@ -1,6 +1,6 @@
 /** One replica of the service: a process that can be killed and started again at the same address. */
-import { type ServingAssent, startAssent } from '../test/support/assent-process.ts';
-import { freePort } from '../test/support/services/index.ts';
+import { type ServingAssent, startAssent } from '../tools/assent/assent-process.ts';
+import { freePort } from '../tools/local-services/index.ts';
 import { createReplicaClient, type ReplicaClient } from './client.ts';
 
 export interface Replica {

@@ -10,7 +10,7 @@ import {
   StorageType,
   type StreamInfo,
 } from 'nats';
-import { type NatsServerPlan, type Server, startNats, startNatsNetwork } from '../test/support/services/index.ts';
+import { type NatsServerPlan, type Server, startNats, startNatsNetwork } from '../tools/local-services/index.ts';
 import type { Link, Links } from './links.ts';
 
 export const TOPOLOGIES = ['single', 'cluster', 'edge', 'gateway', 'leaf'] as const;

@@ -1,16 +1,16 @@
 /** Everything that a run needs, as processes: PostgreSQL, Redis and NATS behind links, and three replicas. */
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { createMonolith } from '../demo/monolith/server.ts';
-import { grantLeastPrivilege } from '../test/support/least-privilege.ts';
-import { through } from '../test/support/proxy.ts';
+import { createApplication } from '../demo/application/server.ts';
+import { grantLeastPrivilege } from '../tools/assent/least-privilege.ts';
 import {
   createDatabase,
   type PostgresServer,
   type Server,
   startPostgres,
   startRedis,
-} from '../test/support/services/index.ts';
+} from '../tools/local-services/index.ts';
+import { through } from '../tools/network/proxy.ts';
 import { type Link, startLinks } from './links.ts';
 import type { ChaosOptions } from './options.ts';
 import { REPLICAS } from './plan.ts';
@@ -42,11 +42,11 @@ const POLICY = fileURLToPath(new URL('../demo/policy.yaml', import.meta.url));
 
 const migrated = async (serverUrl: string, secret: string): Promise<string> => {
   const ownerUrl = await createDatabase(serverUrl, 'chaos');
-  const monolith = await createMonolith({ databaseUrl: ownerUrl, secret, natsUrl: null });
+  const application = await createApplication({ databaseUrl: ownerUrl, secret, natsUrl: null });
   try {
-    await monolith.migrate();
+    await application.migrate();
   } finally {
-    await monolith.stop();
+    await application.stop();
   }
   return ownerUrl;
 };

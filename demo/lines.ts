@@ -1,6 +1,6 @@
 /** Lines to paste into another terminal while the demo stays up. */
-import type { ServingAssent } from '../test/support/assent-process.ts';
-import { type Monolith, PASSWORD } from './monolith/server.ts';
+import type { ServingAssent } from '../tools/assent/assent-process.ts';
+import { type Application, PASSWORD } from './application/server.ts';
 import { print } from './print.ts';
 import type { Scene } from './scene.ts';
 
@@ -8,7 +8,7 @@ const SERVICE = 'assent.auth.v1.AuthService';
 
 export interface LinesOptions {
   readonly assent: ServingAssent;
-  readonly monolith: Monolith;
+  readonly application: Application;
   readonly scene: Scene;
   /** Olivia's JWT. */
   readonly token: string;
@@ -30,12 +30,12 @@ const variablesOf = ({ scene, token }: LinesOptions): string =>
 const bodyOf = (body: unknown): string => `"${JSON.stringify(body).replaceAll('"', '\\"')}"`;
 
 /** What each line does, and the line. */
-const linesToPaste = ({ assent, monolith, scene }: LinesOptions): readonly (readonly [string, string])[] => {
+const linesToPaste = ({ assent, application, scene }: LinesOptions): readonly (readonly [string, string])[] => {
   const aboutSam = bodyOf({ userId: '$SAM', organizationId: '$ORG', permission: 'leave:approve' });
   const byToken = bodyOf({ token: '$TOKEN', organizationId: '$ORG', permission: 'leave:approve' });
   const json = "-H 'content-type: application/json'";
   const api = (cookie: string, path: string, body: unknown): string =>
-    `curl -s ${json} -H 'origin: ${monolith.url}' -H "cookie: ${cookie}" -d ${bodyOf(body)} ${monolith.url}/api/auth${path}`;
+    `curl -s ${json} -H 'origin: ${application.url}' -H "cookie: ${cookie}" -d ${bodyOf(body)} ${application.url}/api/auth${path}`;
   const buf = 'npx @bufbuild/buf curl --protocol grpc --http2-prior-knowledge --emit-defaults';
   const grpcurl = 'grpcurl -plaintext -emit-defaults';
   return [
@@ -65,7 +65,7 @@ const linesToPaste = ({ assent, monolith, scene }: LinesOptions): readonly (read
 
 /** Prints them, each under what it does. */
 export const printLines = (options: LinesOptions, lifetime: string): void => {
-  const { monolith, scene } = options;
+  const { application, scene } = options;
   print.say();
   print.title(`Lines to paste, this one first; the ids are live, the token for ${lifetime}`);
   print.say();
@@ -77,6 +77,6 @@ export const printLines = (options: LinesOptions, lifetime: string): void => {
   }
   print.say();
   print.note(
-    `Better Auth is at ${monolith.url}/api/auth; ${scene.olivia.email}, ${scene.sam.email} and ${scene.root.email} have the password "${PASSWORD}".`,
+    `Better Auth is at ${application.url}/api/auth; ${scene.olivia.email}, ${scene.sam.email} and ${scene.root.email} have the password "${PASSWORD}".`,
   );
 };

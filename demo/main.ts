@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startAssent } from '../test/support/assent-process.ts';
-import { grantLeastPrivilege } from '../test/support/least-privilege.ts';
+import { startAssent } from '../tools/assent/assent-process.ts';
+import { grantLeastPrivilege } from '../tools/assent/least-privilege.ts';
+import { createApplication } from './application/server.ts';
 import { createCommitClock } from './flip.ts';
 import { printLines } from './lines.ts';
-import { createMonolith } from './monolith/server.ts';
 import { createOwnTime } from './own-time.ts';
 import { print } from './print.ts';
 import { runProgram } from './program.ts';
@@ -37,20 +37,20 @@ const runLive = async (stack: AsyncDisposableStack) => {
 
   const secret = randomBytes(32).toString('hex');
   const names = nats === null ? {} : { stream: nats.stream, prefix: nats.prefix };
-  const monolith = await print.during('the Better Auth application', async () => {
+  const application = await print.during('the Better Auth application', async () => {
     const options = { databaseUrl, secret, natsUrl: nats?.url ?? null, ...names };
-    const started = await createMonolith({ ...options, tokenLifetime: TOKEN_LIFETIME });
+    const started = await createApplication({ ...options, tokenLifetime: TOKEN_LIFETIME });
     stack.defer(() => started.stop());
     await started.migrate();
     return started;
   });
-  const scene = await createScene(monolith);
+  const scene = await createScene(application);
 
   const assent = await print.during('Assent', async () => {
     const settings = {
       DATABASE_URL: await grantLeastPrivilege(databaseUrl, 'plural'),
       BETTER_AUTH_SECRET: secret,
-      BETTER_AUTH_URL: monolith.url,
+      BETTER_AUTH_URL: application.url,
       ASSENT_POLICY: POLICY,
       ...(redisUrl === null ? {} : { REDIS_URL: redisUrl }),
       ...(nats === null ? {} : { NATS_URL: nats.url, NATS_STREAM: nats.stream, ASSENT_EVENTS_PREFIX: nats.prefix }),
@@ -64,8 +64,8 @@ const runLive = async (stack: AsyncDisposableStack) => {
   if (commits !== null) stack.defer(() => commits.close());
 
   const ownTime = createOwnTime(assent.httpUrl ?? '');
-  const report = await runTour({ monolith, scene, client, ownTime, commits });
-  return { report, monolith, scene, assent };
+  const report = await runTour({ application, scene, client, ownTime, commits });
+  return { report, application, scene, assent };
 };
 
 /** Everything from the first line to the last but the stopping; the exit code. */

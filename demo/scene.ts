@@ -3,8 +3,8 @@ import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { z } from 'zod';
 import { AuthService } from '../gen/assent/auth/v1/auth_service_pb.ts';
-import type { Session } from './monolith/client.ts';
-import type { Monolith } from './monolith/server.ts';
+import type { Session } from './application/client.ts';
+import type { Application } from './application/server.ts';
 
 export interface Scene {
   /** Superadmin of the platform. */
@@ -18,16 +18,16 @@ export interface Scene {
 
 const organizationSchema = z.object({ id: z.string() });
 
-/** Fills the monolith's empty database, by its API as far as that goes without invitations. */
-export const createScene = async (monolith: Monolith): Promise<Scene> => {
-  await monolith.createUser({ name: 'Root', email: 'root@platform.example', role: 'superadmin' });
-  const root = await monolith.signIn('root@platform.example');
-  const olivia = await monolith.signUp('Olivia', 'olivia@acme.example');
+/** Fills the application's empty database, by its API as far as that goes without invitations. */
+export const createScene = async (application: Application): Promise<Scene> => {
+  await application.createUser({ name: 'Root', email: 'root@platform.example', role: 'superadmin' });
+  const root = await application.signIn('root@platform.example');
+  const olivia = await application.signUp('Olivia', 'olivia@acme.example');
   const created = await olivia.post('/organization/create', { name: 'Acme', slug: 'acme' });
   const { id: organizationId } = organizationSchema.parse(created);
   const email = 'sam@acme.example';
-  const userId = await monolith.createUser({ name: 'Sam', email });
-  const memberId = await monolith.addMember(userId, organizationId, 'staff');
+  const userId = await application.createUser({ name: 'Sam', email });
+  const memberId = await application.addMember(userId, organizationId, 'staff');
   // The jwt plugin makes its key with the first token. An application that has been up for a while has one.
   await olivia.token();
   return { root, olivia, sam: { userId, email, memberId }, organizationId };

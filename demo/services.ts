@@ -8,7 +8,7 @@ import {
   startNats,
   startPostgres,
   startRedis,
-} from '../test/support/services/index.ts';
+} from '../tools/local-services/index.ts';
 import { print } from './print.ts';
 
 export interface Services {

@@ -9,19 +9,19 @@ import {
   SourceSchema,
 } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
+import type { Application } from './application/server.ts';
 import { type CommitClock, measureFlip } from './flip.ts';
-import type { Monolith } from './monolith/server.ts';
 import type { OwnTime } from './own-time.ts';
 import { milliseconds } from './print.ts';
 import type { Scene } from './scene.ts';
 import { createSteps, type Outcome, type Step, timed, unlessEnded } from './steps.ts';
 
 export interface TourOptions {
-  readonly monolith: Monolith;
+  readonly application: Application;
   readonly scene: Scene;
   readonly client: Client<typeof AuthService>;
   readonly ownTime: OwnTime;
-  /** Null where the monolith cannot tell of changes; the steps of a change are then left out. */
+  /** Null where the application cannot tell of changes; the steps of a change are then left out. */
   readonly commits: CommitClock | null;
 }
 
@@ -57,10 +57,10 @@ const tamper = (token: string): string => {
 };
 
 /** Sam signs in, gets a token and has it verified; returns it. */
-const signIn = async (step: Step, { monolith, scene, client, ownTime }: TourOptions): Promise<string> => {
+const signIn = async (step: Step, { application, scene, client, ownTime }: TourOptions): Promise<string> => {
   const { sam, organizationId } = scene;
   const session = await step('Sam signs in', `POST /api/auth/sign-in/email as ${sam.email}`, async () => {
-    const [value, took] = await timed(() => monolith.signIn(sam.email));
+    const [value, took] = await timed(() => application.signIn(sam.email));
     const checks = { 'it is Sam': value.userId === sam.userId };
     return { value, answered: `a session of user ${value.userId}`, took, checks };
   });

@@ -1,6 +1,6 @@
 /**
  * `npm run versions`: installs the newest patch of each minor of Better Auth that `peerDependencies` of the plugin allows,
- * each into a temporary folder, and runs test/better-auth/versions.test.ts on it. Exit code 1 when one fails.
+ * each into a temporary folder, and runs test/e2e/better-auth/versions.test.ts on it. Exit code 1 when one fails.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ function tryMinor(minor: string): { readonly version: string; readonly passed: b
     if (!succeeds('npm', install, folder)) return { version: minor, passed: false };
     const better = join(folder, 'node_modules/better-auth');
     const { version }: { version: string } = JSON.parse(readFileSync(join(better, 'package.json'), 'utf8'));
-    const test = ['node_modules/vitest/vitest.mjs', 'run', 'test/better-auth/versions.test.ts'];
+    const test = ['node_modules/vitest/vitest.mjs', 'run', 'test/e2e/better-auth/versions.test.ts'];
     return { version, passed: succeeds(process.execPath, test, root, { TEST_BETTER_AUTH: better }) };
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -6,9 +6,9 @@ import { loadDatabaseConfig } from './config/programs.ts';
 import { ConfigError } from './config/reader.ts';
 import { createDirectory } from './database/directory.ts';
 import type { Schema } from './database/models.ts';
+import { grantsSql } from './ddl/grants.ts';
+import { outboxSql } from './ddl/outbox.ts';
 import { AssentError, describeError } from './errors.ts';
-import { grantsSql } from './setup/grants.ts';
-import { outboxSql } from './setup/outbox.ts';
 
 const USAGE = `usage: npm run -s sql -- grants     prints the least-privilege role of the service (docs/operate/database.md)
        npm run -s sql -- outbox     prints the outbox and its triggers for the relay (docs/operate/events.md)

@@ -1,12 +1,12 @@
 /** Assent without its door: facts from memory and the decision, as a handler does it. */
 import { readFile } from 'node:fs/promises';
-import { createFactsCache } from '../../src/cache/facts-cache.ts';
-import { createMemoryStore } from '../../src/cache/memory.ts';
-import { createTtlPositions } from '../../src/cache/positions.ts';
 import { systemClock } from '../../src/clock.ts';
-import { decide } from '../../src/permission/decide.ts';
-import type { Facts } from '../../src/permission/facts.ts';
-import { parsePolicy } from '../../src/permission/policy-file.ts';
+import { createFactsCache } from '../../src/facts/facts-cache.ts';
+import { createMemoryStore } from '../../src/facts/memory.ts';
+import { createTtlPositions } from '../../src/facts/positions.ts';
+import { decide } from '../../src/policy/decide.ts';
+import type { Facts } from '../../src/policy/facts.ts';
+import { parsePolicy } from '../../src/policy/policy-file.ts';
 import type { CreateSubject } from './subject.ts';
 
 export const createSubject: CreateSubject = async ({ policyPath, userId, organizationId, role, others }) => {

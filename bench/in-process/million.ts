@@ -1,9 +1,9 @@
 /** A million entries in memory: what the process grows by, and how much of that is live. Prints JSON. Needs --expose-gc. */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { memoryKey } from '../../src/cache/keys.ts';
-import { createMemoryStore } from '../../src/cache/memory.ts';
-import type { Facts } from '../../src/permission/facts.ts';
+import { memoryKey } from '../../src/facts/keys.ts';
+import { createMemoryStore } from '../../src/facts/memory.ts';
+import type { Facts } from '../../src/policy/facts.ts';
 
 const ENTRIES = 1_000_000;
 const ROLES = ['viewer', 'staff', 'admin', 'owner'];

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { stringify } from 'yaml';
-import { pairsOf } from '../../src/permission/grants.ts';
-import { parsePolicy } from '../../src/permission/policy-file.ts';
-import { freePort } from '../../test/support/services/index.ts';
+import { pairsOf } from '../../src/policy/grants.ts';
+import { parsePolicy } from '../../src/policy/policy-file.ts';
+import { freePort } from '../../tools/local-services/index.ts';
 import { type PinnedProcess, startPinned } from '../pinned-process.ts';
 import { PERMISSION, type Question } from '../questions.ts';
 

@@ -3,7 +3,7 @@
  * answer of a server that is away is DATABASE_UNAVAILABLE until it is back.
  */
 import { type Clock, systemClock } from '../clock.ts';
-import type { Facts, FactsKey } from '../permission/facts.ts';
+import type { Facts, FactsKey } from '../policy/facts.ts';
 import { createFactsReader, type FactsReader } from './facts.ts';
 import { type KeyRecord, readKeys } from './keys.ts';
 import type { Schema } from './models.ts';

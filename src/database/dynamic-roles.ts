@@ -1,5 +1,5 @@
 /** Better Auth's `organizationRole.permission`: JSON text, `{resource: [action]}`. Pure. */
-import type { DynamicRole } from '../permission/facts.ts';
+import type { DynamicRole } from '../policy/facts.ts';
 
 const parseGrants = (text: string): [string, string][] | null => {
   let value: unknown;

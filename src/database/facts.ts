@@ -1,7 +1,7 @@
 /** The facts of one (user, organization) pair in one statement. */
 import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { Facts, FactsKey, OrganizationFacts, UserFacts } from '../permission/facts.ts';
+import type { Facts, FactsKey, OrganizationFacts, UserFacts } from '../policy/facts.ts';
 import { heldDynamicRoles } from './dynamic-roles.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';

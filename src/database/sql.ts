@@ -14,7 +14,7 @@ export const columnOf = (alias: string, column: FieldColumn): IdentifierSqlToken
  * Whether a column can hold an id spelled exactly like this. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid and
  * `007` as 7; here each row has one spelling only, since two would mean two cache entries of which an event clears one.
  * Only a `char(n)` has two: without its padding, as applications write ids, and with all of it, as Better Auth reads them.
- * A change of one is a change of the other (src/cache/positions.ts).
+ * A change of one is a change of the other (src/facts/positions.ts).
  */
 export function canHold(column: FieldColumn, id: string): boolean {
   if (column.type === 'uuid') return UUID.test(id);

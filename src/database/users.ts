@@ -1,7 +1,7 @@
 /** Users by id and by e-mail address. Never selects a column of sessions, accounts or keys. */
 import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { Ban } from '../permission/facts.ts';
+import type { Ban } from '../policy/facts.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { platformRoles } from './roles.ts';

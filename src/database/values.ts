@@ -4,7 +4,7 @@
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { Ban } from '../permission/facts.ts';
+import type { Ban } from '../policy/facts.ts';
 import type { FieldColumn } from './models.ts';
 import type { RolesForm } from './roles.ts';
 import { columnOf } from './sql.ts';

@@ -1,8 +1,8 @@
 /** CheckPermission: facts from the nearest tier, then the pure decision. */
 import type { CheckPermissionRequest, CheckPermissionResponse } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import type { FactsReading } from '../cache/facts-cache.ts';
-import { type Decision, decide } from '../permission/decide.ts';
-import type { PermissionName } from '../permission/permission-name.ts';
+import type { FactsReading } from '../facts/facts-cache.ts';
+import { type Decision, decide } from '../policy/decide.ts';
+import type { PermissionName } from '../policy/permission-name.ts';
 import type { Principal } from '../token/principal.ts';
 import { checkPermissionMessage } from './messages.ts';
 import { type Asked, checkQuestion, readAsked, resolveAsked } from './question.ts';

@@ -5,7 +5,7 @@ import {
   type ListPermissionsResponse,
   ListPermissionsResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { listPermissions as permissionsOf } from '../permission/list.ts';
+import { listPermissions as permissionsOf } from '../policy/list.ts';
 import { reasonMessage, sourceMessage, timestampFromMillis } from './messages.ts';
 import { checkQuestion, readAsked, resolveAsked } from './question.ts';
 import type { Caller, Services } from './services.ts';

@@ -1,9 +1,10 @@
 /** What the handlers work with; wired in app.ts. */
-import type { Caller, FactsCache, FactsTier } from '../cache/facts-cache.ts';
+
 import type { Clock } from '../clock.ts';
 import type { Directory } from '../database/directory.ts';
-import type { DecisionReason } from '../permission/decide.ts';
-import type { Policy } from '../permission/policy.ts';
+import type { Caller, FactsCache, FactsTier } from '../facts/facts-cache.ts';
+import type { DecisionReason } from '../policy/decide.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { TokenVerifier } from '../token/principal.ts';
 import type { PageTokens } from './page-token.ts';
 

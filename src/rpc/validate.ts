@@ -3,7 +3,7 @@
  * names everything; nothing is allocated for a request that is well.
  */
 import { AssentError, type FieldViolation } from '../errors.ts';
-import { type PermissionName, parsePermission } from '../permission/permission-name.ts';
+import { type PermissionName, parsePermission } from '../policy/permission-name.ts';
 
 /** Longest token that is looked at, in bytes. */
 const MAX_TOKEN_BYTES = 8_192;

@@ -7,10 +7,10 @@ import { admin, jwt, organization, signJWT } from 'better-auth/plugins';
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import { TEST_SECRET } from '../support/application.ts';
 import { testDatabase } from '../support/database.ts';
 import { testFolder } from '../support/folder.ts';
-import { TEST_SECRET } from '../support/monolith.ts';
 
 const ORIGIN = 'http://localhost:3000';
 /** The provider's issuer: the base URL with its path, where the jwt plugin's own tokens have the origin. */

@@ -1,15 +1,15 @@
 /** Rows that Better Auth never writes: a clear line in the log, INTERNAL without a word of it, and the service goes on. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { testDatabase } from '../support/database.ts';
 import type { DoorClient } from '../support/door-clients/client.ts';
 import { DOORS, openDoors } from '../support/doors.ts';
-import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 
-const database = await testDatabase(await monolithTemplate('plural'));
+const database = await testDatabase(await applicationTemplate('plural'));
 const pool = new pg.Pool({ connectionString: database.url });
 afterAll(() => pool.end());
 const seed = createSeed(pool);

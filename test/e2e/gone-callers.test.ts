@@ -9,13 +9,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { type App, createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import type { ServingAssent } from '../support/assent-process.ts';
+import type { ServingAssent } from '../../tools/assent/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import type { DoorClient, MethodName } from '../support/door-clients/client.ts';
 import { DOORS } from '../support/doors.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
 const CONNECTIONS = 2;
@@ -25,7 +25,7 @@ vi.mock('../../src/limits.ts', async (original) => {
   return { LIMITS: { ...LIMITS, statementTimeoutMs: 60_000, loadTimeoutMs: 60_000, poolSize: 2 } };
 });
 
-const database = await testDatabase(await monolithTemplate('plural'));
+const database = await testDatabase(await applicationTemplate('plural'));
 /** Every statement of the service, with its values. */
 const statements = vi.spyOn(pg.Client.prototype, 'query');
 const asked = (value: string): number =>

@@ -2,13 +2,13 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { testDatabase } from '../support/database.ts';
-import { leastPrivilegeUrl } from '../support/least-privilege.ts';
 import { settingsFor } from '../support/settings.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 
-const database = await testDatabase(await monolithTemplate('plural'));
+const database = await testDatabase(await applicationTemplate('plural'));
 let assent: ServingAssent;
 beforeAll(async () => {
   assent = await startAssent(settingsFor(leastPrivilegeUrl(database.url)));

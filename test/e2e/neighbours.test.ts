@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { testRedis } from '../support/redis.ts';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, it, onTestFinished } from 'vitest';
 import { testDatabase } from '../support/database.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 
-const { url } = await testDatabase(await monolithTemplate('plural'));
+const { url } = await testDatabase(await applicationTemplate('plural'));
 
 const startByNpm = async () => {
   const npm = spawn('npm', ['start'], {

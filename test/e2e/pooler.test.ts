@@ -1,14 +1,14 @@
 /** An application and Assent that share a transaction pooler: what Assent does there changes nothing for the application. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import {
   type Pooler,
   type PostgresServer,
   startPgBouncer,
   startPostgres,
   withClient,
-} from '../support/services/index.ts';
+} from '../../tools/local-services/index.ts';
 import { until } from '../support/until.ts';
 
 const COLUMNS = 'name text, email text, "emailVerified" boolean, image text';

@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { existsSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { startAssent } from '../support/assent-process.ts';
+import { startAssent } from '../../tools/assent/assent-process.ts';
+import { freePort } from '../../tools/local-services/ports.ts';
 import { testDatabase } from '../support/database.ts';
-import { freePort } from '../support/services/ports.ts';
 import { settingsFor } from '../support/settings.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
-const ENVIRONMENT = settingsFor((await testDatabase(await monolithTemplate('plural'))).url);
+const ENVIRONMENT = settingsFor((await testDatabase(await applicationTemplate('plural'))).url);
 
 it.each([
   ['a promise that nobody waited for', 'Promise.reject(new Error("forgotten"))'],

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
+import { createApplication, TEST_SECRET } from '../support/application.ts';
 import { testDatabase } from '../support/database.ts';
-import { leastPrivilegeUrl } from '../support/least-privilege.ts';
-import { createMonolith, TEST_SECRET } from '../support/monolith.ts';
 import { testNats } from '../support/nats.ts';
 import { testRedis } from '../support/redis.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 
 const root = join(import.meta.dirname, '../..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -27,20 +27,20 @@ const example = (kind: string, text: string): string => {
 };
 
 const [database, redis, nats] = [
-  await testDatabase(await monolithTemplate('plural')),
+  await testDatabase(await applicationTemplate('plural')),
   await testRedis(),
   await testNats(),
 ];
 const folder = mkdtempSync(join(tmpdir(), 'assent-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const monolith = await createMonolith({ databaseUrl: database.url, secret: TEST_SECRET, natsUrl: null });
-afterAll(() => monolith.stop());
-const admin = await monolith.signUp('Ada', 'ada@example.com');
+const application = await createApplication({ databaseUrl: database.url, secret: TEST_SECRET, natsUrl: null });
+afterAll(() => application.stop());
+const admin = await application.signUp('Ada', 'ada@example.com');
 const body = { name: 'Acme', slug: 'acme' };
 const { id: organizationId } = (await admin.post('/organization/create', body)) as { id: string };
 // Whoever creates an organization owns it.
-const member = await monolith.signUp('Sam', 'sam@example.com');
-await monolith.addMember(member.userId, organizationId, 'admin');
+const member = await application.signUp('Sam', 'sam@example.com');
+await application.addMember(member.userId, organizationId, 'admin');
 
 let assent: ServingAssent;
 beforeAll(async () => {
@@ -49,7 +49,7 @@ beforeAll(async () => {
   const values: Readonly<Record<string, string>> = {
     DATABASE_URL: leastPrivilegeUrl(database.url),
     BETTER_AUTH_SECRET: TEST_SECRET,
-    BETTER_AUTH_URL: monolith.url,
+    BETTER_AUTH_URL: application.url,
     REDIS_URL: redis.url,
     NATS_URL: nats.url,
     ASSENT_POLICY: policy,

@@ -4,15 +4,15 @@
  */
 import { createEmailVerificationToken } from 'better-auth/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
+import { withClient } from '../../tools/local-services/index.ts';
+import { createApplication, TEST_SECRET } from '../support/application.ts';
 import { testDatabase } from '../support/database.ts';
 import type { DoorClient } from '../support/door-clients/client.ts';
 import { DOORS, openDoors } from '../support/doors.ts';
 import { testFolder } from '../support/folder.ts';
-import { leastPrivilegeUrl } from '../support/least-privilege.ts';
-import { createMonolith, TEST_SECRET } from '../support/monolith.ts';
 import { createSeed, PLURAL, SINGULAR, type TableNames } from '../support/seed.ts';
-import { withClient } from '../support/services/index.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 
 const POLICY = testFolder().file(
   'policy.yaml',
@@ -59,12 +59,17 @@ const writeBySql = (url: string, tables: TableNames): Promise<unknown> =>
 
 /** An owner with two organizations, and in the first one somebody of staff with a dynamic role beside. */
 const world = async (naming: 'plural' | 'singular') => {
-  const database = await testDatabase(await monolithTemplate(naming));
-  const monolith = await createMonolith({ databaseUrl: database.url, secret: TEST_SECRET, natsUrl: null, naming });
-  afterAll(() => monolith.stop());
-  const superadmin = await monolith.createUser({ name: 'Root', email: 'root@example.com', role: 'superadmin' });
-  const staff = await monolith.signUp('Sam', 'sam@example.com');
-  const owner = await monolith.signUp('Olivia', 'olivia@example.com');
+  const database = await testDatabase(await applicationTemplate(naming));
+  const application = await createApplication({
+    databaseUrl: database.url,
+    secret: TEST_SECRET,
+    natsUrl: null,
+    naming,
+  });
+  afterAll(() => application.stop());
+  const superadmin = await application.createUser({ name: 'Root', email: 'root@example.com', role: 'superadmin' });
+  const staff = await application.signUp('Sam', 'sam@example.com');
+  const owner = await application.signUp('Olivia', 'olivia@example.com');
   const create = async (slug: string): Promise<string> => {
     const body = { name: `Name of ${slug}`, slug, metadata: { plan: slug } };
     return ((await owner.post('/organization/create', body)) as { id: string }).id;
@@ -76,16 +81,16 @@ const world = async (naming: 'plural' | 'singular') => {
     role: 'auditor',
     permission: { data: ['write'], leave: ['approve'] },
   });
-  await monolith.addMember(staff.userId, acme, 'viewer,auditor');
+  await application.addMember(staff.userId, acme, 'viewer,auditor');
   await staff.post('/organization/set-active', { organizationId: acme });
   await writeBySql(database.url, naming === 'plural' ? PLURAL : SINGULAR);
-  const tokens = { plugin: await staff.token(), secret: await monolith.hs256Token(staff.userId, acme) };
+  const tokens = { plugin: await staff.token(), secret: await application.hs256Token(staff.userId, acme) };
   const doors = openDoors({
     DATABASE_URL: leastPrivilegeUrl(database.url),
     BETTER_AUTH_SECRET: TEST_SECRET,
-    BETTER_AUTH_URL: monolith.url,
+    BETTER_AUTH_URL: application.url,
     // Either source of the plugin's keys.
-    ASSENT_JWKS: naming === 'plural' ? 'database' : `${monolith.url}/api/auth/jwks`,
+    ASSENT_JWKS: naming === 'plural' ? 'database' : `${application.url}/api/auth/jwks`,
     ASSENT_POLICY: POLICY,
   });
   return { superadmin, staff: staff.userId, owner: owner.userId, acme, zeta, tokens, doors };

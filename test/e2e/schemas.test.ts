@@ -3,15 +3,15 @@ import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { grantsSql } from '../../src/setup/grants.ts';
-import { drizzleTables } from '../database/support/drizzle.ts';
-import { outboxDatabase, variantOf } from '../relay/support/outbox.ts';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { grantsSql } from '../../src/ddl/grants.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import { directoryOf } from '../../tools/assent/directory.ts';
+import { asLeastPrivilege, leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
+import { withClient } from '../../tools/local-services/index.ts';
+import { TEST_SECRET } from '../support/application.ts';
+import { drizzleTables } from '../support/database/drizzle.ts';
 import { testDatabase } from '../support/database.ts';
-import { directoryOf } from '../support/directory.ts';
-import { asLeastPrivilege, leastPrivilegeUrl } from '../support/least-privilege.ts';
-import { TEST_SECRET } from '../support/monolith.ts';
-import { withClient } from '../support/services/index.ts';
+import { outboxDatabase, variantOf } from '../support/relay/outbox.ts';
 
 const call = async ({ httpUrl }: ServingAssent, method: string, body: object): Promise<unknown> => {
   const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/${method}`, {

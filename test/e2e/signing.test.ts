@@ -3,15 +3,15 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
-import { type ServingAssent, startAssent } from '../support/assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { testRedis } from '../support/redis.ts';
 import { createSeed } from '../support/seed.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
-const database = await testDatabase(await monolithTemplate('plural'));
+const database = await testDatabase(await applicationTemplate('plural'));
 const redis = await testRedis();
 const names = await testNats();
 const pool = new pg.Pool({ connectionString: database.url });

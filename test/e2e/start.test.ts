@@ -1,9 +1,9 @@
 /** A start that cannot be: what the operator reads names the setting and the cause. */
 import { createServer } from 'node:net';
 import { afterAll, expect, it } from 'vitest';
-import { startAssent } from '../support/assent-process.ts';
+import { startAssent } from '../../tools/assent/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 
 const taken = createServer();
 await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
@@ -11,7 +11,7 @@ const address = taken.address();
 const port = typeof address === 'object' ? address?.port : undefined;
 afterAll(() => taken.close());
 
-const nobody = new URL((await testDatabase(await monolithTemplate('plural'))).url);
+const nobody = new URL((await testDatabase(await applicationTemplate('plural'))).url);
 nobody.username = 'nobody';
 const ENVIRONMENT = {
   DATABASE_URL: nobody.href,

@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, expect, it } from 'vitest';
-import { ACK, callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, PREFACE } from '../server/support/frames.ts';
-import { CHECK, check, frame } from '../server/support/raw-call.ts';
-import { type Exit, spawnAssent } from '../support/assent-process.ts';
-import { createAuthority } from '../support/certificates.ts';
+import { type Exit, spawnAssent } from '../../tools/assent/assent-process.ts';
+import { createAuthority } from '../../tools/network/certificates.ts';
 import { testDatabase } from '../support/database.ts';
+import { ACK, callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, PREFACE } from '../support/server/frames.ts';
+import { CHECK, check, frame } from '../support/server/raw-call.ts';
 import { settingsFor } from '../support/settings.ts';
-import { monolithTemplate } from '../support/template.ts';
+import { applicationTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 
 const STOPS = Number(process.env['ASSENT_STOPS'] ?? 8);
@@ -26,7 +26,7 @@ const STREAMS_AT_ONCE = 5;
 const PACE_MS = 20;
 const PATIENCE_MS = 50_000;
 
-const { url } = await testDatabase(await monolithTemplate('plural'));
+const { url } = await testDatabase(await applicationTemplate('plural'));
 const folder = mkdtempSync(join(tmpdir(), 'assent-stops-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = (name: string, text: string): string => {

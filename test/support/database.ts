@@ -6,7 +6,7 @@ import {
   ensureTemplateDatabase,
   openConnections,
   uniqueDatabaseName,
-} from './services/databases.ts';
+} from '../../tools/local-services/databases.ts';
 
 /** A database of one test file. */
 export interface TestDatabase {

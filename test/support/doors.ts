@@ -3,7 +3,7 @@
  * {@link DOORS}; its settings are the environment that opens it.
  */
 import { afterAll } from 'vitest';
-import { type ServingAssent, startAssent } from './assent-process.ts';
+import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import type { DoorClient } from './door-clients/client.ts';
 import { grpcClient } from './door-clients/grpc.ts';
 import { connectClient, grpcWebClient } from './door-clients/http.ts';

@@ -1,5 +1,11 @@
 import type { TestProject } from 'vitest/node';
-import { type PostgresServer, type Server, startNats, startPostgres, startRedis } from './services/index.ts';
+import {
+  type PostgresServer,
+  type Server,
+  startNats,
+  startPostgres,
+  startRedis,
+} from '../../tools/local-services/index.ts';
 
 /** The servers that all test files of a run share; each file takes a part of its own (database.ts, redis.ts, nats.ts). */
 declare module 'vitest' {

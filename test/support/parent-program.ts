@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { isAlive } from './services/processes.ts';
+import { isAlive } from '../../tools/local-services/processes.ts';
 
 const reportSchema = z.object({ pids: z.array(z.number()), folders: z.array(z.string()) });
 

@@ -1,4 +1,4 @@
-/** Rows of Better Auth's tables, written by SQL: what the monolith would have written, without its API in between. */
+/** Rows of Better Auth's tables, written by SQL: what the application would have written, without its API in between. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 

@@ -3,7 +3,7 @@
  * folders they have, and then ends in the way its first argument names, without stopping them: `wait` for a signal,
  * `exit`, `throw`, or `return` from the last line.
  */
-import { startNats, startPostgres, startRedis } from './services/index.ts';
+import { startNats, startPostgres, startRedis } from '../../tools/local-services/index.ts';
 
 const [ending, services = ''] = process.argv.slice(2);
 const wanted = new Set(services.split(','));

@@ -1,4 +1,4 @@
-import { TEST_SECRET } from './monolith.ts';
+import { TEST_SECRET } from './application.ts';
 
 /** The variables that every start of Assent wants. */
 export const settingsFor = (databaseUrl: string) => ({

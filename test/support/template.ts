@@ -1,17 +1,17 @@
 /** Template databases with the tables that Better Auth's own migrations make, and the role of docs/operate/sql. */
-import { createMonolith } from '../../demo/monolith/server.ts';
+import { createApplication } from '../../demo/application/server.ts';
+import { grantLeastPrivilege } from '../../tools/assent/least-privilege.ts';
+import { TEST_SECRET } from './application.ts';
 import { ensureTemplate } from './database.ts';
-import { grantLeastPrivilege } from './least-privilege.ts';
-import { TEST_SECRET } from './monolith.ts';
 
 /**
  * The name of a migrated template, for `testDatabase`. The copies' URL is the superuser's; `leastPrivilegeUrl` turns it
  * into the one that Assent connects with.
  */
-export const monolithTemplate = (naming: 'plural' | 'singular'): Promise<string> =>
-  ensureTemplate(`monolith_${naming}`, async (databaseUrl) => {
-    const monolith = await createMonolith({ databaseUrl, secret: TEST_SECRET, natsUrl: null, naming });
-    await monolith.migrate();
-    await monolith.stop();
+export const applicationTemplate = (naming: 'plural' | 'singular'): Promise<string> =>
+  ensureTemplate(`application_${naming}`, async (databaseUrl) => {
+    const application = await createApplication({ databaseUrl, secret: TEST_SECRET, natsUrl: null, naming });
+    await application.migrate();
+    await application.stop();
     await grantLeastPrivilege(databaseUrl, naming);
   });

@@ -1,0 +1,71 @@
+/** The connection to Redis when the network fails it. */
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { Redis } from 'ioredis';
+import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { createRedisStore } from '../../../src/facts/redis-store.ts';
+import { startRedis } from '../../../tools/local-services/index.ts';
+import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { testRedis } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
+
+const { url } = await testRedis();
+
+it('makes a connection anew whose other end vanished without a word', async () => {
+  const proxy = await startProxy(Number(new URL(url).port));
+  onTestFinished(() => proxy.close());
+  let ready = 0;
+  const store = createRedisStore({
+    url: through(url, proxy),
+    clock: systemClock,
+    onError: () => {},
+    onReady: () => {
+      ready += 1;
+    },
+  });
+  onTestFinished(() => store.end());
+  await until('the first connection', () => ready === 1);
+  store.set('key', 'value', 60_000);
+  await until('a value', async () => (await store.get('key')) === 'value');
+
+  proxy.setMode('stall');
+  expect(await store.get('key')).toBeNull();
+  // The network is whole again, but what was sent on the old connection is lost, and nobody was told.
+  proxy.setMode('pass');
+  await until('the value again', async () => (await store.get('key')) === 'value');
+  expect(ready).toBe(2);
+});
+
+it('goes to the new primary when its server only reads by now', async () => {
+  const [old, next] = await Promise.all([startRedis({ own: true }), startRedis({ own: true })]);
+  onTestFinished(async () => void (await Promise.all([old.stop(), next.stop()])));
+  // As a name that leads to the new primary after a failover, while connections to the old one stay as they are.
+  let primary = old.port;
+  const name = createServer((client) => {
+    const server = connect(primary, '127.0.0.1');
+    client.pipe(server).on('error', () => client.destroy());
+    server.pipe(client).on('error', () => server.destroy());
+    onTestFinished(() => void client.destroy());
+  });
+  await new Promise<void>((resolve) => name.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void name.close());
+  const failures: string[] = [];
+  const store = createRedisStore({
+    url: through(old.url, name.address() as AddressInfo),
+    clock: systemClock,
+    onError: (_, error) => failures.push(String(error)),
+    onReady: () => {},
+  });
+  onTestFinished(() => store.end());
+  const stored = async (value: string): Promise<boolean> => {
+    store.set('key', value, 60_000);
+    return (await store.get('key')) === value;
+  };
+  await until('a value', () => stored('before'));
+  const operator = new Redis(old.url);
+  onTestFinished(() => operator.disconnect());
+  await operator.replicaof('127.0.0.1', next.port);
+  primary = next.port;
+  await until('a value in the new primary', () => stored('after'));
+  expect(failures.some((failure) => failure.includes('READONLY'))).toBe(true);
+});

@@ -1,0 +1,203 @@
+/** Many events and bad ones, through a real JetStream. `ASSENT_EVENTS_SECONDS=60` floods at 10,000 a second for a minute. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { connect, type NatsConnection } from 'nats';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
+import { LIMITS } from '../../../src/limits.ts';
+import { testNats } from '../../support/nats.ts';
+import { until } from '../../support/until.ts';
+
+const SECONDS = Number(process.env['ASSENT_EVENTS_SECONDS'] ?? 2);
+const RATE = 10_000;
+/** As src/app.ts has it by default. */
+const REMEMBER_MS = 300_000 + LIMITS.marginMs;
+const MAX_REMEMBERED: number = LIMITS.rememberedChanges;
+const KINDS = 3;
+const BURST = 1_000;
+
+const { url, stream, prefix } = await testNats();
+let nats: NatsConnection;
+const listeners: Listener[] = [];
+beforeAll(async () => {
+  nats = await connect({ servers: url });
+});
+afterEach(async () => {
+  await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
+});
+afterAll(() => nats.close());
+
+interface Ear {
+  readonly positions: Positions;
+  readonly outcomes: Record<'applied' | 'malformed' | 'unknown', number>;
+  readonly lag: { last: number; most: number };
+  /** Why it stopped hearing, each time that it did. */
+  readonly staleBy: string[];
+}
+const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } = {}): Promise<Ear> => {
+  const positions = createPositions({ clock: systemClock, leaseMs: 2_000, rememberMs: REMEMBER_MS, maxRemembered });
+  const outcomes = { applied: 0, malformed: 0, unknown: 0 };
+  const lag = { last: -1, most: 0 };
+  const staleBy: string[] = [];
+  const listener = createListener({
+    url,
+    stream,
+    prefix,
+    mode: 'stream',
+    domain: null,
+    windowMs: REMEMBER_MS,
+    proofIntervalMs,
+    sink: positions,
+    clock: systemClock,
+    observer: {
+      event: (outcome) => {
+        outcomes[outcome] += 1;
+      },
+      lag: (messages) => {
+        if (messages === null) return;
+        lag.last = messages;
+        lag.most = Math.max(lag.most, messages);
+      },
+      state: (state, detail) => {
+        if (state === 'stale') staleBy.push(detail);
+      },
+    },
+  });
+  listeners.push(listener);
+  await listener.readyWithin(5_000);
+  return { positions, outcomes, lag, staleBy };
+};
+const publish = async (name: string, payload: unknown): Promise<number> =>
+  (
+    await nats
+      .jetstream()
+      .publish(`${prefix}.${name}`, payload instanceof Uint8Array ? payload : Buffer.from(JSON.stringify(payload)))
+  ).seq;
+const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.positions.stamp().seq >= seq, 60_000);
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+const liveMegabytes = (): number => {
+  collect();
+  return process.memoryUsage().heapUsed / 2 ** 20;
+};
+
+interface Subject {
+  readonly name: string;
+  readonly userId: string;
+  readonly organizationId: string;
+}
+const subjectOf = (number: number): Subject => {
+  const name = ['user.updated', 'organization.updated', 'member.role_changed'][number % KINDS] ?? '';
+  return { name, userId: `u${number}`, organizationId: `o${number}` };
+};
+
+describe('events at scale', () => {
+  const total = SECONDS * RATE;
+  // Each subject changes twice.
+  const distinct = total / 2;
+
+  it(
+    `${total} in a flood and ${BURST} about one user are all recorded, in bounded memory`,
+    async () => {
+      const [ear, small] = [await listen(), await listen({ maxRemembered: 1_000 })];
+      const before = ear.positions.stamp();
+      const heapBefore = liveMegabytes();
+      const started = performance.now();
+      const perTick = RATE / 20;
+      for (let index = 0; index < total; index += 1) {
+        const { name, ...ids } = subjectOf(index % distinct);
+        // One acknowledgement a tick: what the server took before it is in the stream.
+        if ((index + 1) % perTick !== 0) nats.publish(`${prefix}.${name}`, Buffer.from(JSON.stringify(ids)));
+        else {
+          await publish(name, ids);
+          await delay(Math.max(0, started + ((index + 1) / RATE) * 1_000 - performance.now()));
+        }
+      }
+      const publishedMs = performance.now() - started;
+      const flood = before.seq + total;
+      const burst = Array.from({ length: BURST }, () => publish('user.updated', { userId: 'burst' }));
+      const last = Math.max(...(await Promise.all(burst)));
+      expect(last).toBe(flood + BURST);
+      await Promise.all([applied(ear, last), applied(small, last)]);
+      const appliedMs = performance.now() - started;
+      const heap = liveMegabytes() - heapBefore;
+
+      const now = ear.positions.stamp();
+      expect(now).toEqual({ epoch: before.epoch, seq: last });
+      const stale: number[] = [];
+      for (let number = 0; number < distinct; number += 1) {
+        const { userId, organizationId } = subjectOf(number);
+        const change = flood - distinct + number + 1;
+        for (const { positions } of [ear, small]) {
+          if (positions.current({ ...now, seq: change - 1 }, userId, organizationId)) stale.push(number);
+          if (!positions.current(now, userId, organizationId)) stale.push(number);
+        }
+      }
+      expect(stale).toEqual([]);
+      expect(ear.positions.current({ ...now, seq: last - 1 }, 'burst', null)).toBe(false);
+      expect(ear.positions.current(now, 'burst', null)).toBe(true);
+
+      // What is forgotten for want of room raises the floor for everybody, and no further than it must.
+      const kept = 1_000 * KINDS;
+      expect(small.positions.current({ ...now, seq: flood - kept - KINDS }, 'stranger', 'elsewhere')).toBe(false);
+      expect(small.positions.current({ ...now, seq: flood - kept + KINDS }, 'stranger', 'elsewhere')).toBe(true);
+      expect(ear.outcomes).toEqual({ applied: total + BURST, malformed: 0, unknown: 0 });
+      await until('no lag', () => ear.lag.last === 0);
+      expect(ear.positions.hearing()).toBe(true);
+      expect(heap).toBeLessThan(32 + (Math.min(distinct, KINDS * MAX_REMEMBERED) * 300) / 2 ** 20);
+      if (process.env['ASSENT_EVENTS_SECONDS'] !== undefined) {
+        const rate = Math.round(total / (publishedMs / 1_000));
+        const line = `${last} events, ${rate}/s published, all applied after ${(appliedMs / 1_000).toFixed(1)} s`;
+        process.stdout.write(`${line}, at most ${ear.lag.most} behind, live heap +${heap.toFixed(1)} MB\n`);
+      }
+    },
+    SECONDS * 3_000 + 30_000,
+  );
+});
+
+describe('proofs', () => {
+  it('go on while events overtake the answers to them', async () => {
+    // Asked for so often that some answer was put together just before an event that comes first.
+    const ear = await listen({ proofIntervalMs: 1 });
+    let last = 0;
+    for (let number = 0; number < 2_000; number += 1)
+      last = await publish('user.updated', { userId: `u${number % 9}` });
+    await applied(ear, last);
+    expect(ear.staleBy).toEqual([]);
+    expect(ear.positions.hearing()).toBe(true);
+  });
+});
+
+describe('bad events', () => {
+  // An unreadable event in the history of an ear would put off the resync that is looked for.
+  beforeEach(async () => {
+    await (await nats.jetstreamManager()).streams.purge(stream);
+  });
+  const long = 'x'.repeat(513);
+  it.each([
+    ['not JSON', 'user.updated', Buffer.from('{"userId":'), 'malformed'],
+    ['empty', 'member.removed', new Uint8Array(), 'malformed'],
+    ['no UTF-8', 'user.updated', Uint8Array.of(0x7b, 0xff, 0xfe), 'malformed'],
+    ['an id of 513 characters', 'user.updated', { userId: long }, 'malformed'],
+    ['a megabyte that is no event', 'user.updated', Buffer.alloc(1_000_000, '['), 'malformed'],
+    ['a megabyte around an id', 'user.updated', { userId: 'u', more: 'x'.repeat(1_000_000) }, 'applied'],
+    ['ids that do not exist', 'member.removed', { userId: 'nobody', organizationId: 'nowhere' }, 'applied'],
+    ['another subject', 'user.invented', { userId: 'u' }, 'unknown'],
+    ['a megabyte on another subject', 'a.b.c', Buffer.alloc(1_000_000), 'unknown'],
+  ] as const)('%s is counted, and the next good event is applied', async (_, name, payload, outcome) => {
+    const ear = await listen();
+    const seq = await publish(name, payload);
+    await applied(ear, seq);
+    expect(ear.outcomes).toEqual({ applied: 0, malformed: 0, unknown: 0, [outcome]: 1 });
+    const before = { ...ear.positions.stamp(), seq: seq - 1 };
+    expect(ear.positions.current(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
+    const good = await publish('member.removed', { userId: 'good', organizationId: 'o' });
+    await applied(ear, good);
+    expect(ear.positions.current({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
+    expect(ear.positions.current({ ...before, seq: good }, 'good', 'o')).toBe(true);
+  });
+});

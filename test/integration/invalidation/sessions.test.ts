@@ -1,0 +1,169 @@
+/** Moments that two processes, or two sessions of one, would have to meet in: made to, on a real server. */
+import { openStream } from '@assent/event-contract';
+import {
+  connect,
+  type JetStreamManager,
+  type Msg,
+  type NatsConnection,
+  type NatsError,
+  nanos,
+  StorageType,
+} from 'nats';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../../src/clock.ts';
+import { listenToCore } from '../../../src/invalidation/core-session.ts';
+import { createEventApplier, type EventSink } from '../../../src/invalidation/event-applier.ts';
+import type { SessionOptions } from '../../../src/invalidation/session.ts';
+import { createStreamPosition } from '../../../src/invalidation/stream-position.ts';
+import { listenToStream } from '../../../src/invalidation/stream-session.ts';
+import { createTestClock } from '../../support/facts/harness.ts';
+import { testNats } from '../../support/nats.ts';
+import { until } from '../../support/until.ts';
+
+const { url, stream, prefix } = await testNats();
+let nats: NatsConnection;
+let manager: JetStreamManager;
+beforeAll(async () => {
+  nats = await connect({ servers: url });
+  manager = await nats.jetstreamManager();
+});
+afterAll(() => nats.close());
+
+it('a stream that another process has just made otherwise is taken as it is', async () => {
+  const streams: JetStreamManager['streams'] = Object.create(manager.streams, {
+    info: {
+      value: async (name: string) => {
+        const found = manager.streams.info(name);
+        await found.catch(() =>
+          manager.streams.add({ name, subjects: [`${prefix}.>`], storage: StorageType.Memory, max_age: nanos(60_000) }),
+        );
+        return found;
+      },
+    },
+  });
+  const late: JetStreamManager = Object.create(manager, { streams: { value: streams } });
+  const { config } = await openStream(late, {
+    ...{ stream, prefix, domain: null, localDomain: null, maxAgeMs: 3_600_000 },
+  });
+  expect(config).toMatchObject({ name: stream, storage: 'memory', max_age: nanos(60_000) });
+});
+
+/** What a session is given, and what it does. */
+const open = (connection: NatsConnection, clock: Clock = systemClock) => {
+  const ending = new AbortController();
+  const heard: number[] = [];
+  const proved: number[] = [];
+  const skipped: number[] = [];
+  const lags: (number | null)[] = [];
+  const listening = Promise.withResolvers<void>();
+  const sink: EventSink = {
+    begin: () => {},
+    skipTo: (seq) => void skipped.push(seq),
+    apply: (seq) => void heard.push(seq),
+    heard: (at) => void proved.push(at),
+  };
+  const observer = {
+    event: () => {},
+    lag: (messages: number | null) => void lags.push(messages),
+    state: () => listening.resolve(),
+  };
+  const options: SessionOptions = {
+    ...{ url, stream, prefix, mode: 'stream', domain: null },
+    ...{ windowMs: 60_000, proofIntervalMs: 10, clock, sink, observer, connection },
+    apply: createEventApplier(prefix, sink, observer),
+    signal: ending.signal,
+  };
+  return {
+    options,
+    heard,
+    proved,
+    skipped,
+    lags,
+    listening: listening.promise,
+    end: () => ending.abort(new Error('ended')),
+  };
+};
+const publish = async (): Promise<void> => {
+  nats.publish(`${prefix}.user.updated`, JSON.stringify({ userId: 'u' }));
+  await nats.flush();
+};
+
+it.each([
+  ['core NATS', listenToCore],
+  ['the stream', (options: SessionOptions) => listenToStream(options, createStreamPosition())],
+])('a session on %s that was ended hears nothing more, though its connection lives', async (_, listen) => {
+  const { options, heard, listening, end } = open(nats);
+  const session = listen(options);
+  session.catch(() => {});
+  await listening;
+  await publish();
+  await until('the event', () => heard.length > 0);
+  const before = heard.length;
+  end();
+  await expect(session).rejects.toThrow('ended');
+  await publish();
+  await (await nats.jetstreamManager()).streams.info(stream);
+  await nats.flush();
+  expect(heard).toHaveLength(before);
+});
+
+it('a proof on core NATS is of the moment at which it was asked for, not of its answer', async () => {
+  const clock = createTestClock();
+  const slow: NatsConnection = Object.create(nats, {
+    flush: {
+      value: async () => {
+        clock.advance(500);
+        await nats.flush();
+      },
+    },
+  });
+  const { options, proved, listening, end } = open(slow, clock);
+  const session = listenToCore(options);
+  session.catch(() => {});
+  await listening;
+  const asked = clock.now();
+  await until('a proof', () => proved.length > 0);
+  end();
+  await expect(session).rejects.toThrow('ended');
+  // The first question comes at once; its answer took half a second.
+  expect(proved[0]).toBe(asked - 500);
+});
+
+it('messages that come after they were given up as gone are left out, so that numbers only grow', async () => {
+  const held: (() => void)[] = [];
+  let holding = false;
+  const slow: NatsConnection = Object.create(nats, {
+    subscribe: {
+      value: (subject: string, { callback }: { callback: (error: NatsError | null, message: Msg) => void }) =>
+        nats.subscribe(subject, {
+          callback: (error, message) => {
+            if (holding) held.push(() => callback(error, message));
+            else callback(error, message);
+          },
+        }),
+    },
+  });
+  const { options, heard, proved, skipped, lags, listening, end } = open(slow, createTestClock());
+  const session = listenToStream(options, createStreamPosition());
+  session.catch(() => {});
+  await listening;
+  await until('a proof', () => proved.length > 0);
+  heard.length = 0;
+  holding = true;
+  await publish();
+  await until('it has been sent', () => held.length > 0);
+  const { last_seq: gone } = (await manager.streams.info(stream)).state;
+  await until('it is waited for', () => lags.at(-1) === 1);
+  const proofs = proved.length;
+  await manager.streams.purge(stream);
+  await until('it is given up', () => skipped.includes(gone));
+  await until('a proof again', () => proved.length > proofs);
+  holding = false;
+  for (const late of held.splice(0)) late();
+  expect(heard).toEqual([]);
+  await publish();
+  await until('the next one', () => heard.length > 0);
+  expect(heard).toEqual([gone + 1]);
+  end();
+  await expect(session).rejects.toThrow('ended');
+});

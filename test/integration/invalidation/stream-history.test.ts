@@ -1,0 +1,210 @@
+/** Streams whose past changes: rolled back, made anew, without the message last heard. Real servers, killed and restored. */
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type NatsConnection } from 'nats';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { nanosecondsOf } from '../../../src/invalidation/delivery.ts';
+import type { EventSink } from '../../../src/invalidation/event-applier.ts';
+import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
+import { historyAfter, identity } from '../../../src/invalidation/stream-position.ts';
+import { type Server, startNats } from '../../../tools/local-services/index.ts';
+import { startProxy, type TcpProxy, through } from '../../../tools/network/proxy.ts';
+import { until } from '../../support/until.ts';
+
+const STREAM = 'EVENTS';
+const encoder = new TextEncoder();
+
+let server: Server;
+let proxy: TcpProxy;
+let positions: Positions;
+let listener: Listener;
+let client: NatsConnection;
+/** Of a process that nothing comes between. */
+let direct: Positions;
+let directListener: Listener;
+let proofs: { readonly of: number; readonly came: number }[];
+
+const startListener = (url: string, sink: EventSink): Listener =>
+  createListener({
+    ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
+    ...{ windowMs: 360_000, proofIntervalMs: 100, sink, clock: systemClock },
+    observer: { event: () => {}, lag: () => {}, state: () => {} },
+  });
+
+beforeEach(async () => {
+  server = await startNats({ own: true });
+  proxy = await startProxy(server.port);
+  proofs = [];
+  positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+  listener = startListener(through(server.url, proxy), {
+    ...positions,
+    heard: (at) => {
+      proofs.push({ of: at, came: systemClock.monotonic() });
+      positions.heard(at);
+    },
+  });
+  direct = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+  directListener = startListener(server.url, direct);
+  await Promise.all([listener.readyWithin(5_000), directListener.readyWithin(5_000)]);
+  client = await connect({ servers: server.url });
+});
+afterEach(async () => {
+  await client.close();
+  await Promise.all([listener.stop(), directListener.stop()]);
+  await proxy.close();
+  await server.stop();
+});
+
+const publish = async (...users: readonly string[]): Promise<number> => {
+  let last = 0;
+  for (const userId of users) {
+    const payload = encoder.encode(JSON.stringify({ userId }));
+    last = (await client.jetstream().publish('betterauth.user.updated', payload)).seq;
+  }
+  return last;
+};
+const applied = (seq: number) => until(`position ${seq}`, () => positions.stamp().seq >= seq);
+/** Nothing reaches the listener until it is let in again. */
+const lockOut = (): void => {
+  proxy.setMode('refuse');
+  proxy.cut();
+};
+const letIn = async (): Promise<void> => {
+  const { epoch, seq } = positions.stamp();
+  // What was proved before is of no use here: a proof that is made from now on.
+  await until('the lease to run out', () => !positions.hearing());
+  proxy.setMode('pass');
+  await until(`hearing again after ${epoch}:${seq}`, () => positions.hearing());
+};
+
+describe('a stream', () => {
+  it('that was rolled back and is past the last number heard again is not taken for the one heard', async () => {
+    await publish('a');
+    const copy = await mkdtemp(join(tmpdir(), 'assent-nats-copy-'));
+    await client.close();
+    await server.kill('SIGTERM');
+    const folder = server.folder ?? '';
+    await cp(folder, copy, { recursive: true });
+    await server.restart();
+    client = await connect({ servers: server.url });
+    await until('hearing again', () => positions.hearing());
+    await applied(await publish('b', 'c'));
+    const before = positions.stamp();
+
+    lockOut();
+    await client.close();
+    await server.kill('SIGKILL');
+    for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
+    await cp(copy, folder, { recursive: true });
+    await rm(copy, { recursive: true });
+    await server.restart();
+    client = await connect({ servers: server.url });
+    // Numbers 2 and 3 again, for others than the first time.
+    expect(await publish('x', 'y', 'z')).toBe(before.seq + 1);
+    await letIn();
+    for (const userId of ['x', 'y', 'z', 'somebody'])
+      expect(positions.current(before, userId, null), userId).toBe(false);
+    expect(positions.stamp().epoch).not.toBe(before.epoch);
+
+    // Both noticed it, one of them before there were new messages, and name the new history alike from then on.
+    await until('the other process', () => direct.hearing());
+    const { epoch } = positions.applied();
+    expect(epoch).toMatch(/^js:EVENTS:.+~1\.[\w-]{8}$/);
+    expect(direct.applied().epoch).toBe(epoch);
+    await applied(await publish('u'));
+    await until('the event', () => direct.applied().seq === positions.applied().seq);
+    expect(positions.applied()).toEqual(direct.applied());
+    expect(positions.applied().epoch).toBe(epoch);
+    // A process that starts now cannot tell: the moments of the messages do.
+    const young = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+    const youngListener = startListener(server.url, young);
+    await youngListener.readyWithin(5_000);
+    await youngListener.stop();
+    expect(young.applied()).toEqual({ ...positions.applied(), epoch: before.epoch });
+  });
+
+  it('that was rolled back twice to the same message has another history each time', async () => {
+    await publish('a');
+    const manager = await client.jetstreamManager();
+    const info = await manager.streams.info(STREAM);
+    const rolledBack = (history: string) =>
+      historyAfter(manager, { stream: identity(info), history, applied: 9, takenAt: null }, info);
+    const first = await rolledBack(identity(info));
+    const second = await rolledBack(first);
+    for (const history of [first, second]) expect(history).toMatch(/^js:EVENTS:.+~1\.[\w-]{8}$/);
+    expect(second).not.toBe(first);
+  });
+
+  it('without the message last heard, but with later ones, is listened to after a gap', async () => {
+    const last = await publish('a');
+    await applied(last);
+    const before = positions.stamp();
+    lockOut();
+    await publish('b', 'c');
+    await (await client.jetstreamManager()).streams.deleteMessage(STREAM, last, false);
+    await letIn();
+    expect(positions.stamp()).toEqual({ epoch: before.epoch, seq: last + 2 });
+    expect(positions.current(before, 'somebody', null)).toBe(false);
+    expect(positions.current(positions.stamp(), 'b', null)).toBe(true);
+  });
+
+  it('that was emptied and had nothing since is the one that was heard', async () => {
+    await applied(await publish('a', 'b'));
+    const before = positions.stamp();
+    await (await client.jetstreamManager()).streams.purge(STREAM);
+    lockOut();
+    await letIn();
+    expect(positions.stamp()).toEqual(before);
+    expect(positions.current(before, 'somebody', null)).toBe(true);
+  });
+
+  it('of a server that came back without its data is another one', async () => {
+    await applied(await publish('a', 'b'));
+    const before = positions.stamp();
+    await client.close();
+    await server.restart({ empty: true });
+    client = await connect({ servers: server.url });
+    await until('another epoch', () => positions.stamp().epoch !== before.epoch && positions.hearing());
+    expect(positions.current(before, 'somebody', null)).toBe(false);
+    await applied(await publish('c'));
+  });
+
+  it('whose consumer the server deleted is listened to again, without a gap', async () => {
+    await applied(await publish('a'));
+    const before = positions.stamp();
+    const manager = await client.jetstreamManager();
+    for await (const { name } of manager.consumers.list(STREAM)) await manager.consumers.delete(STREAM, name);
+    const last = await publish('b');
+    await applied(last);
+    await until('hearing', () => positions.hearing());
+    expect(positions.stamp()).toEqual({ epoch: before.epoch, seq: last });
+    expect(positions.current(before, 'b', null)).toBe(false);
+    expect(positions.current(before, 'somebody', null)).toBe(true);
+  });
+});
+
+describe('a proof', () => {
+  it('is one of the moment before it was asked for, however long the answer took', async () => {
+    const delayMs = 150;
+    proxy.setDelay(delayMs);
+    const before = proofs.length;
+    // The first may have been on its way.
+    await until('some proofs', () => proofs.length > before + 2);
+    for (const { of, came } of proofs.slice(before + 1)) expect(came - of).toBeGreaterThanOrEqual(delayMs);
+  });
+});
+
+describe('a moment', () => {
+  it.each([
+    ['2026-11-25T10:51:21.8642756Z', '1795603881864275600'],
+    ['2026-11-25T10:51:21Z', '1795603881000000000'],
+    ['2026-11-25T12:51:21.5+02:00', '1795603881500000000'],
+    ['0001-01-01T00:00:00Z', null],
+    ['', null],
+  ])('%s is %s nanoseconds', (moment, expected) => {
+    expect(nanosecondsOf(moment)).toBe(expected);
+  });
+});

@@ -1,0 +1,272 @@
+/**
+ * The promise on real Redis and NATS: replicas of the real modules in one process, a database that knows every change's
+ * version, and faults that a seed chooses. `ASSENT_PROPERTY_RUNS` makes it longer, `ASSENT_PROPERTY_SEED` other.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { connect, type JetStreamManager, type NatsConnection } from 'nats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock as clock } from '../../../src/clock.ts';
+import { createEntryMac } from '../../../src/facts/entry.ts';
+import { createFactsCache, type FactsCache } from '../../../src/facts/facts-cache.ts';
+import { databaseFacts, type FactsTier } from '../../../src/facts/facts-loader.ts';
+import { redisKey } from '../../../src/facts/keys.ts';
+import { createMemoryStore } from '../../../src/facts/memory.ts';
+import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { clearOnChange, redisFacts } from '../../../src/facts/redis-facts.ts';
+import { createRedisStore } from '../../../src/facts/redis-store.ts';
+import { createListener } from '../../../src/invalidation/listener.ts';
+import type { FactsKey } from '../../../src/policy/facts.ts';
+import { CALLER } from '../../support/caller.ts';
+import { createDatabaseModel, lacking, newest, type Subject, type Versions } from '../../support/facts/model.ts';
+import { testNats } from '../../support/nats.ts';
+import { testRedis } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
+
+const RUNS = Math.ceil(Number(process.env['ASSENT_PROPERTY_RUNS'] ?? 300) / 100);
+const SEED = Number(process.env['ASSENT_PROPERTY_SEED'] ?? 1);
+const TTL_MS = 300_000;
+const KEYS: readonly FactsKey[] = [
+  { userId: 'u', organizationId: 'o' },
+  { userId: 'v', organizationId: 'o' },
+  { userId: 'u', organizationId: null },
+];
+const SUBJECTS = ['u:u', 'u:v', 'o:o', 'p:u:o', 'p:v:o'] as const satisfies readonly Subject[];
+const encoder = new TextEncoder();
+
+const redis = await testRedis();
+const names = await testNats();
+let client: Redis;
+let nats: NatsConnection;
+let manager: JetStreamManager;
+beforeAll(async () => {
+  client = new Redis(redis.url);
+  nats = await connect({ servers: names.url });
+  manager = await nats.jetstreamManager();
+});
+afterAll(async () => {
+  client.disconnect();
+  await nats.close();
+});
+
+interface Replica {
+  readonly cache: FactsCache;
+  readonly positions: Positions;
+  ready(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const startReplica = (read: Parameters<typeof databaseFacts>[0], onRefused: () => void): Replica => {
+  const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 1_000 });
+  const store = createRedisStore({ url: redis.url, clock, onError: () => {}, onReady: () => {} });
+  const database = databaseFacts(read, clock, 2_500);
+  const mac = createEntryMac(['the secret of all replicas']);
+  const view = () => ({ role: '', permissions: [] });
+  const cached = redisFacts({ store, positions, clock, ttlMs: TTL_MS, mac, onRefused, view, next: database });
+  const listener = createListener({
+    ...names,
+    mode: 'stream',
+    domain: null,
+    windowMs: TTL_MS + 60_000,
+    proofIntervalMs: 50,
+    sink: clearOnChange(positions, store),
+    observer: { event: () => {}, lag: () => {}, state: () => {} },
+    clock,
+  });
+  return {
+    positions,
+    cache: createFactsCache({
+      memory: createMemoryStore(100),
+      positions,
+      clock,
+      ttlMs: TTL_MS,
+      leaseMs: 2_000,
+      cached,
+      database,
+    }),
+    ready: () => listener.readyWithin(5_000),
+    stop: async () => {
+      await listener.stop();
+      store.end();
+    },
+  };
+};
+
+const place = fc.nat(2);
+const operation = fc.oneof(
+  { weight: 40, arbitrary: fc.record({ kind: fc.constant('read' as const), replica: place, key: place }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('change' as const),
+      subject: fc.constantFrom(...SUBJECTS),
+      lateMs: fc.nat(8),
+    }),
+  },
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant('pause' as const), ms: fc.nat(3) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constantFrom('evict' as const, 'garbage' as const, 'move' as const), key: place }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('restore' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), replica: place }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'purge' as const, 'delete stream' as const) }),
+  },
+);
+type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
+
+const payloadOf = (subject: Subject): readonly [name: string, payload: object] => {
+  const [kind, first, second] = subject.split(':');
+  if (kind === 'u') return ['user.updated', { userId: first }];
+  if (kind === 'o') return ['organization.updated', { organizationId: first }];
+  return ['member.role_changed', { userId: first, organizationId: second }];
+};
+
+const run = async (operations: readonly Operation[], seen: Map<string, number>): Promise<void> => {
+  const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
+  const database = createDatabaseModel();
+  const read = async (key: FactsKey) => {
+    // A statement sees one moment of the database, some time after it was sent and some before it is answered.
+    await delay(Math.random() * 2);
+    const facts = database.read(key);
+    await delay(Math.random() * 2);
+    return facts;
+  };
+  const start = () => startReplica(read, () => count('refused'));
+  const replicas = [start(), start(), start()];
+  await Promise.all(replicas.map(({ ready }) => ready()));
+  /** What the events of each stream say, by their numbers. */
+  const logs = new Map<string, Map<number, Versions>>();
+  let epoch = '';
+  const findStream = async (): Promise<void> => {
+    await until('the stream', async () => {
+      const info = await manager.streams.info(names.stream).catch(() => null);
+      epoch = `js:${names.stream}:${info?.created}`;
+      return info !== null;
+    });
+  };
+  await findStream();
+  let publishing: Promise<void>[] = [];
+  const publish = async (subject: Subject, version: number, lateMs: number): Promise<void> => {
+    await delay(lateMs);
+    const [name, payload] = payloadOf(subject);
+    const { seq } = await nats.jetstream().publish(`${names.prefix}.${name}`, encoder.encode(JSON.stringify(payload)));
+    const log = logs.get(epoch) ?? new Map<number, Versions>();
+    logs.set(epoch, log.set(seq, new Map([[subject, version]])));
+  };
+  const allPublished = async (): Promise<void> => {
+    await Promise.all(publishing);
+    publishing = [];
+  };
+
+  /** How far each process ever was, in each epoch. */
+  const reached = replicas.map(() => new Map<string, number>());
+  const answers: {
+    readonly key: FactsKey;
+    readonly tier: FactsTier;
+    readonly facts: Awaited<ReturnType<typeof read>>;
+    readonly knew: ReadonlyMap<string, number>;
+  }[] = [];
+  const calls: Promise<void>[] = [];
+  const call = async (index: number, key: FactsKey): Promise<void> => {
+    const replica = replicas[index];
+    if (replica === undefined) return;
+    const stamp = replica.positions.stamp();
+    const knew = new Map(reached[index]).set(stamp.epoch, stamp.seq);
+    reached[index] = knew;
+    const { facts, tier } = await replica.cache.read(key, false, CALLER);
+    count(tier);
+    answers.push({ key, tier, facts, knew });
+  };
+  let snapshot: readonly (readonly [string, string])[] = [];
+  const nameOf = (key: number): string => redisKey(KEYS[key] ?? { userId: 'u', organizationId: null });
+
+  for (const one of operations) {
+    count(one.kind);
+    switch (one.kind) {
+      case 'read':
+        calls.push(call(one.replica, KEYS[one.key] ?? { userId: 'u', organizationId: null }));
+        break;
+      case 'change':
+        publishing.push(publish(one.subject, database.commit(one.subject), one.lateMs));
+        break;
+      case 'pause':
+        await delay(one.ms);
+        break;
+      case 'evict':
+        await client.del(nameOf(one.key));
+        break;
+      case 'garbage':
+        await client.set(nameOf(one.key), randomBytes(40));
+        break;
+      case 'move': {
+        // A genuine entry, of somebody else.
+        const value = await client.get(nameOf((one.key + 1) % KEYS.length));
+        if (value !== null) await client.set(nameOf(one.key), value);
+        break;
+      }
+      case 'restore': {
+        for (const [name, value] of snapshot) await client.set(name, value);
+        const all = await client.keys('perm:*');
+        snapshot = await Promise.all(all.map(async (name) => [name, (await client.get(name)) ?? ''] as const));
+        break;
+      }
+      case 'flush':
+        await client.flushdb();
+        break;
+      case 'restart':
+        await replicas[one.replica]?.stop();
+        replicas[one.replica] = start();
+        reached[one.replica] = new Map();
+        break;
+      case 'purge':
+        await manager.streams.purge(names.stream);
+        break;
+      case 'delete stream':
+        await allPublished();
+        await manager.streams.delete(names.stream);
+        await findStream();
+    }
+  }
+  await Promise.all([...calls, allPublished()]);
+  for (const { key, facts, tier, knew } of answers) {
+    const must = [...knew].flatMap(([of, seq]) =>
+      [...(logs.get(of) ?? [])].filter(([number]) => number <= seq).map(([, versions]) => versions),
+    );
+    expect(
+      lacking(key, facts, [{ because: `${tier}, ${JSON.stringify([...knew])}`, versions: newest(must) }]),
+    ).toBeNull();
+  }
+  // Once all is heard, every process says what is true, and says it from a cache again.
+  const { state } = await manager.streams.info(names.stream);
+  for (const { positions, cache } of replicas) {
+    await until(
+      'everything',
+      () => positions.hearing() && positions.stamp().epoch === epoch && positions.stamp().seq >= state.last_seq,
+    );
+    for (const key of KEYS) {
+      const { facts } = await cache.read(key, false, CALLER);
+      expect(lacking(key, facts, [{ because: 'all was heard', versions: database.versions() }])).toBeNull();
+      expect((await cache.read(key, false, CALLER)).tier).toBe('memory');
+    }
+  }
+  await Promise.all(replicas.map(({ stop }) => stop()));
+};
+
+describe('the cache on real Redis and NATS', () => {
+  it('never answers from before an event that it applied', async () => {
+    const seen = new Map<string, number>();
+    const runs = fc.asyncProperty(fc.array(operation, { minLength: 300, maxLength: 300, size: 'max' }), (operations) =>
+      run(operations, seen),
+    );
+    await fc.assert(runs, { seed: SEED, numRuns: RUNS, endOnFailure: true });
+    // Otherwise nothing was proved.
+    for (const what of ['memory', 'redis', 'database', 'refused', 'purge', 'delete stream', 'restart', 'flush']) {
+      expect(seen.get(what), what).toBeGreaterThan(0);
+    }
+  }, 600_000);
+});

@@ -1,0 +1,91 @@
+/** The real cache on stores of this process, with time, loads and events in the test's hands. */
+import { createEntryMac } from '../../../src/facts/entry.ts';
+import { createFactsCache, type FactsCache } from '../../../src/facts/facts-cache.ts';
+import { databaseFacts } from '../../../src/facts/facts-loader.ts';
+import { createMemoryStore } from '../../../src/facts/memory.ts';
+import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { type RefusedReason, redisFacts, type ValueStore } from '../../../src/facts/redis-facts.ts';
+import type { Facts, FactsKey } from '../../../src/policy/facts.ts';
+
+export const TTL_MS = 300_000;
+export const LOAD_TIMEOUT_MS = 2_500;
+export const EPOCH = 'js:TEST:1';
+export const KEY: FactsKey = { userId: 'u', organizationId: 'o' };
+
+/** Facts that say one role. */
+export const factsOf = (role: string | null): Facts => ({
+  user: { roles: ['user'], ban: null },
+  organization: { status: 'present', memberRoles: role === null ? null : [role], dynamicRoles: [] },
+});
+
+export const roleOf = (facts: Facts): string | null => facts.organization?.memberRoles?.[0] ?? null;
+
+/** Time that only the test moves; both clocks together, unless one is set back. */
+export const createTestClock = (start = 1_800_000_000_000) => {
+  let time = start;
+  let behind = 0;
+  return {
+    now: () => time - behind,
+    monotonic: () => time,
+    /** What an operator or NTP does to the wall clock. */
+    setBack: (ms: number): void => {
+      behind += ms;
+    },
+    advance: (ms: number): void => {
+      time += ms;
+    },
+  };
+};
+
+/** Redis as a Map, without a life of its own: freshness must not rest on it. */
+export const createTestRedis = () => {
+  const values = new Map<string, string>();
+  const counts = { get: 0, set: 0 };
+  const store: ValueStore = {
+    get: async (key) => {
+      counts.get += 1;
+      return values.get(key) ?? null;
+    },
+    set: (key, value) => {
+      counts.set += 1;
+      values.set(key, value);
+    },
+    delete: (key) => {
+      values.delete(key);
+    },
+  };
+  return { values, counts, store };
+};
+
+export interface Replica {
+  readonly cache: FactsCache;
+  readonly positions: Positions;
+}
+
+/** One process with a memory and positions of its own; `read` is its database. */
+export const createReplica = (options: {
+  readonly clock: ReturnType<typeof createTestClock>;
+  readonly redis: ValueStore;
+  readonly read: (key: FactsKey, signal: AbortSignal) => Promise<Facts>;
+  readonly onRefused?: (reason: RefusedReason) => void;
+}): Replica => {
+  const { clock, redis, read, onRefused = () => {} } = options;
+  const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 10_000 });
+  const database = databaseFacts(read, clock, LOAD_TIMEOUT_MS);
+  const view = () => ({ role: '', permissions: [] });
+  const cached = redisFacts({
+    store: redis,
+    positions,
+    clock,
+    ttlMs: TTL_MS,
+    mac: createEntryMac(['a secret of tests']),
+    onRefused,
+    view,
+    next: database,
+  });
+  const memory = createMemoryStore(1_000);
+  return {
+    positions,
+    cache: createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, leaseMs: 2_000, cached, database }),
+  };
+};

@@ -1,0 +1,127 @@
+/** What the auditor holds against an answer, and what not. */
+import { describe, expect, it } from 'vitest';
+import { createAuditor, type Finding, type Observation } from '../../../chaos/auditor.ts';
+import type { Answer, Change, Pair } from '../../../chaos/history.ts';
+import type { Mark, Position } from '../../../chaos/streams.ts';
+
+const LEASE_MS = 2_000;
+const OLD = '2026-01-01T00:00:00.123456789Z';
+const NEW = '2026-01-01T00:10:00.5Z';
+
+const allowed = (roles: string): Answer => ({ allowed: true, reason: 'ROLE_GRANTS', roles });
+const denied = (roles: string): Answer => ({ allowed: false, reason: 'ROLE_LACKS_PERMISSION', roles });
+const at = (created: string, seq: number, exact = true): Position => ({ created, seq, exact });
+
+const newPair = (answer: Answer): Pair => ({
+  userId: 'u',
+  organizationId: 'o',
+  states: [{ answer, change: null }],
+  allowedFromCacheAt: Number.NEGATIVE_INFINITY,
+});
+
+const setup = (first: Answer) => {
+  const findings: Finding[] = [];
+  const auditor = createAuditor({ leaseMs: LEASE_MS, onViolation: ({ finding }) => findings.push(finding) });
+  const pair = newPair(first);
+  return {
+    findings,
+    pair,
+    change: (answer: Answer, startedAt: number): Change => {
+      const change: Change = {
+        name: 'member.role_changed',
+        startedAt,
+        acknowledged: null,
+        revokes: true,
+        watched: pair,
+        revokesCached: false,
+        askedOn: 0,
+      };
+      pair.states.push({ answer, change });
+      return change;
+    },
+    acknowledge: (change: Change, moment: number, mark: Mark) => auditor.acknowledge(change, { at: moment, mark }),
+    answer: (answer: Answer, position: Position | null, sentAt: number, more: Partial<Observation> = {}) =>
+      auditor.observe({
+        ...{ pair, replica: 0, sentAt, receivedAt: sentAt + 1, position, answer, fromCache: true },
+        ...more,
+      }),
+  };
+};
+
+describe('the auditor', () => {
+  it('takes either state while a change is under way, and the old one from a replica that has not heard', () => {
+    const { findings, change, acknowledge, answer } = setup(allowed('a'));
+    const revoked = change(denied('b'), 100);
+    answer(allowed('a'), at(OLD, 4), 101);
+    answer(denied('b'), at(OLD, 4), 101);
+    acknowledge(revoked, 110, { created: OLD, seq: 5 });
+    answer(allowed('a'), at(OLD, 4), 111);
+    answer(allowed('a'), null, 112);
+    expect(findings).toEqual([]);
+  });
+
+  it('finds a grant from before a change that the position includes', () => {
+    const { findings, change, acknowledge, answer } = setup(allowed('a'));
+    acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
+    answer(denied('b'), at(OLD, 5), 111);
+    expect(findings).toEqual([]);
+    answer(allowed('a'), at(OLD, 5), 111);
+    expect(findings).toEqual(['stale grant']);
+  });
+
+  it('finds it afterwards when the acknowledgement came later than the answer', () => {
+    const { findings, change, acknowledge, answer } = setup(allowed('a'));
+    const revoked = change(denied('b'), 100);
+    answer(allowed('a'), at(OLD, 4), 101);
+    answer(allowed('a'), at(OLD, 5), 102);
+    expect(findings).toEqual([]);
+    acknowledge(revoked, 110, { created: OLD, seq: 5 });
+    expect(findings).toEqual(['stale grant']);
+  });
+
+  it('finds it whatever the position once the lease has passed since the acknowledgement', () => {
+    const { findings, change, acknowledge, answer } = setup(allowed('a'));
+    acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
+    answer(allowed('a'), null, 110 + LEASE_MS);
+    expect(findings).toEqual([]);
+    answer(allowed('a'), null, 111 + LEASE_MS);
+    expect(findings).toEqual(['stale grant']);
+  });
+
+  it('finds an old grant although there is a new one, and an old denial', () => {
+    const { findings, change, acknowledge, answer } = setup(allowed('a'));
+    acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
+    acknowledge(change(allowed('c'), 200), 210, { created: OLD, seq: 6 });
+    answer(allowed('a'), at(OLD, 6), 211);
+    answer(denied('b'), at(OLD, 6), 211);
+    expect(findings).toEqual(['stale', 'stale']);
+  });
+
+  it('finds an answer that never was true, and one that was not true yet', () => {
+    const { findings, change, answer } = setup(allowed('a'));
+    answer(allowed('x'), at(OLD, 1), 1);
+    change(denied('b'), 100);
+    answer(denied('b'), at(OLD, 1), 50, { receivedAt: 60 });
+    expect(findings).toEqual(['wrong', 'wrong']);
+  });
+
+  it('holds a stream that was made later to everything before it, and compares nothing with a renumbered one', () => {
+    const { findings, change, acknowledge, answer } = setup(allowed('a'));
+    acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 500 });
+    answer(allowed('a'), at(OLD, 600, false), 111);
+    expect(findings).toEqual([]);
+    answer(allowed('a'), at(NEW, 0), 111);
+    expect(findings).toEqual(['stale grant']);
+  });
+
+  it('counts the replicas that were asked after they had to know', () => {
+    const { change, acknowledge, answer, pair } = setup(allowed('a'));
+    const revoked = change(denied('b'), 100);
+    acknowledge(revoked, 110, { created: OLD, seq: 5 });
+    answer(denied('b'), at(OLD, 4), 111, { replica: 0 });
+    expect(revoked.askedOn).toBe(0);
+    answer(denied('b'), at(OLD, 5), 111, { replica: 2 });
+    expect(revoked.askedOn).toBe(0b100);
+    expect(pair.allowedFromCacheAt).toBe(Number.NEGATIVE_INFINITY);
+  });
+});

@@ -1,0 +1,253 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { FactsReading } from '../../../src/facts/facts-cache.ts';
+import type { Facts, FactsChange } from '../../../src/policy/facts.ts';
+import { CALLER } from '../../support/caller.ts';
+import {
+  createReplica,
+  createTestClock,
+  createTestRedis,
+  EPOCH,
+  factsOf,
+  KEY,
+  type Replica,
+  roleOf,
+  TTL_MS,
+} from '../../support/facts/harness.ts';
+
+const REMOVED: FactsChange = { kind: 'pair', userId: 'u', organizationId: 'o' };
+
+let clock: ReturnType<typeof createTestClock>;
+let redis: ReturnType<typeof createTestRedis>;
+let reads: PromiseWithResolvers<Facts>[];
+let replica: Replica;
+let refused: string[];
+
+const create = (): Replica =>
+  createReplica({
+    clock,
+    redis: redis.store,
+    onRefused: (reason) => refused.push(reason),
+    read: () => {
+      const read = Promise.withResolvers<Facts>();
+      reads.push(read);
+      return read.promise;
+    },
+  });
+const hearing = (one: Replica, floor = 0): Replica => {
+  one.positions.begin(EPOCH, floor);
+  one.positions.heard(clock.monotonic());
+  return one;
+};
+/** Lets everything that can go on go on. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const read = async (one: Replica, full = false): Promise<FactsReading> => one.cache.read(KEY, full, CALLER);
+/** Reads while the database answers with `role`. */
+const readThrough = async (one: Replica, role: string | null): Promise<FactsReading> => {
+  const result = read(one);
+  await settle();
+  reads.at(-1)?.resolve(factsOf(role));
+  return result;
+};
+
+beforeEach(() => {
+  clock = createTestClock();
+  redis = createTestRedis();
+  reads = [];
+  refused = [];
+  replica = hearing(create());
+});
+
+describe('tiers', () => {
+  it('answers from the database, then from memory at once and without a promise', async () => {
+    expect(await readThrough(replica, 'admin')).toMatchObject({ tier: 'database' });
+    const again = replica.cache.read(KEY, false, CALLER);
+    expect(again).toMatchObject({ tier: 'memory', facts: factsOf('admin') });
+    expect(reads).toHaveLength(1);
+  });
+
+  it('answers another process from Redis', async () => {
+    await readThrough(replica, 'admin');
+    const other = hearing(create());
+    expect(await read(other)).toMatchObject({ tier: 'redis', facts: factsOf('admin') });
+    expect(reads).toHaveLength(1);
+  });
+
+  it('counts age from the read of the database, over both tiers', async () => {
+    const { readAt } = await readThrough(replica, 'admin');
+    clock.advance(TTL_MS - 1);
+    const other = hearing(create());
+    expect(await read(other)).toMatchObject({ tier: 'redis', readAt });
+    clock.advance(1);
+    other.positions.heard(clock.monotonic());
+    expect(await readThrough(other, 'viewer')).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+    expect(refused).toEqual(['expired']);
+  });
+
+  it('keeps in memory what was read since the wall clock was set back', async () => {
+    for (const makeStale of [() => clock.advance(TTL_MS), () => replica.positions.apply(1, REMOVED)]) {
+      await readThrough(replica, 'admin');
+      redis.values.clear();
+      clock.setBack(3_600_000);
+      makeStale();
+      replica.positions.heard(clock.monotonic());
+      expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
+      expect(replica.cache.read(KEY, false, CALLER)).toMatchObject({ tier: 'memory', facts: factsOf('viewer') });
+      replica = hearing(create());
+    }
+  });
+
+  it('counts it from when the read began, however long it took', async () => {
+    const began = clock.now();
+    const slow = read(replica);
+    await settle();
+    clock.advance(1_500);
+    reads[0]?.resolve(factsOf('admin'));
+    expect(await slow).toMatchObject({ tier: 'database', readAt: began });
+    expect(await read(replica)).toMatchObject({ tier: 'memory', readAt: began });
+    clock.advance(TTL_MS - 1_500);
+    replica.positions.heard(clock.monotonic());
+    expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+  });
+
+  it('keeps nowhere what a ban that ended meanwhile was read with', async () => {
+    const banned: Facts = { ...factsOf('admin'), user: { roles: [], ban: { until: clock.now() + 1_000 } } };
+    const slow = read(replica);
+    await settle();
+    clock.advance(1_000);
+    reads[0]?.resolve(banned);
+    expect(await slow).toMatchObject({ tier: 'database', facts: banned });
+    expect(redis.counts.set).toBe(0);
+    expect(await readThrough(replica, 'admin')).toMatchObject({ tier: 'database' });
+  });
+
+  it('reads for FULL by a statement of its own, also beside a load under way', async () => {
+    const cached = read(replica);
+    await settle();
+    const full = read(replica, true);
+    expect(reads).toHaveLength(2);
+    reads[1]?.resolve(factsOf('viewer'));
+    expect(await full).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+    reads[0]?.resolve(factsOf('admin'));
+    await cached;
+  });
+});
+
+describe('a change', () => {
+  it('is shown by every call that begins after it was applied', async () => {
+    await readThrough(replica, 'admin');
+    replica.positions.apply(1, REMOVED);
+    expect(roleOf((await readThrough(replica, null)).facts)).toBeNull();
+  });
+
+  it('outlives a load that began before it: the load lands nowhere', async () => {
+    const before = read(replica);
+    await settle();
+    replica.positions.apply(1, REMOVED);
+    reads[0]?.resolve(factsOf('admin'));
+    await before;
+    expect(redis.counts.set).toBe(0);
+    expect(await readThrough(replica, null)).toMatchObject({ tier: 'database', facts: factsOf(null) });
+  });
+
+  it('keeps later calls out of a load that began before it', async () => {
+    const before = read(replica);
+    await settle();
+    replica.positions.apply(1, REMOVED);
+    const after = readThrough(replica, null);
+    await settle();
+    reads[0]?.resolve(factsOf('admin'));
+    expect(roleOf((await after).facts)).toBeNull();
+    await before;
+  });
+
+  it('sends a waiter whose load it overtook to one load more', async () => {
+    const first = read(replica);
+    const waiter = read(replica);
+    await settle();
+    expect(reads).toHaveLength(1);
+    replica.positions.apply(1, REMOVED);
+    reads[0]?.resolve(factsOf('admin'));
+    await first;
+    await settle();
+    expect(reads).toHaveLength(2);
+    reads[1]?.resolve(factsOf(null));
+    expect(roleOf((await waiter).facts)).toBeNull();
+  });
+
+  it('is not undone by a Redis that brings an old entry back', async () => {
+    await readThrough(replica, 'admin');
+    const snapshot = new Map(redis.values);
+    replica.positions.apply(1, REMOVED);
+    await readThrough(replica, null);
+    for (const [key, value] of snapshot) redis.values.set(key, value);
+    const other = hearing(create());
+    other.positions.apply(1, REMOVED);
+    expect(await readThrough(other, null)).toMatchObject({ tier: 'database' });
+    expect(refused).toContain('overtaken');
+  });
+
+  it('makes a denial false at once as well', async () => {
+    await readThrough(replica, null);
+    replica.positions.apply(1, REMOVED);
+    expect(roleOf((await readThrough(replica, 'staff')).facts)).toBe('staff');
+  });
+});
+
+describe('a process that does not hear', () => {
+  it('answers from the database only, shares the load, and stores nothing', async () => {
+    await readThrough(replica, 'admin');
+    clock.advance(2_000);
+    const gets = redis.counts.get;
+    const [one, other] = [read(replica), read(replica)];
+    await settle();
+    expect(reads).toHaveLength(2);
+    reads[1]?.resolve(factsOf('viewer'));
+    expect((await one).facts).toEqual(factsOf('viewer'));
+    expect((await other).tier).toBe('database');
+    expect(redis.counts).toEqual({ get: gets, set: 1 });
+  });
+
+  it('shares loads also when it never heard anything', async () => {
+    const never = create();
+    const all = [read(never), read(never), read(never)];
+    await settle();
+    expect(reads).toHaveLength(1);
+    reads[0]?.resolve(factsOf('viewer'));
+    for (const one of all) expect(await one).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+    expect(redis.counts).toEqual({ get: 0, set: 0 });
+  });
+
+  it('does not believe Redis when it fell deaf while waiting for it', async () => {
+    await readThrough(hearing(create()), 'admin');
+    const waiting = read(replica);
+    clock.advance(2_000);
+    await settle();
+    expect(refused).toEqual(['overtaken']);
+    reads[1]?.resolve(factsOf('viewer'));
+    expect(await waiting).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+  });
+
+  it('goes on from memory once it has proof that it missed nothing', async () => {
+    await readThrough(replica, 'admin');
+    clock.advance(2_000);
+    replica.positions.heard(clock.monotonic());
+    expect(await read(replica)).toMatchObject({ tier: 'memory' });
+  });
+
+  it('trusts nothing from before a gap', async () => {
+    await readThrough(replica, 'admin');
+    replica.positions.skipTo(5);
+    expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
+  });
+});
+
+describe('a ban', () => {
+  it('is cached no longer than it lasts', async () => {
+    const result = read(replica);
+    await settle();
+    reads[0]?.resolve({ user: { roles: [], ban: { until: clock.now() + 1_000 } }, organization: null });
+    await result;
+    clock.advance(1_000);
+    expect(await readThrough(replica, 'staff')).toMatchObject({ tier: 'database' });
+  });
+});

@@ -1,0 +1,320 @@
+/** Loads that are shared, that hang and that fail. Time is the test's own. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CallEnded } from '../../../src/errors.ts';
+import type { Caller, FactsReading } from '../../../src/facts/facts-cache.ts';
+import type { LoadedFacts } from '../../../src/facts/facts-loader.ts';
+import { createFlights, type Flights } from '../../../src/facts/flights.ts';
+import { createPositions, type Positions, type Stamp } from '../../../src/facts/positions.ts';
+import type { Facts } from '../../../src/policy/facts.ts';
+import { CALLER, createCaller } from '../../support/caller.ts';
+import {
+  createReplica,
+  createTestClock,
+  createTestRedis,
+  EPOCH,
+  factsOf,
+  KEY,
+  LOAD_TIMEOUT_MS,
+  type Replica,
+} from '../../support/facts/harness.ts';
+
+const OTHER = { userId: 'v', organizationId: 'o' };
+const REMOVED = { kind: 'pair', userId: 'u', organizationId: 'o' } as const;
+/** Lets everything that can go on go on, without time passing. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('a load', () => {
+  const clock = createTestClock();
+  let reads: PromiseWithResolvers<Facts>[];
+  let signals: AbortSignal[];
+  let redis: ReturnType<typeof createTestRedis>;
+  let replica: Replica;
+  const read = async (full = false, caller: Caller = CALLER): Promise<FactsReading> =>
+    replica.cache.read(KEY, full, caller);
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    [reads, signals] = [[], []];
+    redis = createTestRedis();
+    replica = createReplica({
+      clock,
+      redis: redis.store,
+      read: (_key, signal) => {
+        signals.push(signal);
+        const pending = Promise.withResolvers<Facts>();
+        reads.push(pending);
+        return pending.promise;
+      },
+    });
+    replica.positions.begin(EPOCH, 0);
+    replica.positions.heard(clock.monotonic());
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  it.each([
+    ['of a process that hears', 0, false],
+    ['of a deaf process', 2_000, false],
+    ['for FULL', 0, true],
+  ])('%s that hangs is given up, though its driver never says a word', async (_name, silence, full) => {
+    clock.advance(silence);
+    const waiting = Promise.allSettled([read(full), read(full)]);
+    await settle();
+    vi.advanceTimersByTime(LOAD_TIMEOUT_MS);
+    for (const { status, ...rest } of await waiting) {
+      expect(status).toBe('rejected');
+      expect(rest).toMatchObject({ reason: { code: 'DATABASE_UNAVAILABLE' } });
+    }
+    // Nobody waits for it any more, and what it still brings is cached nowhere.
+    const began = reads.length;
+    const next = read(full);
+    await settle();
+    expect(reads).toHaveLength(began + 1);
+    for (const hung of reads.slice(0, began)) hung.resolve(factsOf('admin'));
+    await settle();
+    expect(redis.counts.set).toBe(0);
+    reads[began]?.resolve(factsOf('viewer'));
+    expect(await next).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('that fails fails those who waited for it, and leaves nothing behind', async () => {
+    const waiting = Promise.allSettled([read(), read()]);
+    await settle();
+    expect(reads).toHaveLength(1);
+    reads[0]?.reject(new Error('canceling statement due to user request'));
+    for (const { status } of await waiting) expect(status).toBe('rejected');
+    expect(redis.counts.set).toBe(0);
+    const next = read();
+    await settle();
+    expect(reads).toHaveLength(2);
+    reads[1]?.resolve(factsOf('admin'));
+    expect(await next).toMatchObject({ tier: 'database' });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('of a stale process is not joined by a call that begins a lease after it: a change may have been acknowledged since', async () => {
+    clock.advance(2_000);
+    const old = read();
+    await settle();
+    clock.advance(2_000);
+    const late = read();
+    await settle();
+    expect(reads).toHaveLength(2);
+    reads[0]?.resolve(factsOf('admin'));
+    reads[1]?.resolve(factsOf('none'));
+    expect((await old).facts).toEqual(factsOf('admin'));
+    expect((await late).facts).toEqual(factsOf('none'));
+  });
+
+  it.each([
+    ['of a process that hears', 0, false],
+    ['of a stale process', 2_000, false],
+    ['for FULL', 0, true],
+  ])('%s ends with the last call that waits for it, and nothing of it is kept', async (_name, silence, full) => {
+    clock.advance(silence);
+    const calls = [createCaller(), createCaller()];
+    const waiting = calls.map((call) => read(full, call).catch((error: unknown) => error));
+    await settle();
+    const loads = full ? 2 : 1;
+    expect(signals).toHaveLength(loads);
+    calls[0]?.end();
+    expect(await waiting[0]).toBeInstanceOf(CallEnded);
+    expect(signals.map(({ aborted }) => aborted)).toEqual(full ? [true, false] : [false]);
+    calls[1]?.end();
+    expect(await waiting[1]).toBeInstanceOf(CallEnded);
+    for (const { aborted } of signals) expect(aborted).toBe(true);
+    // The next call has a load of its own, and what the others bring by now is dropped.
+    const next = read(full);
+    await settle();
+    expect(reads).toHaveLength(loads + 1);
+    for (const ended of reads.slice(0, loads)) ended.resolve(factsOf('admin'));
+    await settle();
+    expect(redis.counts.set).toBe(0);
+    reads[loads]?.resolve(factsOf('viewer'));
+    expect((await next).facts).toEqual(factsOf('viewer'));
+    expect(signals[loads]?.aborted).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('does not begin when its only call ends while Redis is asked', async () => {
+    const answer = Promise.withResolvers<null>();
+    vi.spyOn(redis.store, 'get').mockReturnValueOnce(answer.promise);
+    const call = createCaller();
+    const left = read(false, call).catch((error: unknown) => error);
+    call.end();
+    expect(await left).toBeInstanceOf(CallEnded);
+    answer.resolve(null);
+    await settle();
+    expect(reads).toHaveLength(0);
+  });
+
+  it('of FULL is shared with nobody, neither as the second nor as the first', async () => {
+    const [full, cached, again] = [read(true), read(), read(true)];
+    await settle();
+    expect(reads).toHaveLength(3);
+    for (const [index, role] of ['one', 'two', 'three'].entries()) reads[index]?.resolve(factsOf(role));
+    // The cached read asks Redis first.
+    expect((await full).facts).toEqual(factsOf('one'));
+    expect((await again).facts).toEqual(factsOf('two'));
+    expect((await cached).facts).toEqual(factsOf('three'));
+  });
+});
+
+describe('flights', () => {
+  let positions: Positions;
+  let loads: {
+    readonly stamp: Stamp;
+    readonly signal: AbortSignal;
+    readonly ends: PromiseWithResolvers<LoadedFacts>;
+  }[];
+  let flights: Flights;
+  let clock: ReturnType<typeof createTestClock>;
+  const end = (index: number, role: string): void => {
+    const load = loads[index];
+    load?.ends.resolve({ facts: factsOf(role), stamp: load.stamp, readAt: 0, tier: 'database' });
+  };
+
+  beforeEach(() => {
+    positions = createPositions({ clock: createTestClock(), leaseMs: 2_000, rememberMs: 1_000, maxRemembered: 10 });
+    positions.begin(EPOCH, 0);
+    loads = [];
+    clock = createTestClock();
+    flights = createFlights({
+      loader: {
+        load: (_key, stamp, signal) => {
+          const ends = Promise.withResolvers<LoadedFacts>();
+          loads.push({ stamp, signal, ends });
+          return ends.promise;
+        },
+      },
+      positions,
+      clock,
+      joinableMs: 2_000,
+    });
+  });
+
+  it('share one load for a key, and none for another', async () => {
+    const shared = [
+      flights.load(KEY, CALLER.signal),
+      flights.load(KEY, CALLER.signal),
+      flights.load(KEY, CALLER.signal),
+    ];
+    const other = flights.load(OTHER, CALLER.signal);
+    expect(flights.size()).toBe(2);
+    end(0, 'admin');
+    end(1, 'viewer');
+    for (const one of shared) expect((await one).facts).toEqual(factsOf('admin'));
+    expect((await other).facts).toEqual(factsOf('viewer'));
+    expect(flights.size()).toBe(0);
+  });
+
+  it('that lost their currency are not joined, and their end does not end those after them', async () => {
+    const before = flights.load(KEY, CALLER.signal);
+    positions.apply(1, REMOVED);
+    const after = flights.load(KEY, CALLER.signal);
+    expect(loads.map(({ stamp }) => stamp.seq)).toEqual([0, 1]);
+    end(0, 'admin');
+    expect((await before).facts).toEqual(factsOf('admin'));
+    const joined = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(2);
+    end(1, 'none');
+    expect((await after).facts).toEqual(factsOf('none'));
+    expect((await joined).facts).toEqual(factsOf('none'));
+  });
+
+  it('send those whose flight was overtaken to one load more, together, and not to a third', async () => {
+    const first = flights.load(KEY, CALLER.signal);
+    const waiting = [flights.load(KEY, CALLER.signal), flights.load(KEY, CALLER.signal)];
+    positions.apply(1, REMOVED);
+    end(0, 'admin');
+    await first;
+    await settle();
+    expect(loads).toHaveLength(2);
+    positions.apply(2, REMOVED);
+    end(1, 'viewer');
+    // Event 2 came after these calls began: they need not show it.
+    for (const one of waiting) expect((await one).facts).toEqual(factsOf('viewer'));
+    expect(loads).toHaveLength(2);
+    expect(flights.size()).toBe(0);
+  });
+
+  it('go on for the calls that stay, and are left by those that have ended', async () => {
+    const [first, second] = [createCaller(), createCaller()];
+    const left = flights.load(KEY, first.signal);
+    const stays = flights.load(KEY, second.signal);
+    first.end();
+    await expect(left).rejects.toThrow(CallEnded);
+    const joined = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(1);
+    second.end();
+    await expect(stays).rejects.toThrow(CallEnded);
+    expect(loads[0]?.signal.aborted).toBe(false);
+    end(0, 'admin');
+    expect((await joined).facts).toEqual(factsOf('admin'));
+    expect(loads[0]?.signal.aborted).toBe(false);
+  });
+
+  it('end when the last call does, and are joined by none after it', async () => {
+    const calls = [createCaller(), createCaller()];
+    const left = calls.map(({ signal }) => flights.load(KEY, signal));
+    for (const call of calls) call.end();
+    for (const one of left) await expect(one).rejects.toThrow(CallEnded);
+    expect(loads[0]?.signal.aborted).toBe(true);
+    expect(flights.size()).toBe(0);
+    const next = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(2);
+    // The one that was left ends late, and takes nothing from the next.
+    loads[0]?.ends.reject(new CallEnded());
+    await settle();
+    expect(flights.size()).toBe(1);
+    end(1, 'viewer');
+    expect((await next).facts).toEqual(factsOf('viewer'));
+  });
+
+  it('that lost their currency end with their own calls, and the load after them goes on', async () => {
+    const call = createCaller();
+    const before = flights.load(KEY, call.signal);
+    positions.apply(1, REMOVED);
+    const after = flights.load(KEY, CALLER.signal);
+    call.end();
+    await expect(before).rejects.toThrow(CallEnded);
+    expect(loads.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    expect(flights.size()).toBe(1);
+    end(1, 'none');
+    expect((await after).facts).toEqual(factsOf('none'));
+  });
+
+  it('begin for no call that has ended', async () => {
+    const call = createCaller();
+    call.end();
+    await expect(flights.load(KEY, call.signal)).rejects.toThrow(CallEnded);
+    expect(loads).toHaveLength(0);
+  });
+
+  it('count each check of a batch, and end when its call does', async () => {
+    const call = createCaller();
+    const checks = Array.from({ length: 500 }, () => flights.load(KEY, call.signal));
+    expect(loads).toHaveLength(1);
+    call.end();
+    for (const check of checks) await expect(check).rejects.toThrow(CallEnded);
+    expect(loads[0]?.signal.aborted).toBe(true);
+  });
+
+  it('are joined for as long as it was told, and those after them for as long again', async () => {
+    const old = flights.load(KEY, CALLER.signal);
+    clock.advance(1_999);
+    const joined = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(1);
+    clock.advance(1);
+    const young = flights.load(KEY, CALLER.signal);
+    expect(loads).toHaveLength(2);
+    clock.advance(1_999);
+    const joinedYoung = flights.load(KEY, CALLER.signal);
+    end(0, 'admin');
+    end(1, 'none');
+    for (const one of [old, joined]) expect((await one).facts).toEqual(factsOf('admin'));
+    for (const one of [young, joinedYoung]) expect((await one).facts).toEqual(factsOf('none'));
+    expect(loads).toHaveLength(2);
+    expect(flights.size()).toBe(0);
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { nanosecondsOf, parseDelivery } from '../../../src/invalidation/delivery.ts';
+
+const TAKEN = '1795593600123456789';
+
+describe('where a message stands', () => {
+  it.each([
+    ['as servers have written it from the start', `$JS.ACK.S.C.1.42.7.${TAKEN}.0`],
+    ['with domain and account in front', `$JS.ACK.hub.ACCOUNT.S.C.1.42.7.${TAKEN}.0`],
+    ['with a token more at its end', `$JS.ACK._.ACCOUNT.S.C.1.42.7.${TAKEN}.0.r4nd0m`],
+  ])('is read from its reply, %s', (_, reply) => {
+    expect(parseDelivery(reply)).toEqual({ streamSeq: 42, consumerSeq: 7, takenAt: TAKEN });
+  });
+
+  it.each([
+    undefined,
+    '',
+    '_INBOX.abc',
+    '$JS.FC.S.C.x',
+    '$JS.ACK.S.C',
+    '$JS.ACK.S.C.1.x.7.1.0',
+    '$JS.ACK.S.C.1.9007199254740993.7.1.0',
+  ])('is not known of %s', (reply) => {
+    expect(parseDelivery(reply)).toBeNull();
+  });
+});
+
+describe('a moment of the API', () => {
+  it.each([
+    ['2026-11-25T08:00:00.123456789Z', TAKEN],
+    ['2026-11-25T08:00:00.12Z', '1795593600120000000'],
+    ['2026-11-25T08:00:00Z', '1795593600000000000'],
+    ['2026-11-25T09:00:00.123456789+01:00', TAKEN],
+    ['0001-01-01T00:00:00Z', null],
+    ['never', null],
+  ])('%s has the form of a delivery', (moment, expected) => {
+    expect(nanosecondsOf(moment)).toBe(expected);
+  });
+});

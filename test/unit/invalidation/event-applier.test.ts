@@ -1,0 +1,24 @@
+/** What messages make stale, whatever they are made of. */
+import { expect, it } from 'vitest';
+import { createEventApplier } from '../../../src/invalidation/event-applier.ts';
+
+it('hands each message on once, with its number and moment: a change, everything where it cannot be read, or nothing', () => {
+  const applied: unknown[][] = [];
+  const outcomes: string[] = [];
+  const apply = createEventApplier(
+    'p',
+    { begin: () => {}, skipTo: () => {}, apply: (...all) => void applied.push(all), heard: () => {} },
+    { event: (outcome) => void outcomes.push(outcome), lag: () => {}, state: () => {} },
+  );
+  apply(1, 'p.user.updated', Buffer.from('{"userId":"u"}'), '1000000001');
+  apply(2, 'p.user.updated', Buffer.from('?'), '1000000002');
+  apply(3, 'p.resync', Buffer.from('{}'), '1000000003');
+  apply(4, 'p.something', Buffer.from('{}'), null);
+  expect(applied).toEqual([
+    [1, { kind: 'user', userId: 'u' }, '1000000001'],
+    [2, { kind: 'everything' }, '1000000002'],
+    [3, { kind: 'everything' }, '1000000003'],
+    [4, null, null],
+  ]);
+  expect(outcomes).toEqual(['applied', 'malformed', 'applied', 'unknown']);
+});

@@ -1,0 +1,154 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { PolicyError } from '../../../src/policy/policy-file.ts';
+import { createPolicyStore, type PolicyReload, type PolicyStore } from '../../../src/policy/policy-store.ts';
+import { until } from '../../support/until.ts';
+
+let folder = '';
+let path = '';
+let reloads: PolicyReload[] = [];
+let store: PolicyStore;
+const policy = (role: string): string => `version: 1\ndefaultPlatformRole: ${role}\n`;
+const inForce = (): string => store.current().defaultPlatformRole;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'assent-policy-'));
+  path = join(folder, 'policy.yaml');
+  reloads = [];
+  store = createPolicyStore({ path, onReload: (reload) => reloads.push(reload), intervalMs: 10 });
+});
+afterEach(() => {
+  store.stop();
+  rmSync(folder, { recursive: true });
+});
+
+describe('the policy store', () => {
+  it("has Better Auth's default roles without a file", async () => {
+    const defaults = createPolicyStore({ path: null, onReload: () => {} });
+    await defaults.start();
+    expect([...defaults.current().organizationRoles.keys()]).toEqual(['owner', 'admin', 'member']);
+    expect(defaults.current().platformRoles.size).toBe(0);
+  });
+
+  it('refuses to start with a file that has problems, or with none', async () => {
+    await expect(store.start()).rejects.toThrow(`ASSENT_POLICY: ${path}: cannot be read (ENOENT)`);
+    writeFileSync(path, 'version: 3');
+    await expect(store.start()).rejects.toThrow(PolicyError);
+  });
+
+  it('takes a changed file: written in place, renamed over, or behind a link that moved', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    expect(inForce()).toBe('one');
+    writeFileSync(path, policy('two'));
+    await until('the file written in place', () => inForce() === 'two');
+    writeFileSync(`${path}.new`, policy('three'));
+    renameSync(`${path}.new`, path);
+    await until('the file renamed over', () => inForce() === 'three');
+    writeFileSync(join(folder, 'v4'), policy('four'));
+    unlinkSync(path);
+    symlinkSync('v4', path);
+    await until('the link', () => inForce() === 'four');
+    expect(reloads).toEqual(Array(3).fill({ ok: true, problems: [] }));
+  });
+
+  it('keeps the old policy while the new one has problems, and says so once', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    writeFileSync(path, 'version: 1\nrolez: {}');
+    await until('the problems', () => reloads.length > 0);
+    expect(reloads[0]).toMatchObject({ ok: false });
+    expect(reloads[0]?.problems[0]).toContain(`${path}:2:1: unknown key "rolez"`);
+    expect(inForce()).toBe('one');
+    writeFileSync(path, policy('two'));
+    await until('the mended file', () => inForce() === 'two');
+    expect(reloads).toHaveLength(2);
+  });
+
+  it('keeps the old policy while there is no file', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    unlinkSync(path);
+    writeFileSync(`${path}.new`, policy('two'));
+    expect(inForce()).toBe('one');
+    renameSync(`${path}.new`, path);
+    await until('the new file', () => inForce() === 'two');
+    expect(reloads).toEqual([{ ok: true, problems: [] }]);
+  });
+
+  it('looks as often as it was told, and says nothing of a file that is as it was, or away', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    writeFileSync(path, policy('one'));
+    await store.start();
+    const look = async (): Promise<void> => {
+      vi.advanceTimersByTime(10);
+      // A reading that began later ends later.
+      await readFile(folder).catch(() => {});
+      await readFile(path).catch(() => {});
+    };
+    for (let count = 0; count < 3; count += 1) await look();
+    unlinkSync(path);
+    for (let count = 0; count < 3; count += 1) await look();
+    expect(reloads).toEqual([]);
+    expect(inForce()).toBe('one');
+  });
+
+  describe('looking when it is told to', () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+      onTestFinished(() => void vi.useRealTimers());
+      writeFileSync(path, policy('one'));
+    });
+
+    it('takes no file that is still being written: half of a name can be another name', async () => {
+      await store.start();
+      const written = policy('administrator-readonly');
+      for (const length of [0, 30, written.indexOf('-readonly'), written.length]) {
+        writeFileSync(path, written.slice(0, length));
+        await store.look();
+        expect(inForce()).toBe('one');
+      }
+      await store.look();
+      expect(inForce()).toBe('administrator-readonly');
+      expect(reloads).toEqual([{ ok: true, problems: [] }]);
+    });
+
+    it('takes a file that is as it was for no new one', async () => {
+      await store.start();
+      writeFileSync(path, 'version: 3');
+      await store.look();
+      writeFileSync(path, policy('one'));
+      for (let count = 0; count < 3; count += 1) await store.look();
+      expect(reloads).toEqual([]);
+    });
+
+    it('waits for a file system that hangs in one place: others need the threads that read files', async () => {
+      await store.start();
+      unlinkSync(path);
+      // Reading it hangs until somebody writes to it.
+      execFileSync('mkfifo', [path]);
+      vi.advanceTimersByTime(100);
+      expect(await readFile(import.meta.filename, 'utf8')).toContain('hangs');
+      writeFileSync(path, policy('two'));
+      await store.look();
+    });
+  });
+
+  it('says once that the file has gone for good', async () => {
+    writeFileSync(path, policy('one'));
+    await store.start();
+    unlinkSync(path);
+    await until('the report', () => reloads.length > 0);
+    writeFileSync(path, policy('two'));
+    await until('the new file', () => inForce() === 'two');
+    expect(reloads).toEqual([
+      { ok: false, problems: [`${path}: cannot be read (ENOENT)`] },
+      { ok: true, problems: [] },
+    ]);
+  });
+});

@@ -1,0 +1,61 @@
+/** What stands in Redis for services that know nothing of Assent. */
+import { describe, expect, it } from 'vitest';
+import type { Facts } from '../../../src/policy/facts.ts';
+import { memberPermissions } from '../../../src/policy/list.ts';
+import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { sharedView } from '../../../src/policy/shared-view.ts';
+
+const NOW = 1_800_000_000_000;
+const policy = parsePolicy(
+  `version: 1
+organizationRoles:
+  viewer: { grants: { data: [read] } }
+  staff: { extends: [viewer], grants: { data: [write] } }
+platformRoles:
+  support: { grants: { user: [read] } }
+adminUserIds: [u]`,
+  'policy.yaml',
+);
+const view = (facts: Facts) => sharedView(() => policy)(facts, NOW);
+const NOTHING = { role: '', permissions: [] };
+
+const user = { roles: ['support'], ban: null };
+const member: Facts = {
+  user,
+  organization: {
+    status: 'present',
+    memberRoles: ['staff', 'night'],
+    dynamicRoles: [{ role: 'night', grants: [['door', 'open']] }],
+  },
+};
+const platform: Facts = { user, organization: null };
+const banned = (facts: Facts, until: number | null): Facts => ({ ...facts, user: { ...user, ban: { until } } });
+
+describe('the shared view', () => {
+  it("is the member's own roles and what they grant: nothing of the platform's", () => {
+    expect(view(member)).toEqual({ role: 'staff,night', permissions: ['data:read', 'data:write', 'door:open'] });
+  });
+
+  it('of the whole platform is the platform roles, not who the policy names', () => {
+    expect(view(platform)).toEqual({ role: 'support', permissions: ['user:read'] });
+  });
+
+  it.each([
+    ['a member', member],
+    ['the platform', platform],
+  ])('is empty for %s while a ban holds', (_, facts) => {
+    expect(view(banned(facts, null))).toEqual(NOTHING);
+    expect(view(banned(facts, NOW + 1))).toEqual(NOTHING);
+    expect(memberPermissions(policy, banned(facts, null), NOW)).toEqual([]);
+    expect(view(banned(facts, NOW))).toEqual(view(facts));
+  });
+
+  it.each<readonly [string, Facts]>([
+    ['nobody', { ...member, user: null }],
+    ['nobody on the platform', { user: null, organization: null }],
+    ['a stranger', { user, organization: { status: 'present', memberRoles: null, dynamicRoles: [] } }],
+    ['no organization', { user, organization: { status: 'absent', memberRoles: null, dynamicRoles: [] } }],
+  ])('is empty for %s', (_, facts) => {
+    expect(view(facts)).toEqual(NOTHING);
+  });
+});

@@ -1,0 +1,214 @@
+/** What the documents name is there, and what is there they name. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, normalize } from 'node:path';
+import { eventNames } from '@assent/event-contract';
+import { describe, expect, it } from 'vitest';
+import { Reason } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import { ConfigError, loadConfig } from '../../../src/config.ts';
+import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createWorkerMetrics } from '../../../src/telemetry/worker-metrics.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const read = (name: string): string => readFileSync(join(root, name), 'utf8');
+const markdownIn = (folder: string, options?: { readonly recursive: true }): readonly string[] =>
+  readdirSync(join(root, folder), { encoding: 'utf8', ...options })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name));
+const documents = [
+  ...markdownIn('.'),
+  ...markdownIn('docs', { recursive: true }),
+  ...['packages/better-auth/README.md'],
+];
+
+/** The first cells of a document's tables, and of each the names in backticks. */
+const namesInTables = (name: string): readonly string[] =>
+  read(name)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, found = '']) => found));
+
+/** Every variable that the configuration looks at, whatever the others say. */
+const variablesRead = (): ReadonlySet<string> => {
+  const seen = new Set<string>();
+  const environments: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', BETTER_AUTH_URL: 'https://app.example.com' },
+  ];
+  for (const environment of environments) {
+    const spy = new Proxy(environment, {
+      get: (target, name) => {
+        seen.add(String(name));
+        return Reflect.get(target, name) as string | undefined;
+      },
+    });
+    try {
+      loadConfig(spy);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+    }
+  }
+  return seen;
+};
+
+describe('the table of variables', () => {
+  // OpenTelemetry's own are read by its SDK; the configuration only looks whether any of them asks for traces.
+  const ours = (names: Iterable<string>): readonly string[] =>
+    [...new Set(names)].filter((name) => !name.startsWith('OTEL_')).toSorted();
+
+  it('in docs/operate/configuration.md names exactly those that are read', () => {
+    expect(ours(namesInTables('docs/operate/configuration.md'))).toEqual(ours(variablesRead()));
+  });
+
+  it.each(['README.md', 'docs/use/tokens.md'])('in %s names none besides', (name) => {
+    const named = namesInTables(name).filter((one) => /^[A-Z][A-Z_]+$/.test(one) && !one.startsWith('TOKEN_'));
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((one) => !variablesRead().has(one))).toEqual([]);
+  });
+});
+
+it('docs/operate/runbook.md names exactly the metrics that there are', async () => {
+  const metrics = createMetrics();
+  // Every value that is asked for at a scrape.
+  metrics.observe(
+    new Proxy({} as Parameters<typeof metrics.observe>[0], {
+      get: (_, name) => (name === 'subscription' ? null : () => 0),
+    }),
+  );
+  const text = (await metrics.scrape()).text + (await createWorkerMetrics().text(new Set(), 2));
+  const there = [...text.matchAll(/^# HELP (assent_\w+)/gm)].map(([, name]) => name);
+  expect(
+    namesInTables('docs/operate/runbook.md')
+      .filter((name) => name.startsWith('assent_'))
+      .toSorted(),
+  ).toEqual(there.toSorted());
+});
+
+it('docs/use/decision.md and docs/use/tokens.md name every reason', () => {
+  const named = (name: string): ReadonlySet<string> => new Set(read(name).match(/\b[A-Z_]{6,}\b/g));
+  const reasons = Object.keys(Reason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name));
+  expect(reasons.filter((name) => !named('docs/use/decision.md').has(name))).toEqual([]);
+  const codes = read('src/errors.ts').match(/(?<=')TOKEN_\w+/g) ?? [];
+  expect(codes.length).toBeGreaterThan(8);
+  expect(codes.filter((name) => !named('docs/use/tokens.md').has(name))).toEqual([]);
+});
+
+it('docs/contribute/dependencies.md names exactly what package.json installs', () => {
+  const sections = read('docs/contribute/dependencies.md').split(/^[A-Z].*:$/m);
+  const named = (text = ''): readonly string[] =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, found = '']) => found))
+      .toSorted();
+  const manifest = JSON.parse(read('package.json')) as Readonly<Record<string, object>>;
+  const installed = (kind: string): readonly string[] => Object.keys(manifest[kind] ?? {}).toSorted();
+  expect(named(sections[1])).toEqual(installed('dependencies'));
+  expect(named(sections[2])).toEqual(
+    [...installed('devDependencies'), ...installed('optionalDependencies')].toSorted(),
+  );
+});
+
+it('docs/operate/events.md names exactly the subjects that are known', () => {
+  const rows = read('docs/operate/events.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `betterauth.'));
+  const named = rows.flatMap((row) =>
+    [...(row.split('|')[1] ?? '').matchAll(/`(?:betterauth)?\.([\w.]+)`/g)].map(([, name = '']) => name),
+  );
+  expect(named.toSorted()).toEqual([...eventNames].toSorted());
+});
+
+it('docs/use/policy.md: its policies and its cases hold', () => {
+  const blocks = [...read('docs/use/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
+  const [policy = '', ...more] = blocks.filter((text) => text.startsWith('version:'));
+  const [cases = ''] = blocks.filter((text) => text.includes('cases:'));
+  expect(more).toHaveLength(1);
+  for (const text of more) expect(() => parsePolicy(text, 'docs/use/policy.md')).not.toThrow();
+  const folder = mkdtempSync(join(tmpdir(), 'assent-docs-'));
+  try {
+    writeFileSync(join(folder, 'policy.yaml'), policy);
+    writeFileSync(join(folder, 'cases.yaml'), cases);
+    const args = ['src/policy-cli.ts', 'test', join(folder, 'cases.yaml')];
+    expect(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** The headings of a document as GitHub names them in links. */
+const headingsOf = (name: string): ReadonlySet<string> =>
+  new Set(
+    [...read(name).matchAll(/^#+ (.*)$/gm)].map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+
+describe.each(documents)('%s', (name) => {
+  it('links to files, and to headings in them, that are there', () => {
+    const links = [...read(name).matchAll(/\]\((?<file>[^)#:]*)(?:#(?<heading>[^)]+))?\)/g)].map(
+      ({ groups }) => groups,
+    );
+    const missing = links.filter((link) => {
+      const [file, heading] = [link?.['file'] ?? '', link?.['heading']];
+      const path = file === '' ? name : normalize(join(dirname(name), file));
+      return !existsSync(join(root, path)) || (heading !== undefined && !headingsOf(path).has(heading));
+    });
+    expect(missing).toEqual([]);
+  });
+
+  it('names npm scripts that are there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
+    const named = [...read(name).matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, script = '']) => script);
+    expect(named.filter((script) => scripts[script] === undefined)).toEqual([]);
+  });
+});
+
+describe('commands of the documents that run outside of a clone', () => {
+  const lines = documents.flatMap((name) =>
+    read(name)
+      .replaceAll(/\\\n\s*/g, ' ')
+      .split('\n'),
+  );
+
+  it('name packages by the names that the registry has them under', () => {
+    const named = lines.flatMap((line) =>
+      [...line.matchAll(/\b(?:npx|bunx)(?: -\S+)* ([@\w/.-]+)/g)].map(([, one]) => one),
+    );
+    // In a clone: the test runner. Where @assent/better-auth is installed: its command. Everywhere: packages.
+    expect([...new Set(named)].toSorted()).toEqual(['@bufbuild/buf', 'assent-policy', 'vitest']);
+  });
+
+  it('show the false of a denial', () => {
+    const calls = lines.filter((line) => /(?:grpcurl|buf curl) .*\/\w+$/.test(line.trim()));
+    expect(calls.length).toBeGreaterThan(0);
+    expect(calls.filter((line) => !line.includes('-emit-defaults'))).toEqual([]);
+  });
+
+  it('write no generated code into the clone beside them', () => {
+    const [protoc = ''] = lines.filter((line) => line.includes('grpc_tools.protoc'));
+    const clone = / -I (\w+)\/proto /.exec(protoc)?.[1];
+    const file = protoc.split(' ').at(-1) ?? '';
+    const outs = [...protoc.matchAll(/--(?:grpc_)?python_out=(\S+)/g)].map(([, folder = '']) =>
+      normalize(join(folder, file)),
+    );
+    expect(outs).toHaveLength(2);
+    expect(outs.filter((path) => path.startsWith(`${clone}/`))).toEqual([]);
+    // Its packages are found from there.
+    expect(read('docs/operate/runbook.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
+  });
+});
+
+it('the README shows every folder of src', () => {
+  const shown = [...read('README.md').matchAll(/^\| `([\w-]+\/[\w./-]*)` \|/gm)].map(([, path = '']) => path);
+  expect(shown.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  // What src/config.ts is made of is shown with it.
+  const needed = folders.map(({ name }) => `src/${name}/`).filter((path) => path !== 'src/config/');
+  expect(needed.filter((path) => !shown.includes(path))).toEqual([]);
+});

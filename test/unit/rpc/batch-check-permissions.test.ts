@@ -1,0 +1,150 @@
+import { create } from '@bufbuild/protobuf';
+import { expect, it } from 'vitest';
+import {
+  BatchCheckPermissionsRequestSchema,
+  CheckPermissionRequestSchema,
+  Reason,
+  Source,
+} from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import { AssentError } from '../../../src/errors.ts';
+import { DEFAULT_POLICY } from '../../../src/policy/default-policy.ts';
+import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { batchCheckPermissions } from '../../../src/rpc/batch-check-permissions.ts';
+import { checkPermission } from '../../../src/rpc/check-permission.ts';
+import type { Services } from '../../../src/rpc/services.ts';
+import { CALLER } from '../../support/caller.ts';
+import { createHs256Verifier, HS256_CLAIMS, signHmac } from '../../support/token/signing.ts';
+
+const principal = { email: '', role: '', organizationId: 'org', organizationRole: '', isActive: true, client: null };
+const policy = parsePolicy(DEFAULT_POLICY, 'default');
+const services = (): Services & { readonly verified: readonly string[] } => {
+  const verified: string[] = [];
+  return {
+    verified,
+    verifier: {
+      verify: async (token) => {
+        verified.push(token);
+        if (token.startsWith('bad')) throw new AssentError('TOKEN_MALFORMED', 'no');
+        return { principal: { ...principal, userId: token }, issuedAt: null, expiresAt: 1 };
+      },
+    },
+    cache: {
+      read: () => ({ facts: { user: null, organization: null }, tier: 'memory', readAt: 0 }),
+    },
+    directory: {} as Services['directory'],
+    policy: () => policy,
+    pageTokens: {} as Services['pageTokens'],
+    clock: { now: () => 0, monotonic: () => 0 },
+    onDecision: () => {},
+  };
+};
+
+it('verifies each distinct token once, in whatever order and spelling it comes, and answers all', async () => {
+  const parts = services();
+  const tokens = ['a', 'Bearer a', 'bad', 'b', 'a', 'bearer  bad', 'b', 'bad'];
+  const checks = tokens.map((value) =>
+    create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
+  );
+  const request = create(BatchCheckPermissionsRequestSchema, { checks });
+  const { results } = await batchCheckPermissions(parts, request, CALLER, () => {});
+  expect(parts.verified).toEqual(['a', 'bad', 'b']);
+  const users = results.map(({ outcome }) =>
+    outcome.case === 'response' ? outcome.value.principal?.userId : outcome.value?.reason,
+  );
+  expect(users).toEqual(['a', 'a', 'TOKEN_MALFORMED', 'b', 'a', 'TOKEN_MALFORMED', 'b', 'TOKEN_MALFORMED']);
+
+  // Nothing is kept from one batch to the next.
+  await batchCheckPermissions(parts, request, CALLER, () => {});
+  expect(parts.verified).toHaveLength(6);
+});
+
+it('takes of a token what a check that came alone would: one Bearer before it, not two', async () => {
+  const token = signHmac(HS256_CLAIMS);
+  const checks = [`Bearer Bearer ${token}`, `Bearer ${token}`, token].map((value) =>
+    create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
+  );
+  const parts = { ...services(), verifier: await createHs256Verifier() };
+  const alone = checks.map(async (one) => checkPermission(parts, one, CALLER));
+  expect((await Promise.allSettled(alone)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+  const request = create(BatchCheckPermissionsRequestSchema, { checks });
+  const { results } = await batchCheckPermissions(parts, request, CALLER, () => {});
+  expect(results.map(({ outcome }) => outcome.case)).toEqual(['error', 'response', 'response']);
+});
+
+const check = (userId: string, permission = 'a:b') =>
+  create(CheckPermissionRequestSchema, {
+    subject: { case: 'userId', value: userId },
+    scope: { case: 'platform', value: {} },
+    permission,
+  });
+
+it('answers at once when every check does', async () => {
+  const request = create(BatchCheckPermissionsRequestSchema, { checks: [check('a'), check('b', '*:*'), check('')] });
+  const response = batchCheckPermissions(services(), request, CALLER, () => {});
+  if (response instanceof Promise) throw new Error('it made its caller wait');
+  expect(response.results.map(({ outcome }) => outcome.value?.reason)).toEqual([
+    Reason.USER_NOT_FOUND,
+    'checks[1].permission',
+    'checks[2].user_id',
+  ]);
+});
+
+it('answers in the order of the checks, whichever of them are late, fail late or fail at once', async () => {
+  const parts = services();
+  const waits = new Map<string, PromiseWithResolvers<void>>();
+  const reading = { facts: { user: null, organization: null }, tier: 'redis', readAt: 0 } as const;
+  const read: Services['cache']['read'] = ({ userId }) => {
+    if (userId.startsWith('at once')) return { ...reading, tier: 'memory' };
+    if (userId === 'broken') throw new AssentError('DATABASE_UNAVAILABLE', 'no');
+    const wait = Promise.withResolvers<void>();
+    waits.set(userId, wait);
+    return wait.promise.then(() => reading);
+  };
+  const users = ['late 1', 'at once 1', 'late 2', 'broken', 'late 3', 'at once 2'];
+  const request = create(BatchCheckPermissionsRequestSchema, { checks: users.map((userId) => check(userId)) });
+  const response = batchCheckPermissions({ ...parts, cache: { read } }, request, CALLER, () => {});
+  waits.get('late 3')?.resolve();
+  waits.get('late 2')?.reject(new AssentError('OVERLOADED', 'no'));
+  waits.get('late 1')?.resolve();
+  const { results } = await response;
+  const said = results.map(({ outcome }) =>
+    outcome.case === 'response' ? outcome.value.source : outcome.value?.reason,
+  );
+  const { MEMORY, REDIS } = Source;
+  expect(said).toEqual([REDIS, MEMORY, 'OVERLOADED', 'DATABASE_UNAVAILABLE', REDIS, MEMORY]);
+});
+
+it('answers at once for a token that verifies at once, and verifies a few in one turn of the event loop, no more', async () => {
+  const parts = services();
+  const verified: string[] = [];
+  const verifier: Services['verifier'] = {
+    verify: (token) => {
+      verified.push(token);
+      if (token === 'bad') throw new AssentError('TOKEN_EXPIRED', 'no');
+      return { principal: { ...principal, userId: token }, issuedAt: null, expiresAt: 1 };
+    },
+  };
+  const ask = (tokens: readonly string[]) =>
+    batchCheckPermissions(
+      { ...parts, verifier },
+      create(BatchCheckPermissionsRequestSchema, {
+        checks: tokens.map((value) =>
+          create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
+        ),
+      }),
+      CALLER,
+      () => {},
+    );
+  expect(ask(['a', 'a', 'b'])).not.toBeInstanceOf(Promise);
+  expect(verified.splice(0)).toEqual(['a', 'b']);
+
+  const tokens = ['bad', ...Array.from({ length: 20 }, (_, index) => `user ${index}`), 'bad', 'user 7', 'user 19'];
+  const late = ask(tokens);
+  expect(verified).toHaveLength(8);
+  const { results } = await late;
+  expect(verified).toEqual(tokens.slice(0, 21));
+  const said = results.map(({ outcome }) =>
+    outcome.case === 'response' ? outcome.value.principal?.userId : outcome.value?.reason,
+  );
+  expect(said).toEqual(tokens.map((token) => (token === 'bad' ? 'TOKEN_EXPIRED' : token)));
+});

@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+
+const linesOf = (text: string, name: string): readonly string[] =>
+  text.split('\n').filter((line) => line.startsWith(`${name}{`));
+
+it('counts calls and decisions by their labels, and goes on counting from one scrape to the next', async () => {
+  const metrics = createMetrics();
+  for (let call = 0; call < 3; call += 1) metrics.call('CheckPermission', 0, 0.001);
+  metrics.call('CheckPermission', 14, 0.001);
+  metrics.call('GetUser', 0, 0.001);
+  metrics.decision('ROLE_GRANTS', 'memory');
+  await metrics.scrape();
+  metrics.decision('ROLE_GRANTS', 'memory');
+  metrics.decision('ROLE_GRANTS', 'redis');
+  const { text } = await metrics.scrape();
+  expect(linesOf(text, 'assent_requests_total')).toEqual([
+    'assent_requests_total{method="CheckPermission",code="OK"} 3',
+    'assent_requests_total{method="CheckPermission",code="UNAVAILABLE"} 1',
+    'assent_requests_total{method="GetUser",code="OK"} 1',
+  ]);
+  expect(linesOf(text, 'assent_decisions_total')).toEqual([
+    'assent_decisions_total{reason="ROLE_GRANTS",source="memory"} 2',
+    'assent_decisions_total{reason="ROLE_GRANTS",source="redis"} 1',
+  ]);
+  expect(text).toContain('assent_request_duration_seconds_count{method="CheckPermission"} 4');
+});
+
+it('says nothing of how far behind the stream a process is while nobody knows', async () => {
+  const metrics = createMetrics();
+  const said = async () => (await metrics.scrape()).text.match(/^assent_events_lag_messages.*$/m)?.[0];
+  expect(await said()).toBeUndefined();
+  metrics.eventLag(3);
+  expect(await said()).toBe('assent_events_lag_messages 3');
+  metrics.eventLag(null);
+  expect(await said()).toBeUndefined();
+  metrics.eventLag(0);
+  expect(await said()).toBe('assent_events_lag_messages 0');
+});
+
+it('begins to count at nought, so that the first of what an alert asks for is an increase', async () => {
+  const { text } = await createMetrics().scrape();
+  const counters = [...text.matchAll(/^(assent_\w+_total)(?:\{\w+="(.+)"\})? 0$/gm)].map(([, name, value]) => [
+    name,
+    value,
+  ]);
+  expect(counters).toEqual([
+    ['assent_events_total', 'applied'],
+    ['assent_events_total', 'malformed'],
+    ['assent_events_total', 'unknown'],
+    ['assent_redis_errors_total', 'connect'],
+    ['assent_redis_errors_total', 'get'],
+    ['assent_redis_errors_total', 'set'],
+    ['assent_redis_errors_total', 'delete'],
+    ['assent_redis_refused_total', 'unreadable'],
+    ['assent_redis_refused_total', 'overtaken'],
+    ['assent_redis_refused_total', 'expired'],
+    ['assent_database_faults_total', undefined],
+    ['assent_bad_dynamic_roles_total', undefined],
+    ['assent_unreadable_values_total', undefined],
+    ['assent_policy_reloads_total', 'ok'],
+    ['assent_policy_reloads_total', 'failed'],
+    ['assent_key_refreshes_total', 'refreshed'],
+    ['assent_key_refreshes_total', 'refresh-failed'],
+    ['assent_key_refreshes_total', 'key-skipped'],
+    ['assent_defects_total', undefined],
+  ]);
+});

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { databaseKeySource } from '../../../src/token/database-keys.ts';
+
+it('turns rows into published keys, and a row that holds no object into one that is skipped', async () => {
+  const row = { alg: null, crv: 'Ed25519', expiresAt: 7 };
+  const source = databaseKeySource(async () => [
+    { id: 'a', publicKey: '{"kty":"OKP"}', ...row },
+    { id: 'b', publicKey: 'not JSON', ...row },
+    { id: 'c', publicKey: '[1]', ...row },
+  ]);
+  expect(await source.fetchKeys(AbortSignal.timeout(1_000))).toEqual([
+    { kid: 'a', jwk: { kty: 'OKP' }, ...row },
+    { kid: 'b', jwk: {}, ...row },
+    { kid: 'c', jwk: {}, ...row },
+  ]);
+});
