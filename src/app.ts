@@ -114,7 +114,7 @@ export const createApp = async (
 
   // token
   const keys = createIssuerKeys(issuers, {
-    readRows: directory.keys,
+    readRows: directory.jwks,
     graceMs: jwksGraceMs,
     clock,
     onEvent: observe.keys,

@@ -4,8 +4,8 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import type { Facts, FactsKey } from '../policy/facts.ts';
-import { createFactsReader, type FactsReader } from './facts.ts';
-import { type KeyRecord, readKeys } from './keys.ts';
+import { createFactsReader, type FactsReader } from './facts-query.ts';
+import { type JwksRecord, readJwks } from './jwks-table.ts';
 import type { Schema } from './models.ts';
 import { type Naming, SchemaError } from './naming.ts';
 import { type MembershipRecord, type OrganizationRecord, readMemberships, readOrganization } from './organizations.ts';
@@ -57,7 +57,7 @@ export interface Directory {
     page: { readonly userId: string; readonly after: string | null; readonly limit: number },
     signal?: AbortSignal,
   ): Promise<readonly MembershipRecord[]>;
-  keys(signal?: AbortSignal): Promise<readonly KeyRecord[]>;
+  jwks(signal?: AbortSignal): Promise<readonly JwksRecord[]>;
   end(): Promise<void>;
 }
 
@@ -140,7 +140,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
     organizationBySlug: async (slug, signal) =>
       readOrganization(db, await current(), 'slug', slug, onUnreadable, signal),
     memberships: async (page, signal) => readMemberships(db, await current(), page, onUnreadable, signal),
-    keys: async (signal) => readKeys(db, await current(), onUnreadable, signal),
+    jwks: async (signal) => readJwks(db, await current(), onUnreadable, signal),
     end: db.end,
   };
 };

@@ -1,13 +1,13 @@
-/** Organizations by id and by slug, and the organizations of a user. */
-import { type FragmentSqlToken, sql } from 'slonik';
+/** Organizations by id and by slug, and the memberships of a user. */
+import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
-import { memberRoles } from './roles.ts';
 import { canHold, equals, linkIds, tableName } from './sql.ts';
 import {
   earliest,
   earliestOf,
+  memberRoles,
   type OnUnreadable,
   readable,
   rolesFormOf,
@@ -25,11 +25,11 @@ export interface OrganizationRecord {
   readonly logo: string | null;
   /** JSON text as stored. */
   readonly metadata: string | null;
-  /** In milliseconds since the epoch, null where none is stored that can be read. */
+  /** In milliseconds since the epoch; null where none is stored, or it cannot be read. */
   readonly createdAt: number | null;
 }
 
-/** A user's membership, all member rows of one organization together. */
+/** A user's membership: all member rows of one organization together. */
 export interface MembershipRecord {
   readonly organization: OrganizationRecord;
   readonly roles: readonly string[];
@@ -37,18 +37,14 @@ export interface MembershipRecord {
   readonly joinedAt: number | null;
 }
 
-const organizationRow = z.object({
-  id: z.string(),
-  name: z.string().nullable(),
-  slug: z.string().nullable(),
-  logo: z.string().nullable(),
-  metadata: z.string().nullable(),
-  createdAt: time,
-});
-const membershipRow = organizationRow.extend({
-  roles: z.array(z.string().nullable()),
-  joinedAt: earliest,
-});
+/** One page of a user's memberships. */
+export interface MembershipPage {
+  readonly userId: string;
+  /** The id of the last organization of the page before; null for the first page. */
+  readonly after: string | null;
+  /** The maximum number of memberships. */
+  readonly limit: number;
+}
 
 /** Reads the organization whose `field` has exactly this value; null when there is none. */
 export async function readOrganization(
@@ -73,59 +69,21 @@ export async function readOrganization(
   return row === undefined ? null : toOrganization(row, onUnreadable);
 }
 
-/**
- * Reads a user's memberships ordered by organization id, after the organization `after`: by key and not by offset, so
- * that a membership that comes or goes between two pages neither repeats nor hides another.
- */
+/** Reads one page of a user's memberships, ordered by organization id. */
 export async function readMemberships(
   db: Database,
   schema: Schema,
-  { userId, after, limit }: { readonly userId: string; readonly after: string | null; readonly limit: number },
+  page: MembershipPage,
   onUnreadable: OnUnreadable,
   signal?: AbortSignal,
 ): Promise<readonly MembershipRecord[]> {
   const { organizations } = schema;
   if (organizations === null) return [];
-  const { member, organization } = organizations;
-  const key = member.columns.organizationId;
-  if (!canHold(member.columns.userId, userId) || (after !== null && !canHold(key, after))) return [];
-  const link = linkIds('m', key, organization.columns.id);
-  const own = sql.fragment`own.id`;
-  const following = after === null ? sql.fragment`true` : link.follows(own, after);
-  // Before the limit, since a page that is short for memberships of organizations that are gone would pass for the last one.
-  // Scalar and in HAVING, so that PostgreSQL looks up the groups that a page gets to and no others: for EXISTS it may hash
-  // the whole table, and in WHERE it comes before the order and hence before the limit.
-  const isThere = sql.fragment`(SELECT true FROM ${tableName(organization)} present
-    WHERE ${link.isIn('present', own)} LIMIT 1)`;
-  const rows = await db.rows(
-    // Distinct for a table without its key, in which two organizations may have one id.
-    // Materialized, so that the user's rows are found by the user and nothing else: Better Auth has an index on each of the
-    // two columns and none on both. For somebody with thousands of memberships PostgreSQL would rather walk through those
-    // of everybody in the order of organizations (316 ms among three million members), or through half of that index for
-    // a later page (5 ms instead of 2).
-    sql.unsafe`WITH own AS MATERIALIZED (
-        SELECT ${link.id} AS id, ${rolesOf('m', member.columns.role)} AS roles,
-          ${timeOf('m', member.columns.createdAt)} AS joined_at
-        FROM ${tableName(member)} m
-        WHERE ${equals('m', member.columns.userId, userId)}
-      )
-      SELECT DISTINCT ON (page.id) ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
-      FROM (
-        SELECT own.id, array_agg(own.roles) AS roles,
-          ${earliestOf(member.columns.createdAt, sql.fragment`own.joined_at`)} AS joined_at
-        FROM own
-        WHERE ${following}
-        GROUP BY own.id
-        HAVING ${isThere}
-        ORDER BY own.id
-        LIMIT ${limit}
-      ) page
-      JOIN ${tableName(organization)} o ON ${link.isIn('o', sql.fragment`page.id`)}
-      ORDER BY page.id`,
-    membershipRow,
-    signal,
-  );
-  const form = rolesFormOf(member.columns.role);
+  const { columns } = organizations.member;
+  if (!canHold(columns.userId, page.userId)) return [];
+  if (page.after !== null && !canHold(columns.organizationId, page.after)) return [];
+  const rows = await db.rows(membershipsStatement(organizations, page), membershipRow, signal);
+  const form = rolesFormOf(columns.role);
   return rows.map(({ roles: stored, joinedAt, ...row }) => {
     const { roles, unreadable } = memberRoles(stored, form);
     if (unreadable > 0) onUnreadable('member.role');
@@ -138,6 +96,58 @@ export async function readMemberships(
 }
 
 type Organizations = NonNullable<Schema['organizations']>;
+
+const organizationRow = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  slug: z.string().nullable(),
+  logo: z.string().nullable(),
+  metadata: z.string().nullable(),
+  createdAt: time,
+});
+const membershipRow = organizationRow.extend({
+  roles: z.array(z.string().nullable()),
+  joinedAt: earliest,
+});
+
+/**
+ * The statement for one page of memberships. Its parts, and why each is written in this way:
+ *
+ * - Pages are by key and not by offset: a membership that comes or goes between two pages neither repeats nor hides another.
+ * - `own` is the user's member rows. It is materialized, so that they are found by the user alone. Better Auth has one index
+ *   on the user, one on the organization and none on both. For a user with thousands of memberships PostgreSQL would rather
+ *   walk through the memberships of all users in the order of organizations (316 ms among three million members), or for a
+ *   later page through half of that index (5 ms instead of 2).
+ * - `page` is one group for each organization that exists. Existence is checked before LIMIT: a page that is short because
+ *   its organizations are gone would pass for the last page.
+ * - Existence is a scalar subquery in HAVING, so that PostgreSQL checks only the groups that the page gets to. For EXISTS it
+ *   may hash the whole table, and a condition in WHERE comes before the order and hence before the limit.
+ * - DISTINCT ON is for a table without a primary key, in which two organizations may have one id.
+ */
+function membershipsStatement(organizations: Organizations, { userId, after, limit }: MembershipPage): QuerySqlToken {
+  const { member, organization } = organizations;
+  const link = linkIds('m', member.columns.organizationId, organization.columns.id);
+  const ownId = sql.fragment`own.id`;
+  return sql.unsafe`WITH own AS MATERIALIZED (
+      SELECT ${link.id} AS id, ${rolesOf('m', member.columns.role)} AS roles,
+        ${timeOf('m', member.columns.createdAt)} AS joined_at
+      FROM ${tableName(member)} m
+      WHERE ${equals('m', member.columns.userId, userId)}
+    )
+    SELECT DISTINCT ON (page.id) ${organizationColumns(organizations)}, page.roles AS "roles", page.joined_at AS "joinedAt"
+    FROM (
+      SELECT own.id, array_agg(own.roles) AS roles,
+        ${earliestOf(member.columns.createdAt, sql.fragment`own.joined_at`)} AS joined_at
+      FROM own
+      WHERE ${after === null ? sql.fragment`true` : link.follows(ownId, after)}
+      GROUP BY own.id
+      HAVING (SELECT true FROM ${tableName(organization)} present WHERE ${link.isIn('present', ownId)} LIMIT 1)
+      ORDER BY own.id
+      LIMIT ${limit}
+    ) page
+    JOIN ${tableName(organization)} o ON ${link.isIn('o', sql.fragment`page.id`)}
+    ORDER BY page.id`;
+}
 
 function organizationColumns({ organization: { columns } }: Organizations): FragmentSqlToken {
   return sql.fragment`${textOf('o', columns.id)} AS "id", ${textOf('o', columns.name)} AS "name",

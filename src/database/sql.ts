@@ -1,20 +1,25 @@
-/** Names and comparisons: the pieces of SQL by which every statement finds its rows. */
+/** The pieces of SQL by which every statement finds its rows: quoted names, and comparisons of ids. */
 import { type FragmentSqlToken, type IdentifierSqlToken, sql } from 'slonik';
 import { type ColumnKind, type FieldColumn, type Schema, tablesOf } from './models.ts';
 
+/** A text to compare with: bound when the statement is made, or a placeholder such as `$1` that is bound for each read. */
+export type TextValue = string | FragmentSqlToken;
+
 /** A table with its schema, quoted. */
-export const tableName = ({ schema, table }: { readonly schema: string; readonly table: string }): IdentifierSqlToken =>
-  sql.identifier([schema, table]);
+export function tableName({ schema, table }: { readonly schema: string; readonly table: string }): IdentifierSqlToken {
+  return sql.identifier([schema, table]);
+}
 
 /** A column of an aliased table, quoted. */
-export const columnOf = (alias: string, column: FieldColumn): IdentifierSqlToken =>
-  sql.identifier([alias, column.name]);
+export function columnOf(alias: string, column: FieldColumn): IdentifierSqlToken {
+  return sql.identifier([alias, column.name]);
+}
 
 /**
- * Whether a column can hold an id spelled exactly like this. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid and
- * `007` as 7; here each row has one spelling only, since two would mean two cache entries of which an event clears one.
- * Only a `char(n)` has two: without its padding, as applications write ids, and with all of it, as Better Auth reads them.
- * A change of one is a change of the other (src/facts/positions.ts).
+ * Whether a column can hold an id with exactly this spelling. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid, and
+ * `007` as 7. Here each row has one spelling: two would mean two cache entries, and an event clears only one of them.
+ * A `char(n)` alone has two: without its padding, as applications write ids, and with all of it, as Better Auth reads them.
+ * A change of one is a change of the other (src/facts).
  */
 export function canHold(column: FieldColumn, id: string): boolean {
   if (column.type === 'uuid') return UUID.test(id);
@@ -30,29 +35,30 @@ export function canHold(column: FieldColumn, id: string): boolean {
 }
 
 /**
- * Whether a column has this value, byte for byte: a collation or citext may equate more, and the roles of one user would
- * be another's. Only such a column is compared twice, which costs 8 % of a read of facts. Call only where {@link canHold}
- * says yes: the cast of anything else fails.
+ * Whether a column has this value, byte for byte. A collation or citext may equate more, and one user would get the roles
+ * of another. Only such a column is compared twice, which costs 8 % of a read of facts. Call this only if {@link canHold}
+ * is true for the value: the cast fails for any other.
  */
-export function equals(alias: string, column: FieldColumn, value: string): FragmentSqlToken {
+export function equals(alias: string, column: FieldColumn, value: TextValue): FragmentSqlToken {
   const found = matches(alias, column, value);
   if (isExact(column)) return found;
   const text = column.kind === 'character' ? sql.fragment`rtrim(${value}::text, ' ')` : sql.fragment`${value}::text`;
   return sql.fragment`(${found} AND ${columnOf(alias, column)}::text = ${text} COLLATE "C")`;
 }
 
-/** Whether a column has this value by its own equality: the value has the column's type, so that an index serves. */
-export const matches = (alias: string, column: FieldColumn, value: string): FragmentSqlToken =>
-  isEqual(alias, column, cast(column, sql.fragment`${value}::text`));
+/** Whether a column has this value by its own equality. The value is cast to the column's type, so that an index serves. */
+export function matches(alias: string, column: FieldColumn, value: TextValue): FragmentSqlToken {
+  return isEqual(alias, column, cast(column, sql.fragment`${value}::text`));
+}
 
 /**
  * How the ids of one column are looked up in another. Better Auth compares ids as text in JavaScript, so that a foreign key
- * without a constraint may have another type than the column that it names.
+ * without a constraint may have another type than the column that it refers to.
  */
 export interface IdLink {
   /** The id of a row, by which rows are grouped and ordered. */
   readonly id: FragmentSqlToken;
-  /** Whether `id` comes after a value. Call only where {@link canHold} of the column says yes. */
+  /** Whether `id` comes after a value. Call this only if {@link canHold} of the column is true for the value. */
   follows(id: FragmentSqlToken, value: string): FragmentSqlToken;
   /** Whether the other column, of an aliased table, has this id: by an index, and without an error for any id. */
   isIn(alias: string, id: FragmentSqlToken): FragmentSqlToken;
@@ -68,8 +74,8 @@ export function linkIds(alias: string, from: FieldColumn, to: FieldColumn): IdLi
       isIn: (other, id) => sql.fragment`${columnOf(other, to)} = ${id}`,
     };
   }
-  // By bytes, whatever the collations. Better Auth copies ids with the blanks of a column that pads: without these they are
-  // one, and the organization is in a list once.
+  // Compared by bytes, whatever the collations. Better Auth copies an id together with the padding of its column. Without
+  // the padding both spellings are one id, and the organization is listed once.
   const text = to.kind === 'character' ? sql.fragment`rtrim(${column}::text, ' ')` : sql.fragment`${column}::text`;
   return {
     id: sql.fragment`${text} COLLATE "C"`,
@@ -81,14 +87,14 @@ export function linkIds(alias: string, from: FieldColumn, to: FieldColumn): IdLi
   };
 }
 
-/** A column whose comparison names something of a database schema, on which the role needs USAGE. */
+/** A column whose comparison names an object of a database schema, on which the role needs USAGE. */
 export interface SchemaUse {
   readonly schema: string;
   readonly table: string;
   readonly column: string;
 }
 
-/** The schemas, but PostgreSQL's own, that statements name beside those of the tables: of citext, and of a collation. */
+/** The schemas of citext and of collations that statements name, without PostgreSQL's own. */
 export function schemasCompared(schema: Schema): readonly SchemaUse[] {
   const { organizations } = schema;
   const uses = tablesOf(schema).flatMap(({ table, columns }) =>
@@ -100,7 +106,7 @@ export function schemasCompared(schema: Schema): readonly SchemaUse[] {
   if (organizations !== null) {
     const { member, organization } = organizations;
     const { id } = organization.columns;
-    // As `linkIds` of these two casts an id.
+    // `linkIds` names the collation when it casts an id for these two columns.
     if (id.collation !== null && !areAlike(member.columns.organizationId, id)) {
       uses.push({ schema: id.collation[0], table: organization.table, column: id.name });
     }
@@ -118,28 +124,30 @@ const INTEGER_LIMITS: Readonly<Record<string, bigint>> = {
   integer: 2n ** 31n,
   bigint: 2n ** 63n,
 };
-/** Far below what PostgreSQL's numeric holds. */
+/** Far below the limit of PostgreSQL's numeric. */
 const MAX_DIGITS = 512;
 
-/** Kinds whose operators of equality and order are in one family, which one index serves. */
+/** Kinds whose operators of equality and order are in one operator family, which one index serves. */
 const ALIKE: readonly (readonly ColumnKind[])[] = [['text'], ['character'], ['uuid'], ['integer', 'bigint']];
 
-/** Whether the column's own equality is that of bytes. A numeric has `7` and `7.0` for one. */
-const isExact = ({ kind, deterministic }: FieldColumn): boolean =>
-  deterministic && kind !== 'citext' && kind !== 'numeric';
+/** Whether the column's own equality is that of bytes. A numeric takes `7` and `7.0` for equal. */
+function isExact({ kind, deterministic }: FieldColumn): boolean {
+  return deterministic && kind !== 'citext' && kind !== 'numeric';
+}
 
-/** Whether two columns compare by themselves with an index on either: of one type, by one collation, byte for byte. */
+/** Whether two columns can be compared as they are, with an index on either: by one collation, byte for byte. */
 function areAlike(one: FieldColumn, other: FieldColumn): boolean {
   const kinds = ALIKE.find((alike) => alike.includes(one.kind)) ?? [];
   const sameCollation = one.collation?.join('.') === other.collation?.join('.');
   return kinds.includes(other.kind) && sameCollation && isExact(one) && isExact(other);
 }
 
-/** citext's operator by its schema: outside the search path `=` would be that of text, which no index serves. */
-const isEqual = (alias: string, column: FieldColumn, value: FragmentSqlToken): FragmentSqlToken =>
-  column.kind === 'citext'
+/** citext's operator is named with its schema: outside the search path `=` is the operator of text, which no index serves. */
+function isEqual(alias: string, column: FieldColumn, value: FragmentSqlToken): FragmentSqlToken {
+  return column.kind === 'citext'
     ? sql.fragment`${columnOf(alias, column)} OPERATOR(${sql.identifier([column.typeSchema])}.=) ${value}`
     : sql.fragment`${columnOf(alias, column)} = ${value}`;
+}
 
 /** A text as a value of the column's type. */
 function cast({ kind, typeSchema }: FieldColumn, text: FragmentSqlToken): FragmentSqlToken {
@@ -160,7 +168,7 @@ function cast({ kind, typeSchema }: FieldColumn, text: FragmentSqlToken): Fragme
   }
 }
 
-/** The same for any text: NULL where it is not spelled as a value of the type is, of which the cast may fail. */
+/** Like {@link cast}, for any text: NULL for a text that is not spelled as a value of the type, where a cast could fail. */
 function castIfValid(column: FieldColumn, text: FragmentSqlToken): FragmentSqlToken {
   const value = cast(column, text);
   switch (column.kind) {

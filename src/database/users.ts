@@ -1,18 +1,28 @@
-/** Users by id and by e-mail address. Never selects a column of sessions, accounts or keys. */
+/** Users by id and by e-mail address. No column of sessions, accounts or keys is selected. */
 import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Ban } from '../policy/facts.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
-import { platformRoles } from './roles.ts';
 import { canHold, equals, matches, tableName } from './sql.ts';
-import { banOf, flagOf, type OnUnreadable, readable, rolesFormOf, rolesOf, textOf, time, timeOf } from './values.ts';
+import {
+  banOf,
+  flagOf,
+  type OnUnreadable,
+  platformRoles,
+  readable,
+  rolesFormOf,
+  rolesOf,
+  textOf,
+  time,
+  timeOf,
+} from './values.ts';
 
-/** A user as stored. Times are milliseconds since the epoch, null where none is stored that can be read. */
+/** A user as stored. Times are milliseconds since the epoch; null where none is stored, or it cannot be read. */
 export interface UserRecord {
   readonly id: string;
   readonly name: string;
-  /** Empty when there is none. */
+  /** Empty when the user has none. */
   readonly email: string;
   readonly emailVerified: boolean;
   readonly image: string | null;
@@ -21,6 +31,40 @@ export interface UserRecord {
   readonly banReason: string | null;
   readonly createdAt: number | null;
   readonly updatedAt: number | null;
+}
+
+/** Reads the user with an id; null when there is none. */
+export async function readUserById(
+  db: Database,
+  schema: Schema,
+  id: string,
+  onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
+): Promise<UserRecord | null> {
+  const column = schema.user.columns.id;
+  if (!canHold(column, id)) return null;
+  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow, signal);
+  return row === undefined ? null : toUser(schema, row, onUnreadable);
+}
+
+/**
+ * Reads the user with an e-mail address as Better Auth finds it: by the address in lower case, and by the column's own
+ * equality, which ignores case for citext and some collations.
+ */
+export async function readUserByEmail(
+  db: Database,
+  schema: Schema,
+  email: string,
+  onUnreadable: OnUnreadable,
+  signal?: AbortSignal,
+): Promise<UserRecord | null> {
+  const column = schema.user.columns.email;
+  const lower = email.toLowerCase();
+  if (!canHold(column, lower)) return null;
+  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow, signal);
+  // Better Auth compares once more, too: a collation that ignores accents equates the addresses of two people.
+  const row = rows.find((one) => one.email === lower) ?? rows.find((one) => folded(one.email ?? '') === folded(email));
+  return row === undefined ? null : toUser(schema, row, onUnreadable);
 }
 
 const userRow = z.object({
@@ -37,41 +81,9 @@ const userRow = z.object({
   updatedAt: time,
 });
 
-/** Reads the user of an id; null when there is none. */
-export async function readUserById(
-  db: Database,
-  schema: Schema,
-  id: string,
-  onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
-): Promise<UserRecord | null> {
-  const column = schema.user.columns.id;
-  if (!canHold(column, id)) return null;
-  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow, signal);
-  return row === undefined ? null : toUser(schema, row, onUnreadable);
+function folded(email: string): string {
+  return email.normalize('NFC').toLowerCase();
 }
-
-/**
- * Reads the user of an e-mail address as Better Auth finds it: by the address in lower case, and by the column's own
- * equality, which of citext and of some collations is without case.
- */
-export async function readUserByEmail(
-  db: Database,
-  schema: Schema,
-  email: string,
-  onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
-): Promise<UserRecord | null> {
-  const column = schema.user.columns.email;
-  const lower = email.toLowerCase();
-  if (!canHold(column, lower)) return null;
-  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow, signal);
-  // As Better Auth does, too: a collation without accents equates the addresses of two people.
-  const row = rows.find((one) => one.email === lower) ?? rows.find((one) => folded(one.email ?? '') === folded(email));
-  return row === undefined ? null : toUser(schema, row, onUnreadable);
-}
-
-const folded = (email: string): string => email.normalize('NFC').toLowerCase();
 
 function select(schema: Schema, condition: FragmentSqlToken): QuerySqlToken {
   const { columns } = schema.user;

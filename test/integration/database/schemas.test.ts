@@ -124,7 +124,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
   });
 
   it('have keys', async () => {
-    const keys = await directory.keys();
+    const keys = await directory.jwks();
     expect(keys).toEqual([
       {
         ...{ id: expect.any(String), publicKey: '{"kty":"OKP"}', alg: 'EdDSA', crv: 'Ed25519' },
@@ -207,7 +207,7 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     await pool.query('REVOKE SELECT (id, "publicKey", "expiresAt", alg, crv) ON jwks FROM assent');
     const directory = look();
     expect((await directory.schema()).jwks).toBeNull();
-    expect(await directory.keys()).toEqual([]);
+    expect(await directory.jwks()).toEqual([]);
     await pool.query('GRANT SELECT (id, "publicKey") ON jwks TO assent');
     expect(await problemOf(look())).toMatch(/"jwks" \(jwks\) does not grant this role SELECT on alg, crv, expiresAt/);
   });
@@ -291,7 +291,7 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     expect(await directory.userById('u1')).toMatchObject({ id: 'u1', roles: [], ban: null, banReason: null });
     expect(await directory.organizationBySlug('o1')).toBeNull();
     expect(await directory.memberships({ userId: 'u1', after: null, limit: 1 })).toEqual([]);
-    expect(await directory.keys()).toEqual([]);
+    expect(await directory.jwks()).toEqual([]);
   });
 
   it('a table of members without organizations is half of a plugin', async () => {

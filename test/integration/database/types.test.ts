@@ -91,7 +91,7 @@ const readAll = async (directory: Directory, userId = 'u1', organizationId = 'o1
       facts,
       organization: await directory.organizationById(organizationId),
       membership,
-      keys: await directory.keys(),
+      keys: await directory.jwks(),
     };
   } finally {
     await directory.end();

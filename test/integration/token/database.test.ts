@@ -16,7 +16,7 @@ const ORIGIN = 'http://localhost:3000';
 const { url } = await testDatabase();
 const pool = new pg.Pool({ connectionString: url });
 const directory = directoryOf(url);
-const keys = createKeySet(databaseKeySource(directory.keys));
+const keys = createKeySet(databaseKeySource(directory.jwks));
 afterAll(async () => {
   keys.stop();
   await directory.end();

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { heldDynamicRoles } from '../../../src/database/dynamic-roles.ts';
+import { heldDynamicRoles } from '../../../src/database/facts-query.ts';
 
 const read = (permission: string | null) => heldDynamicRoles([{ role: 'night', permission }], ['night']);
 

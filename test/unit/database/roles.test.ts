@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { memberRoles, platformRoles } from '../../../src/database/roles.ts';
+import { memberRoles, platformRoles } from '../../../src/database/values.ts';
 
 it.each([
   [

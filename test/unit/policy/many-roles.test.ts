@@ -1,6 +1,6 @@
 /** An organization's own people make its dynamic roles, as many as they like, and each check is decided anew. */
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { heldDynamicRoles } from '../../../src/database/dynamic-roles.ts';
+import { heldDynamicRoles } from '../../../src/database/facts-query.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { DynamicRole, Facts } from '../../../src/policy/facts.ts';
 import { NO_GRANTS } from '../../../src/policy/grants.ts';

@@ -1,4 +1,4 @@
-/** The public keys of Better Auth's jwt plugin. The private key's column is neither selected nor granted. */
+/** The JWKS table of Better Auth's jwt plugin. The column of the private key is neither selected nor granted. */
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { Schema } from './models.ts';
@@ -6,8 +6,8 @@ import type { Database } from './pool.ts';
 import { tableName } from './sql.ts';
 import { type OnUnreadable, readable, textOf, time, timeOf } from './values.ts';
 
-/** A row of the `jwks` table. */
-export interface KeyRecord {
+/** A row of the JWKS table. */
+export interface JwksRecord {
   readonly id: string;
   /** The public JWK as JSON text. */
   readonly publicKey: string;
@@ -17,21 +17,13 @@ export interface KeyRecord {
   readonly expiresAt: number | null;
 }
 
-const keyRow = z.object({
-  id: z.string(),
-  publicKey: z.string(),
-  alg: z.string().nullable(),
-  crv: z.string().nullable(),
-  expiresAt: time,
-});
-
-/** Reads all keys whose end can be read; none without the jwt plugin's table. */
-export const readKeys = async (
+/** Reads all public keys whose expiry can be read; none where the database has no JWKS table. */
+export async function readJwks(
   db: Database,
   schema: Schema,
   onUnreadable: OnUnreadable,
   signal?: AbortSignal,
-): Promise<readonly KeyRecord[]> => {
+): Promise<readonly JwksRecord[]> {
   const { jwks } = schema;
   if (jwks === null) return [];
   const { columns } = jwks;
@@ -40,11 +32,19 @@ export const readKeys = async (
         ${textOf('k', columns.alg)} AS "alg", ${textOf('k', columns.crv)} AS "crv",
         ${timeOf('k', columns.expiresAt)} AS "expiresAt"
       FROM ${tableName(jwks)} k`,
-    keyRow,
+    jwksRow,
     signal,
   );
-  // Of a key whose end cannot be read nobody knows whether it has ended.
+  // A key whose expiry cannot be read may have expired.
   return rows.filter(
     ({ expiresAt }) => expiresAt === null || readable(expiresAt, 'jwks.expiresAt', onUnreadable) !== null,
   );
-};
+}
+
+const jwksRow = z.object({
+  id: z.string(),
+  publicKey: z.string(),
+  alg: z.string().nullable(),
+  crv: z.string().nullable(),
+  expiresAt: time,
+});
