@@ -18,24 +18,46 @@ declare module 'vitest' {
   }
 }
 
-let running: (PostgresServer | Server)[] = [];
+type Servers = readonly [PostgresServer, Server, Server];
 
-/** Starts the servers before the first test file. */
+/** Each project of a run calls the setup, from a module of its own; they share the servers by the global object. */
+interface Shared {
+  users: number;
+  servers: Promise<Servers> | null;
+}
+const holder = globalThis as { assentTestServers?: Shared };
+holder.assentTestServers ??= { users: 0, servers: null };
+const shared = holder.assentTestServers;
+
+/** Starts the servers before the first test file of the first project that needs them. */
 export async function setup(project: TestProject): Promise<void> {
-  const starts = await Promise.allSettled([startPostgres(), startRedis(), startNats()]);
-  running = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
-  const [postgres, redis, nats] = starts;
-  if (postgres.status === 'rejected' || redis.status === 'rejected' || nats.status === 'rejected') {
-    await teardown();
-    throw starts.find((start) => start.status === 'rejected')?.reason;
-  }
-  project.provide('postgresUrl', postgres.value.url);
-  project.provide('redisUrl', redis.value.url);
-  project.provide('natsUrl', nats.value.url);
+  shared.users += 1;
+  shared.servers ??= start();
+  const [postgres, redis, nats] = await shared.servers;
+  project.provide('postgresUrl', postgres.url);
+  project.provide('redisUrl', redis.url);
+  project.provide('natsUrl', nats.url);
 }
 
-/** Stops them after the last. */
+/** Stops them after the last test file of the last project. */
 export async function teardown(): Promise<void> {
-  await Promise.all(running.map((server) => server.stop()));
-  running = [];
+  shared.users -= 1;
+  if (shared.users > 0) return;
+  const servers = await shared.servers?.catch(() => []);
+  shared.servers = null;
+  await stop(servers ?? []);
+}
+
+async function start(): Promise<Servers> {
+  const starts = await Promise.allSettled([startPostgres(), startRedis(), startNats()]);
+  const [postgres, redis, nats] = starts;
+  if (postgres.status === 'rejected' || redis.status === 'rejected' || nats.status === 'rejected') {
+    await stop(starts.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+    throw starts.find((one) => one.status === 'rejected')?.reason;
+  }
+  return [postgres.value, redis.value, nats.value];
+}
+
+async function stop(servers: readonly (PostgresServer | Server)[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.stop()));
 }
