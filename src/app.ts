@@ -8,15 +8,17 @@ import { AuthService } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDirectory } from './database/directory.ts';
+import { createFactsCache } from './facts/cache.ts';
+import { databaseTier } from './facts/database-tier.ts';
+import { deleteChangedKeys } from './facts/delete-changed-keys.ts';
 import { createEntryMac } from './facts/entry.ts';
-import { createFactsCache } from './facts/facts-cache.ts';
-import { databaseFacts } from './facts/facts-loader.ts';
+import { createFreshnessTracker, createTtlFreshness } from './facts/freshness.ts';
 import { createMemoryStore } from './facts/memory.ts';
-import { createPositions, createTtlPositions } from './facts/positions.ts';
-import { clearOnChange, redisFacts } from './facts/redis-facts.ts';
-import { createRedisStore } from './facts/redis-store.ts';
+import { createRedisClient } from './facts/redis-client.ts';
+import { redisTier } from './facts/redis-tier.ts';
 import { momentOf } from './invalidation/delivery.ts';
 import { createListener } from './invalidation/listener.ts';
+import { inOrder } from './invalidation/sink.ts';
 import { type Lifecycle, lifecycle } from './lifecycle.ts';
 import { LIMITS } from './limits.ts';
 import { createPolicyStore } from './policy/policy-store.ts';
@@ -59,10 +61,10 @@ export const createApp = async (
   const policy = createPolicyStore({ path: config.policyPath, onReload: observe.policyReload });
 
   const rememberMs = ttlMs + LIMITS.marginMs;
-  const positions =
+  const freshness =
     config.nats === null
-      ? createTtlPositions(clock)
-      : createPositions({ clock, leaseMs, rememberMs, maxRemembered: LIMITS.rememberedChanges });
+      ? createTtlFreshness(clock)
+      : createFreshnessTracker({ clock, leaseMs, rememberMs, maxRemembered: LIMITS.rememberedChanges });
 
   // database
   const { hs256, issuers, jwksGraceMs } = config.tokens;
@@ -79,25 +81,25 @@ export const createApp = async (
     onUnreadable: observe.unreadableValue,
     clock,
     onSchema: (schema, origin, alike) => {
-      positions.readFrom(origin);
+      freshness.setDataSource(origin);
       observe.schema(schema, alike, onlyStoredKeys);
     },
     onSchemaFault: observe.schemaFault,
   });
 
-  // cache: memory around Redis around PostgreSQL, every entry judged by the positions
+  // cache: memory around Redis around PostgreSQL, every entry judged by the freshness tracker
   const memory = createMemoryStore(config.memoryEntries);
   const redis =
     config.redisUrl === null
       ? null
-      : createRedisStore({ url: config.redisUrl, clock, onError: observe.redisError, onReady: observe.redisReady });
-  const database = databaseFacts(directory.facts, clock, LIMITS.loadTimeoutMs);
+      : createRedisClient({ url: config.redisUrl, clock, onError: observe.redisError, onReady: observe.redisReady });
+  const database = databaseTier(directory.facts, clock, LIMITS.loadTimeoutMs);
   const cached =
     redis === null
       ? database
-      : redisFacts({
+      : redisTier({
           store: redis,
-          positions,
+          freshness,
           clock,
           ttlMs,
           mac: createEntryMac(config.signingKeys.length > 0 ? config.signingKeys : [replicaKey]),
@@ -105,11 +107,11 @@ export const createApp = async (
           view: sharedView(policy.current),
           next: database,
         });
-  const cache = createFactsCache({ memory, positions, clock, ttlMs, leaseMs, cached, database });
+  const cache = createFactsCache({ memory, freshness, clock, ttlMs, leaseMs, cached, database });
   metrics.observe({
     memoryEntries: memory.size,
-    subscription: config.nats && { mode: config.nats.mode, live: positions.hearing },
-    lagMs: positions.lagMs,
+    subscription: config.nats && { mode: config.nats.mode, live: freshness.isLive },
+    lagMs: freshness.lagMs,
   });
 
   // token
@@ -139,7 +141,7 @@ export const createApp = async (
     authenticate: createCallerAuthentication(config.callers),
     replica: `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
     position: () => {
-      const { epoch, seq, takenAt } = positions.applied();
+      const { epoch, seq, takenAt } = freshness.applied();
       return { revision: `${epoch}:${seq}`, takenAt: takenAt === null ? null : momentOf(takenAt) };
     },
     onCall: observe.call,
@@ -151,7 +153,9 @@ export const createApp = async (
 
   // events
   const { nats } = config;
-  const sink = redis === null ? positions : clearOnChange(positions, redis);
+  // Each event goes through these parts in this order. The cache and Redis are not among them: they judge an entry when it is
+  // read, by the freshness tracker. `observe.events` counts the event afterwards.
+  const sink = inOrder(freshness, ...(redis === null ? [] : [deleteChangedKeys(redis)]));
   const listen = () =>
     nats &&
     createListener({

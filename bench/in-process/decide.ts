@@ -1,9 +1,9 @@
 /** Assent without its door: facts from memory and the decision, as a handler does it. */
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../src/clock.ts';
-import { createFactsCache } from '../../src/facts/facts-cache.ts';
+import { createFactsCache } from '../../src/facts/cache.ts';
+import { createTtlFreshness } from '../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../src/facts/memory.ts';
-import { createTtlPositions } from '../../src/facts/positions.ts';
 import { decide } from '../../src/policy/decide.ts';
 import type { Facts } from '../../src/policy/facts.ts';
 import { parsePolicy } from '../../src/policy/policy-file.ts';
@@ -11,7 +11,7 @@ import type { CreateSubject } from './subject.ts';
 
 export const createSubject: CreateSubject = async ({ policyPath, userId, organizationId, role, others }) => {
   const policy = parsePolicy(await readFile(policyPath, 'utf8'), policyPath);
-  const positions = createTtlPositions(systemClock);
+  const freshness = createTtlFreshness(systemClock);
   const roles = new Map(others.map((other) => [`${other.userId} ${other.organizationId}`, other.role]));
   const loader = {
     load: async (key: { readonly userId: string; readonly organizationId: string | null }) => {
@@ -20,12 +20,12 @@ export const createSubject: CreateSubject = async ({ policyPath, userId, organiz
         user: { roles: ['user'], ban: null },
         organization: { status: 'present', memberRoles: [held], dynamicRoles: [] },
       };
-      return { facts, stamp: positions.stamp(), readAt: systemClock.now(), tier: 'database' as const };
+      return { facts, revision: freshness.revision(), readAt: systemClock.now(), tier: 'database' as const };
     },
   };
   const cache = createFactsCache({
     memory: createMemoryStore(100_000),
-    positions,
+    freshness,
     clock: systemClock,
     ttlMs: 3_600_000,
     leaseMs: 2_000,

@@ -1,6 +1,6 @@
 /** The baseline of a hit in Redis: bare grpc-js that does one GET for each call. Its argument is Redis' URL. */
 import { Redis } from 'ioredis';
-import { redisKey } from '../../src/facts/keys.ts';
+import { redisKey } from '../../src/facts/cache-key.ts';
 import { answer } from './answer.ts';
 import { serve } from './grpc-service.ts';
 

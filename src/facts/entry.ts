@@ -1,18 +1,18 @@
 /** Facts as they are cached, and their form in Redis. Pure. */
 import { createMac, type Mac } from '../mac.ts';
 import type { Facts } from '../policy/facts.ts';
-import type { Stamp } from './positions.ts';
+import type { Revision } from './freshness.ts';
 
-/** Facts that were read from the database once, with what is needed to judge them later. */
+/** Facts as they were read from the database once, with their revision and age. */
 export interface CachedFacts {
   readonly facts: Facts;
-  /** Where the stream of events was when the read began. */
-  readonly stamp: Stamp;
+  /** The revision that was taken before the read. */
+  readonly revision: Revision;
   /** When the read began, in milliseconds since the epoch. */
   readonly readAt: number;
 }
 
-/** What other services read from the same key: a contract, and never read back. */
+/** The part of an entry that other services read: a contract. Assent does not read it back. */
 export interface SharedView {
   /** The member's roles joined by commas. */
   readonly role: string;
@@ -20,65 +20,69 @@ export interface SharedView {
   readonly permissions: readonly string[];
 }
 
-/** Raised whenever the form below changes: an entry of another version is a miss. */
+/** Raised with every change of the form below: an entry of another version is a miss. */
 const VERSION = 4;
 
-/** What every entry begins with; the code follows, then all that it covers. */
+/** The beginning of every entry. The MAC follows, then the text that it covers. */
 const HEAD = `{"assent":{"v":${VERSION},"mac":"`;
-/** Between the code and what the entry says. */
-const SAYS = '","says":';
-/** Ends what the entry says. JSON escapes line ends within strings, so there is no other one before it. */
+/** How far the clocks of two processes may differ, in milliseconds. */
+const MAX_CLOCK_SKEW_MS = 5_000;
+/** Between the MAC and the content. */
+const CONTENT = '","says":';
+/** The end of the content. JSON escapes line ends within strings, so there is no other one before it. */
 const END = '},\n';
 
-/** What an entry says, as JSON. */
-interface Said {
+/** The content of an entry, as JSON. */
+interface Content {
   readonly epoch: string;
   readonly seq: number;
   readonly readAt: number;
   readonly facts: Facts;
 }
 
-/** @param keys The same in all processes that share entries, newest first. The version is part of each derived key. */
-export const createEntryMac = (keys: readonly string[]): Mac => createMac(keys, `assent cache entry v${VERSION}`);
-
-/** What the code of an entry covers. The name as JSON, which shows where it ends and tells strings apart that have no UTF-8. */
-const signed = (name: string, covered: string): string => JSON.stringify(name) + covered;
+/** @param keys The same in all processes that share entries, newest first. Each derived key depends on the version. */
+export function createEntryMac(keys: readonly string[]): Mac {
+  return createMac(keys, `assent cache entry v${VERSION}`);
+}
 
 /** The value of the Redis entry `name`, JSON on two lines: `{"assent":{…},` and `"role":…,"permissions":…}`. */
-export const encodeEntry = (mac: Mac, name: string, entry: CachedFacts, view: SharedView): string => {
-  const { stamp, readAt, facts } = entry;
-  const said: Said = { epoch: stamp.epoch, seq: stamp.seq, readAt, facts };
+export function encodeEntry(mac: Mac, name: string, entry: CachedFacts, view: SharedView): string {
+  const { revision, readAt, facts } = entry;
+  const content: Content = { epoch: revision.epoch, seq: revision.seq, readAt, facts };
   const { role, permissions } = view;
-  const covered = `${SAYS}${JSON.stringify(said)}${END}${JSON.stringify({ role, permissions }).slice(1)}`;
-  return HEAD + mac.sign(signed(name, covered)) + covered;
-};
+  const covered = `${CONTENT}${JSON.stringify(content)}${END}${JSON.stringify({ role, permissions }).slice(1)}`;
+  return HEAD + mac.sign(signedText(name, covered)) + covered;
+}
 
 /**
- * Reads a value back; null for anything that this version of Assent did not write under this name. The code covers every
- * character after it as it stands, so that what passes was written by {@link encodeEntry} and needs no other check.
+ * Reads a value back; null for a value that this version of Assent did not write under this name. The MAC covers every
+ * character after it, so a value that passes was written by {@link encodeEntry} and needs no other check.
  */
-export const decodeEntry = (mac: Mac, name: string, text: string): CachedFacts | null => {
+export function decodeEntry(mac: Mac, name: string, text: string): CachedFacts | null {
   if (!text.startsWith(HEAD)) return null;
   const coveredAt = text.indexOf('"', HEAD.length);
   // guard: mac-over-the-name-of-a-redis-entry
-  if (!mac.verify(signed(name, text.slice(coveredAt)), text.slice(HEAD.length, coveredAt))) return null;
-  const saysAt = coveredAt + SAYS.length;
-  const { epoch, seq, readAt, facts }: Said = JSON.parse(text.slice(saysAt, text.indexOf(END, saysAt)));
-  return { facts, stamp: { epoch, seq }, readAt };
-};
+  if (!mac.verify(signedText(name, text.slice(coveredAt)), text.slice(HEAD.length, coveredAt))) return null;
+  const contentAt = coveredAt + CONTENT.length;
+  const { epoch, seq, readAt, facts }: Content = JSON.parse(text.slice(contentAt, text.indexOf(END, contentAt)));
+  return { facts, revision: { epoch, seq }, readAt };
+}
 
 /**
- * How long facts may still answer, in milliseconds from `now`: the TTL from the moment of the read, and never past the
- * end of a ban, since the shared view says "no permissions" until then. Not positive when they may not.
+ * How long facts may still answer, in milliseconds from `now`: the TTL from the moment of the read, and never past the end
+ * of a ban, since the shared view has no permissions until then. Zero or negative when they may not answer.
  */
-export const remainingLife = ({ facts, readAt }: CachedFacts, ttlMs: number, now: number): number => {
-  // An entry from the future, by more than clocks differ, has an age that cannot be known.
+export function remainingLife({ facts, readAt }: CachedFacts, ttlMs: number, now: number): number {
+  // The age of an entry from the future is not known, if it is further ahead than clocks differ.
   // guard: entry-from-the-future
   if (readAt > now + MAX_CLOCK_SKEW_MS) return 0;
   const byAge = Math.min(ttlMs, readAt + ttlMs - now);
   const until = facts.user?.ban?.until ?? null;
-  // A ban that had ended when the facts were read is history; any other ends them.
+  // A ban that had ended before the read does not matter; any other one ends the facts with it.
   return until === null || until <= readAt ? byAge : Math.min(byAge, until - now);
-};
+}
 
-const MAX_CLOCK_SKEW_MS = 5_000;
+/** The MAC covers the name as JSON, which marks its end and keeps apart names that differ only in invalid UTF-16. */
+function signedText(name: string, covered: string): string {
+  return JSON.stringify(name) + covered;
+}

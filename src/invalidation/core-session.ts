@@ -37,7 +37,7 @@ export const listenToCore = async (options: SessionOptions): Promise<never> => {
     const asked = clock.monotonic();
     // The pong follows every message that the server had sent before it.
     await withTimeout(2_000, connection.flush(), natsTimeout, signal);
-    sink.heard(asked);
+    sink.renewLease(asked);
     await delay(proofIntervalMs, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();
   }

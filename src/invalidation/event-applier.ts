@@ -1,23 +1,6 @@
 /** From a message to the sink: what it makes stale is recorded before anything else happens. */
 import { parseEvent } from '@assent/event-contract';
-import type { FactsChange } from '../policy/facts.ts';
-
-/** Where events go: the positions of the cache. Every call is synchronous and in stream order. */
-export interface EventSink {
-  /**
-   * A stream was found, or found anew: nothing read before is comparable with what comes now.
-   * @param epoch Names its numbers. Processes with the same name compare what they read.
-   * @param takenAt When the stream took the message `floor`, in nanoseconds since 1970; null where that is not known.
-   * @param history Names its numbers for clients: `epoch` unless the process must not compare with others.
-   */
-  begin(epoch: string, floor: number, takenAt: string | null, history: string): void;
-  /** Events up to `seq` may have been missed. */
-  skipTo(seq: number, takenAt: string | null): void;
-  /** The event `seq` was heard; `change` is what it makes stale, null when nothing. */
-  apply(seq: number, change: FactsChange | null, takenAt: string | null): void;
-  /** Every event that had been published by this monotonic moment has been handed on. */
-  heard(monotonicMs: number): void;
-}
+import type { InvalidationSink } from './sink.ts';
 
 /** What is counted and logged of events; nothing here can stop the listener. */
 export interface EventObserver {
@@ -35,7 +18,7 @@ export interface EventObserver {
 export type ApplyEvent = (seq: number, subject: string, payload: Uint8Array, takenAt: string | null) => void;
 
 /** Creates the applier of one listener. */
-export function createEventApplier(prefix: string, sink: EventSink, observer: EventObserver): ApplyEvent {
+export function createEventApplier(prefix: string, sink: InvalidationSink, observer: EventObserver): ApplyEvent {
   return (seq, subject, payload, takenAt) => {
     const event = parseEvent(prefix, subject, payload);
     if (event.kind === 'change') {

@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NO_RESPONDERS, serversOf } from '@assent/event-contract';
 import { connect, ErrorCode, Events, type NatsConnection, NatsError } from 'nats';
 import { listenToCore } from './core-session.ts';
-import { createEventApplier, type EventSink } from './event-applier.ts';
+import { createEventApplier } from './event-applier.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
+import { inOrder } from './sink.ts';
 import { createStreamPosition } from './stream-position.ts';
 import { listenToStream } from './stream-session.ts';
 
@@ -27,13 +28,7 @@ export const createListener = (options: ListenerOptions): Listener => {
   const position = createStreamPosition();
   let live: NatsConnection | null = null;
 
-  const sink: EventSink = {
-    ...options.sink,
-    heard: (at) => {
-      options.sink.heard(at);
-      ready.resolve();
-    },
-  };
+  const sink = inOrder(options.sink, { renewLease: () => ready.resolve() });
 
   /** One connection, for as long as it lasts: the client's own reconnecting would hide how long it was gone. */
   const session = async (): Promise<void> => {

@@ -1,7 +1,8 @@
 /** What listening needs. */
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
-import type { ApplyEvent, EventObserver, EventSink } from './event-applier.ts';
+import type { ApplyEvent, EventObserver } from './event-applier.ts';
+import type { InvalidationSink } from './sink.ts';
 
 export interface ListenerOptions {
   readonly url: string;
@@ -15,7 +16,7 @@ export interface ListenerOptions {
   readonly windowMs: number;
   /** How often to prove that events are heard, in milliseconds: a fraction of the lease. */
   readonly proofIntervalMs: number;
-  readonly sink: EventSink;
+  readonly sink: InvalidationSink;
   readonly observer: EventObserver;
   readonly clock: Clock;
 }

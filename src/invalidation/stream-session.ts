@@ -75,7 +75,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     const epoch = plan === 'anew' ? history : `${history}~${randomUUID()}`;
     sink.begin(
       epoch,
-      // guard: floor-at-the-start
+      // guard: low-water-mark-at-the-start
       floor,
       takenAt,
       history,
@@ -89,10 +89,10 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     if (
       begun &&
       awaited !== null &&
-      // guard: proof-only-of-applied-messages
+      // guard: lease-needs-applied-messages
       position.applied >= awaited.seq
     ) {
-      sink.heard(awaited.at);
+      sink.renewLease(awaited.at);
       awaited = null;
     }
   };
@@ -101,7 +101,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     if (!begun) return;
     // guard: look-for-messages-that-are-gone
     if (now.state.first_seq > position.applied + 1) {
-      // guard: floor-at-messages-that-are-gone
+      // guard: low-water-mark-at-messages-that-are-gone
       skipTo(now.state.first_seq - 1, now);
     }
   };
@@ -167,7 +167,7 @@ export const listenToStream = async (options: SessionOptions, position: StreamPo
     const at = clock.monotonic();
     // A message that the stream took after it was asked may come before its answer.
     const before = { ...position };
-    // guard: proof-is-an-answer-of-the-stream
+    // guard: lease-needs-an-answer-of-the-stream
     const now = await withTimeout(REQUEST_TIMEOUT_MS, manager.streams.info(stream), natsTimeout, anySignal);
     // guard: same-stream-while-connected
     if (identity(now) !== identity(info)) throw new Error('the stream was created anew');

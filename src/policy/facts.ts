@@ -45,10 +45,3 @@ export interface FactsKey {
   readonly userId: string;
   readonly organizationId: string | null;
 }
-
-/** Which facts a change of the database makes stale. */
-export type FactsChange =
-  | { readonly kind: 'pair'; readonly userId: string; readonly organizationId: string }
-  | { readonly kind: 'user'; readonly userId: string }
-  | { readonly kind: 'organization'; readonly organizationId: string }
-  | { readonly kind: 'everything' };

@@ -1,6 +1,6 @@
 /** CheckPermission: facts from the nearest tier, then the pure decision. */
 import type { CheckPermissionRequest, CheckPermissionResponse } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import type { FactsReading } from '../facts/facts-cache.ts';
+import type { FactsReading } from '../facts/cache.ts';
 import { type Decision, decide } from '../policy/decide.ts';
 import type { PermissionName } from '../policy/permission-name.ts';
 import type { Principal } from '../token/principal.ts';

@@ -1,7 +1,7 @@
 /** Who is asked about, and where: the part that CheckPermission and ListPermissions share. */
 import type { CheckPermissionRequest, ListPermissionsRequest } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { Consistency } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import type { FactsReading } from '../facts/facts-cache.ts';
+import type { FactsReading } from '../facts/cache.ts';
 import type { FactsKey } from '../policy/facts.ts';
 import type { Principal, TokenVerifier } from '../token/principal.ts';
 import type { Caller, Services } from './services.ts';

@@ -1,7 +1,7 @@
 /** Calls as handlers and the cache know them. */
 
 import { CallEnded } from '../../src/errors.ts';
-import type { Caller } from '../../src/facts/facts-cache.ts';
+import type { Caller } from '../../src/facts/cache.ts';
 
 /** A call that ends when the test says so. */
 export const createCaller = (): Caller & { end(): void } => {

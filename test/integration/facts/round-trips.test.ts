@@ -4,13 +4,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { systemClock as clock } from '../../../src/clock.ts';
 import type { Directory } from '../../../src/database/directory.ts';
+import { createFactsCache, type FactsCache } from '../../../src/facts/cache.ts';
+import { databaseTier } from '../../../src/facts/database-tier.ts';
 import { createEntryMac } from '../../../src/facts/entry.ts';
-import { createFactsCache, type FactsCache } from '../../../src/facts/facts-cache.ts';
-import { databaseFacts } from '../../../src/facts/facts-loader.ts';
+import { createTtlFreshness } from '../../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../../src/facts/memory.ts';
-import { createTtlPositions } from '../../../src/facts/positions.ts';
-import { redisFacts } from '../../../src/facts/redis-facts.ts';
-import { createRedisStore, type RedisStore } from '../../../src/facts/redis-store.ts';
+import { createRedisClient, type RedisClient } from '../../../src/facts/redis-client.ts';
+import { redisTier } from '../../../src/facts/redis-tier.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { type Server, startRedis } from '../../../tools/local-services/index.ts';
 import { schemaTemplate } from '../../support/better-auth-schema.ts';
@@ -24,13 +24,13 @@ const TTL_MS = 300_000;
 const database = await testDatabase(await schemaTemplate('plural'));
 const refused: string[] = [];
 let server: Server;
-let store: RedisStore;
+let store: RedisClient;
 let directory: Directory;
 let client: Redis;
 beforeAll(async () => {
   // Its own: the counts are the whole server's.
   server = await startRedis({ own: true });
-  store = createRedisStore({ url: server.url, clock, onError: () => {}, onReady: () => {} });
+  store = createRedisClient({ url: server.url, clock, onError: () => {}, onReady: () => {} });
   client = new Redis(server.url);
   await until('Redis', () => store.available());
   directory = directoryOf(database.url);
@@ -45,11 +45,11 @@ afterAll(async () => {
 });
 
 const createCache = (): FactsCache => {
-  const positions = createTtlPositions(clock);
-  const next = databaseFacts(directory.facts, clock, 2_500);
-  const cached = redisFacts({
+  const freshness = createTtlFreshness(clock);
+  const next = databaseTier(directory.facts, clock, 2_500);
+  const cached = redisTier({
     store,
-    positions,
+    freshness,
     clock,
     ttlMs: TTL_MS,
     mac: createEntryMac(['a secret of tests']),
@@ -59,7 +59,7 @@ const createCache = (): FactsCache => {
   });
   return createFactsCache({
     memory: createMemoryStore(10),
-    positions,
+    freshness,
     clock,
     ttlMs: TTL_MS,
     leaseMs: 2_000,

@@ -2,10 +2,10 @@
 import { connect, type StreamInfo } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createFactsCache } from '../../../src/facts/facts-cache.ts';
-import { databaseFacts } from '../../../src/facts/facts-loader.ts';
+import { createFactsCache } from '../../../src/facts/cache.ts';
+import { databaseTier } from '../../../src/facts/database-tier.ts';
+import { createFreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../../src/facts/memory.ts';
-import { createPositions } from '../../../src/facts/positions.ts';
 import { createListener } from '../../../src/invalidation/listener.ts';
 import { leaderDoubtMs } from '../../../src/invalidation/stream.ts';
 import { type NatsServerPlan, startNatsNetwork } from '../../../tools/local-services/index.ts';
@@ -82,33 +82,33 @@ const createStream = async (url: string): Promise<number> => {
 };
 /** A process that is connected to one server. */
 const listen = (url: string) => {
-  const positions = createPositions({
+  const freshness = createFreshnessTracker({
     ...{ clock: systemClock, leaseMs: LEASE_MS, rememberMs: 360_000, maxRemembered: 1_000 },
   });
   const states: string[] = [];
   const listener = createListener({
     ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
     ...{ windowMs: 360_000, proofIntervalMs: LEASE_MS / 4 },
-    sink: positions,
+    sink: freshness,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },
   });
   onTestFinished(() => listener.stop());
-  return { positions, states };
+  return { freshness, states };
 };
 
 it('believes a leader no longer than a majority does', { timeout: 60_000 }, async () => {
   const cluster = await startCluster();
   const leader = await createStream(cluster.urls[0] ?? '');
-  const { positions } = listen(cluster.urls[leader] ?? '');
-  await until('hearing', () => positions.hearing());
+  const { freshness } = listen(cluster.urls[leader] ?? '');
+  await until('a lease', () => freshness.isLive());
   const publisher = await connectTo(cluster.urls.find((_, server) => server !== leader) ?? '');
   const publish = () => publisher.jetstream().publish('betterauth.user.updated', '{"userId":"u"}', { timeout: 500 });
   const { seq: first } = await publish();
-  await until('an event', () => positions.stamp().seq >= first);
+  await until('an event', () => freshness.revision().seq >= first);
 
   cluster.isolate(leader);
-  const before = positions.stamp().seq;
+  const before = freshness.revision().seq;
   await until(
     'an event that the new leader acknowledges',
     () =>
@@ -119,8 +119,8 @@ it('believes a leader no longer than a majority does', { timeout: 60_000 }, asyn
     30_000,
   );
   // It was made after the old one had been silent for longer than the lease.
-  expect(positions.hearing()).toBe(false);
-  expect(positions.stamp().seq).toBe(before);
+  expect(freshness.isLive()).toBe(false);
+  expect(freshness.revision().seq).toBe(before);
 });
 
 it('a process whose server has lost its way to JetStream answers no revoked grant, and is live again by itself', {
@@ -128,14 +128,14 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
 }, async () => {
   const cluster = await startCluster();
   await createStream(cluster.urls[0] ?? '');
-  const { positions, states } = listen(cluster.urls[EDGE] ?? '');
-  await until('a live subscription', () => positions.hearing(), 30_000);
+  const { freshness, states } = listen(cluster.urls[EDGE] ?? '');
+  await until('a live subscription', () => freshness.isLive(), 30_000);
   const publisher = await connectTo(cluster.urls[0] ?? '');
 
   let role: string | null = 'owner';
-  const database = databaseFacts(async () => factsOf(role), systemClock, 2_500);
+  const database = databaseTier(async () => factsOf(role), systemClock, 2_500);
   const cache = createFactsCache({
-    ...{ memory: createMemoryStore(10), positions, clock: systemClock, ttlMs: 300_000, leaseMs: LEASE_MS },
+    ...{ memory: createMemoryStore(10), freshness, clock: systemClock, ttlMs: 300_000, leaseMs: LEASE_MS },
     ...{ cached: database, database },
   });
   await cache.read(KEY, false, CALLER);
@@ -160,30 +160,30 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
     if (late > LEASE_MS) expect({ late, role: roleOf(facts) }).toEqual({ late, role: null });
     return late > 3 * LEASE_MS;
   });
-  expect(positions.hearing()).toBe(false);
+  expect(freshness.isLive()).toBe(false);
   // As its version of the server has it: nobody there, or nobody who answers.
   expect(states.at(-1)).toMatch(/^stale: (?:JetStream does not answer|NATS did not answer in time)/);
 
   cluster.heal(EDGE);
-  await until('a live subscription again', () => positions.hearing(), 30_000);
-  expect(positions.stamp()).toMatchObject({ seq, epoch: expect.stringContaining(`js:${STREAM}:`) });
+  await until('a live subscription again', () => freshness.isLive(), 30_000);
+  expect(freshness.revision()).toMatchObject({ seq, epoch: expect.stringContaining(`js:${STREAM}:`) });
 });
 
 it('a process is stale while its stream has no leader, and live again by itself', { timeout: 60_000 }, async () => {
   const cluster = await startCluster();
   const leader = await createStream(cluster.urls[0] ?? '');
   const [first = 0, second = 0] = [0, 1, 2].filter((server) => server !== leader);
-  const { positions, states } = listen(cluster.urls[leader] ?? '');
-  await until('a live subscription', () => positions.hearing(), 30_000);
-  const { epoch } = positions.applied();
+  const { freshness, states } = listen(cluster.urls[leader] ?? '');
+  await until('a live subscription', () => freshness.isLive(), 30_000);
+  const { epoch } = freshness.applied();
   // The one that is left is no majority.
   await Promise.all([first, second].map((server) => cluster.servers[server]?.kill('SIGKILL')));
-  await until('the lease to run out', () => !positions.hearing(), 30_000);
+  await until('the lease to run out', () => !freshness.isLive(), 30_000);
   await until('two tries', () => states.filter((state) => state.startsWith('stale')).length > 1, 30_000);
-  expect(positions.hearing()).toBe(false);
+  expect(freshness.isLive()).toBe(false);
   await Promise.all([first, second].map((server) => cluster.servers[server]?.restart()));
-  await until('a live subscription again', () => positions.hearing(), 30_000);
-  expect(positions.applied().epoch).toBe(epoch);
+  await until('a live subscription again', () => freshness.isLive(), 30_000);
+  expect(freshness.applied().epoch).toBe(epoch);
 });
 
 it('knows when a majority was last heard', () => {

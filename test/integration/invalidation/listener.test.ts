@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect, type JetStreamClient, type JetStreamManager, type NatsConnection, nanos } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
 import { momentOf, nanosecondsOf } from '../../../src/invalidation/delivery.ts';
 import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 interface Ear {
-  readonly positions: Positions;
+  readonly freshness: FreshnessTracker;
   readonly outcomes: string[];
   readonly states: string[];
   /** What was last said of how far behind it is. */
@@ -50,7 +50,7 @@ interface Ear {
 }
 const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', windowMs = WINDOW_MS): Promise<Ear> => {
   const clock = systemClock;
-  const positions = createPositions({
+  const freshness = createFreshnessTracker({
     clock,
     leaseMs: 2_000,
     rememberMs: windowMs,
@@ -67,7 +67,7 @@ const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', wind
     domain: null,
     windowMs,
     proofIntervalMs: 100,
-    sink: positions,
+    sink: freshness,
     clock,
     observer: {
       event: (outcome) => outcomes.push(outcome),
@@ -79,23 +79,23 @@ const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', wind
   });
   listeners.push(listener);
   await listener.readyWithin(5_000);
-  return { positions, outcomes, states, lag: () => lag };
+  return { freshness, outcomes, states, lag: () => lag };
 };
 const publish = async (name: string, payload: unknown = { userId: 'u', organizationId: 'o' }): Promise<number> =>
   (await js.publish(`betterauth.${name}`, encode(payload))).seq;
-const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.positions.stamp().seq >= seq);
+const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.freshness.revision().seq >= seq);
 
 describe('a listener', () => {
   it('makes the stream, hears every event in order, and proves that it hears', async () => {
     const ear = await listen();
-    expect(ear.positions.hearing()).toBe(true);
+    expect(ear.freshness.isLive()).toBe(true);
     const { config } = await manager.streams.info(STREAM);
     expect(config.subjects).toEqual(['betterauth.>']);
     expect(config.max_age).toBeGreaterThanOrEqual(nanos(WINDOW_MS));
-    const before = ear.positions.stamp();
+    const before = ear.freshness.revision();
     await applied(ear, await publish('member.removed'));
-    expect(ear.positions.current(before, 'u', 'o')).toBe(false);
-    expect(ear.positions.current(before, 'u', 'p')).toBe(true);
+    expect(ear.freshness.isCurrent(before, 'u', 'o')).toBe(false);
+    expect(ear.freshness.isCurrent(before, 'u', 'p')).toBe(true);
   });
 
   it('says when the stream took the message of its position, to the nanosecond, and so does one that starts later', async () => {
@@ -104,13 +104,13 @@ describe('a listener', () => {
     const seq = await publish('user.updated');
     await applied(ear, seq);
     const { time } = await manager.streams.getMessage(STREAM, { seq });
-    const { epoch, takenAt } = ear.positions.applied();
+    const { epoch, takenAt } = ear.freshness.applied();
     const { timestamp } = await manager.streams.getMessage(STREAM, { seq });
     expect(takenAt).toBe(nanosecondsOf(timestamp));
     expect(Date.parse(momentOf(takenAt ?? ''))).toBe(time.getTime());
-    expect((await listen()).positions.applied()).toEqual({ epoch, seq, takenAt });
+    expect((await listen()).freshness.applied()).toEqual({ epoch, seq, takenAt });
     await manager.streams.purge(STREAM);
-    expect((await listen()).positions.applied()).toEqual({ epoch, seq, takenAt });
+    expect((await listen()).freshness.applied()).toEqual({ epoch, seq, takenAt });
   });
 
   it('is one of many: every process hears every event', async () => {
@@ -121,70 +121,70 @@ describe('a listener', () => {
 
   it('hears at the start what happened while it was away, and takes the floor from there', async () => {
     const first = await listen();
-    const before = first.positions.stamp();
+    const before = first.freshness.revision();
     await publish('user.updated');
     const seq = await publish('user.updated', { userId: 'v' });
     await applied(first, seq);
     const late = await listen();
-    expect(late.positions.stamp()).toEqual(first.positions.stamp());
-    expect(late.positions.current(before, 'u', null)).toBe(false);
-    expect(late.positions.current({ ...before, seq: 1 }, 'u', null)).toBe(true);
-    expect(late.positions.current({ ...before, seq: 1 }, 'v', null)).toBe(false);
+    expect(late.freshness.revision()).toEqual(first.freshness.revision());
+    expect(late.freshness.isCurrent(before, 'u', null)).toBe(false);
+    expect(late.freshness.isCurrent({ ...before, seq: 1 }, 'u', null)).toBe(true);
+    expect(late.freshness.isCurrent({ ...before, seq: 1 }, 'v', null)).toBe(false);
   });
 
   it('trusts nothing from before what it can replay', async () => {
     const first = await listen();
-    const before = first.positions.stamp();
+    const before = first.freshness.revision();
     await applied(first, await publish('user.updated'));
     await manager.streams.purge(STREAM);
     const late = await listen();
-    expect(late.positions.stamp().seq).toBe(1);
-    expect(late.positions.current(before, 'x', null)).toBe(false);
+    expect(late.freshness.revision().seq).toBe(1);
+    expect(late.freshness.isCurrent(before, 'x', null)).toBe(false);
   });
 
   it('counts what it does not know, takes what it cannot read for a resync, and goes on', async () => {
     const ear = await listen();
-    const before = ear.positions.stamp();
+    const before = ear.freshness.revision();
     await publish('something.new');
     await applied(ear, await publish('user.updated', {}));
-    expect(ear.positions.current(before, 'anybody', 'anywhere')).toBe(false);
-    const between = ear.positions.stamp();
+    expect(ear.freshness.isCurrent(before, 'anybody', 'anywhere')).toBe(false);
+    const between = ear.freshness.revision();
     await applied(ear, await publish('user.updated', { userId: 'u' }));
-    expect(ear.positions.current(between, 'v', null)).toBe(true);
+    expect(ear.freshness.isCurrent(between, 'v', null)).toBe(true);
     expect(ear.outcomes).toEqual(['unknown', 'malformed', 'applied']);
   });
 
   it('turns a burst of unreadable events into one resync at its end, and its position waits for that', async () => {
     const ear = await listen();
     await publish('user.updated', {});
-    const during = ear.positions.stamp();
+    const during = ear.freshness.revision();
     const last = await publish('user.updated', {});
     await applied(ear, last);
-    await until('the position', () => ear.positions.applied().seq === last);
-    expect(ear.positions.current({ ...during, seq: last - 1 }, 'v', null)).toBe(false);
+    await until('the position', () => ear.freshness.applied().seq === last);
+    expect(ear.freshness.isCurrent({ ...during, seq: last - 1 }, 'v', null)).toBe(false);
   });
 
   it('begins anew with a stream that was deleted and made again', async () => {
     const ear = await listen();
     await applied(ear, await publish('user.updated'));
-    const before = ear.positions.stamp();
+    const before = ear.freshness.revision();
     await manager.streams.delete(STREAM);
-    await until('another epoch', () => ear.positions.stamp().epoch !== before.epoch && ear.positions.hearing());
-    expect(ear.positions.current(before, 'x', null)).toBe(false);
+    await until('another epoch', () => ear.freshness.revision().epoch !== before.epoch && ear.freshness.isLive());
+    expect(ear.freshness.isCurrent(before, 'x', null)).toBe(false);
     await applied(ear, await publish('user.updated'));
   });
 
   it('notices messages that were purged before they came', async () => {
     const proxy = await startProxy(Number(new URL(server.url).port));
     const ear = await listen(through(server.url, proxy));
-    const before = ear.positions.stamp();
+    const before = ear.freshness.revision();
     proxy.setMode('stall');
     for (let count = 0; count < 3; count += 1) await publish('user.updated', { userId: `u${count}` });
     await manager.streams.purge(STREAM);
     proxy.cut();
     proxy.setMode('pass');
-    await until('hearing again', () => ear.positions.stamp().seq >= 3 && ear.positions.hearing());
-    expect(ear.positions.current(before, 'anybody', null)).toBe(false);
+    await until('a lease again', () => ear.freshness.revision().seq >= 3 && ear.freshness.isLive());
+    expect(ear.freshness.isCurrent(before, 'anybody', null)).toBe(false);
     await listeners.pop()?.stop();
     await proxy.close();
   });
@@ -192,17 +192,17 @@ describe('a listener', () => {
   it('goes on without a gap after a cut, and is deaf meanwhile', async () => {
     const proxy = await startProxy(Number(new URL(server.url).port));
     const ear = await listen(through(server.url, proxy));
-    const { epoch } = ear.positions.stamp();
+    const { epoch } = ear.freshness.revision();
     await until('it is known how far behind it is', () => ear.lag() === 0);
     proxy.setMode('stall');
     const seq = await publish('user.updated');
-    await until('the lease to run out', () => !ear.positions.hearing());
-    expect(ear.positions.stamp().seq).toBeLessThan(seq);
+    await until('the lease to run out', () => !ear.freshness.isLive());
+    expect(ear.freshness.revision().seq).toBeLessThan(seq);
     await until('it is not known any more', () => ear.lag() === null);
     proxy.cut();
     proxy.setMode('pass');
-    await until('hearing again', () => ear.positions.hearing());
-    expect(ear.positions.stamp()).toEqual({ epoch, seq });
+    await until('a lease again', () => ear.freshness.isLive());
+    expect(ear.freshness.revision()).toEqual({ epoch, seq });
     await listeners.pop()?.stop();
     await proxy.close();
   });
@@ -210,22 +210,22 @@ describe('a listener', () => {
   it('lives through a restart of the server with its data', async () => {
     const ear = await listen();
     await applied(ear, await publish('user.updated'));
-    const before = ear.positions.stamp();
+    const before = ear.freshness.revision();
     await nats.close();
     await server.restart();
     await reconnect();
-    await until('hearing again', () => ear.positions.hearing());
-    expect(ear.positions.stamp()).toEqual(before);
+    await until('a lease again', () => ear.freshness.isLive());
+    expect(ear.freshness.revision()).toEqual(before);
     await applied(ear, await publish('user.updated'));
   });
 
   it('does not trust a stream that takes only some of the events', async () => {
     await manager.streams.add({ name: STREAM, subjects: ['betterauth.member.>'] });
-    const positions = await Promise.race([
+    const freshness = await Promise.race([
       listen().then((ear) => ear),
       until('never', () => false, 700).catch(() => null),
     ]);
-    expect(positions).toBeNull();
+    expect(freshness).toBeNull();
   });
 });
 
@@ -234,17 +234,17 @@ describe('core NATS', () => {
     const core = await startNats({ jetstream: false });
     try {
       const [one, other] = [await listen(core.url, 'core'), await listen(core.url, 'core')];
-      expect(one.positions.stamp().epoch).toMatch(/^core:/);
-      expect(one.positions.stamp().epoch).not.toBe(other.positions.stamp().epoch);
-      const before = one.positions.stamp();
+      expect(one.freshness.revision().epoch).toMatch(/^core:/);
+      expect(one.freshness.revision().epoch).not.toBe(other.freshness.revision().epoch);
+      const before = one.freshness.revision();
       const client = await connect({ servers: core.url });
       client.publish('betterauth.member.removed', encode({ userId: 'u', organizationId: 'o' }));
       await client.flush();
       await Promise.all([applied(one, 1), applied(other, 1)]);
-      expect(one.positions.current(before, 'u', 'o')).toBe(false);
+      expect(one.freshness.isCurrent(before, 'u', 'o')).toBe(false);
       await client.close();
       await core.restart();
-      await until('another epoch', () => one.positions.stamp().epoch !== before.epoch && one.positions.hearing());
+      await until('another epoch', () => one.freshness.revision().epoch !== before.epoch && one.freshness.isLive());
     } finally {
       await Promise.all(listeners.splice(0).map((listener) => listener.stop()));
       await core.stop();
@@ -253,14 +253,14 @@ describe('core NATS', () => {
 
   it('is where a process stays that is told to use it, whatever JetStream the server has', async () => {
     const ear = await listen(server.url, 'core');
-    expect(ear.positions.hearing()).toBe(true);
-    const { epoch } = ear.positions.stamp();
+    expect(ear.freshness.isLive()).toBe(true);
+    const { epoch } = ear.freshness.revision();
     expect(epoch).toMatch(/^core:/);
     expect(ear.lag()).toBeUndefined();
     await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
     for (let count = 0; count < 2; count += 1) await publish('user.updated');
     await applied(ear, 2);
-    expect(ear.positions.stamp()).toEqual({ epoch, seq: 2 });
+    expect(ear.freshness.revision()).toEqual({ epoch, seq: 2 });
   });
 });
 
@@ -296,18 +296,18 @@ describe('without JetStream', () => {
     const ear = await listen(own.url);
     await until('three tries', () => ear.states.length > 2);
     expect(new Set(ear.states)).toEqual(new Set([expect.stringMatching(/^stale: JetStream does not answer/)]));
-    expect(ear.positions.hearing()).toBe(false);
+    expect(ear.freshness.isLive()).toBe(false);
     await configure(true);
     await own.kill('SIGHUP');
     await jetStreamAnswers(own.url);
-    await until('a live subscription', () => ear.positions.hearing());
-    expect(ear.positions.stamp().epoch).toMatch(/^js:/);
+    await until('a live subscription', () => ear.freshness.isLive());
+    expect(ear.freshness.revision().epoch).toMatch(/^js:/);
   });
 
   it('a process is stale where it was live before, and goes on in the same epoch once JetStream is back', async () => {
     const { own, configure } = await startChanging(true);
     const ear = await listen(own.url);
-    expect(ear.positions.hearing()).toBe(true);
+    expect(ear.freshness.isLive()).toBe(true);
     const publishTo = async (userId: string): Promise<void> => {
       const client = await connect({ servers: own.url });
       client.publish('betterauth.user.updated', encode({ userId }));
@@ -316,22 +316,22 @@ describe('without JetStream', () => {
     };
     await publishTo('u');
     await applied(ear, 1);
-    const before = ear.positions.stamp();
+    const before = ear.freshness.revision();
     await configure(false);
     await own.restart();
-    await until('the lease to run out', () => !ear.positions.hearing());
+    await until('the lease to run out', () => !ear.freshness.isLive());
     const tries = ear.states.length;
     await until('three more tries', () => ear.states.length > tries + 2);
     await publishTo('v');
-    expect(ear.positions.hearing()).toBe(false);
-    expect(ear.positions.stamp()).toEqual(before);
+    expect(ear.freshness.isLive()).toBe(false);
+    expect(ear.freshness.revision()).toEqual(before);
     await configure(true);
     await own.restart();
-    await until('a live subscription again', () => ear.positions.hearing());
-    expect(ear.positions.stamp()).toEqual(before);
+    await until('a live subscription again', () => ear.freshness.isLive());
+    expect(ear.freshness.revision()).toEqual(before);
     await publishTo('v');
     await applied(ear, 2);
-    expect(ear.positions.current(before, 'v', null)).toBe(false);
+    expect(ear.freshness.isCurrent(before, 'v', null)).toBe(false);
   });
 
   it('a process is stale while JetStream answers with an error', async () => {
@@ -347,7 +347,7 @@ describe('without JetStream', () => {
     const ear = await listen(core.url);
     await until('two tries', () => ear.states.length > 1);
     expect(new Set(ear.states)).toEqual(new Set(['stale: JetStream system temporarily unavailable']));
-    expect(ear.positions.hearing()).toBe(false);
+    expect(ear.freshness.isLive()).toBe(false);
     await client.close();
   });
 });

@@ -8,7 +8,7 @@ import { connect, type NatsConnection, type StreamInfo } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
 import { createPublisher } from '../../../packages/better-auth/src/publisher.ts';
 import { systemClock } from '../../../src/clock.ts';
-import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createListener } from '../../../src/invalidation/listener.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
@@ -47,18 +47,23 @@ const asListener = (url: string): string => {
 const listen = (
   url: string,
   mode: 'stream' | 'core' = 'stream',
-): { readonly positions: Positions; readonly states: string[] } => {
-  const positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+): { readonly freshness: FreshnessTracker; readonly states: string[] } => {
+  const freshness = createFreshnessTracker({
+    clock: systemClock,
+    leaseMs: 600,
+    rememberMs: 360_000,
+    maxRemembered: 1_000,
+  });
   const states: string[] = [];
   const listener = createListener({
     ...{ url: asListener(url), stream: STREAM, prefix: 'betterauth', mode, domain: null },
     ...{ windowMs: 360_000, proofIntervalMs: 100 },
-    sink: positions,
+    sink: freshness,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },
   });
   onTestFinished(() => listener.stop());
-  return { positions, states };
+  return { freshness, states };
 };
 const staleFor = (states: readonly string[], reason: RegExp) =>
   until(`stale for ${reason}`, () => states.some((state) => state.startsWith('stale') && reason.test(state)));
@@ -69,20 +74,20 @@ const REFUSED = /Permissions Violation for Subscription to "betterauth\.>"/;
 
 it('hears nothing of core NATS where it may not subscribe, whatever pings say', async () => {
   const { server } = await startServer(false, NO_EVENTS);
-  const { positions, states } = listen(server.url, 'core');
+  const { freshness, states } = listen(server.url, 'core');
   await staleFor(states, REFUSED);
-  expect(positions.hearing()).toBe(false);
+  expect(freshness.isLive()).toBe(false);
   expect(states.filter((state) => state.startsWith('live'))).toEqual([]);
 });
 
 it('hears nothing of core NATS once its subscription is taken away', async () => {
   const { server, configure } = await startServer(false, ALL);
-  const { positions, states } = listen(server.url, 'core');
-  await until('hearing', () => positions.hearing());
+  const { freshness, states } = listen(server.url, 'core');
+  await until('a lease', () => freshness.isLive());
   await configure(NO_EVENTS);
   await server.kill('SIGHUP');
   await staleFor(states, REFUSED);
-  await until('stale', () => !positions.hearing());
+  await until('stale', () => !freshness.isLive());
 });
 
 it('needs the permissions that the documentation names, and no others: at the start, after a cut, in a flood', async () => {
@@ -95,14 +100,14 @@ it('needs the permissions that the documentation names, and no others: at the st
   await (await client.jetstreamManager()).streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const proxy = await startProxy(server.port);
   onTestFinished(() => proxy.close());
-  const { positions, states } = listen(through(server.url, proxy));
+  const { freshness, states } = listen(through(server.url, proxy));
   const publish = async (padding = '') =>
     (await js.publish('betterauth.user.updated', JSON.stringify({ userId: 'u', padding }))).seq;
   const heard = async (seq: number): Promise<void> => {
-    await until(`event ${seq}`, () => positions.stamp().seq >= seq);
-    await until('hearing', () => positions.hearing());
+    await until(`event ${seq}`, () => freshness.revision().seq >= seq);
+    await until('a lease', () => freshness.isLive());
   };
-  await until('hearing', () => positions.hearing());
+  await until('a lease', () => freshness.isLive());
   await heard(await publish());
   proxy.cut();
   await heard(await publish());
@@ -175,9 +180,9 @@ it('says what is wrong with the stream', async () => {
   const manager = await (await connectTo(server)).jetstreamManager();
   const origin = await manager.streams.add({ name: 'ORIGIN', subjects: ['betterauth.>'] });
   await manager.streams.add({ name: STREAM, mirror: { name: 'ORIGIN' } });
-  const { positions, states } = listen(server.url);
+  const { freshness, states } = listen(server.url);
   await staleFor(states, /is a mirror, behind what publishers have acknowledged: name the stream "ORIGIN"/);
-  expect(positions.hearing()).toBe(false);
+  expect(freshness.isLive()).toBe(false);
 
   const refusal = (changes: Partial<StreamInfo['config']>, lastSeq = 1) => {
     const info = { ...origin, config: { ...origin.config, ...changes }, state: { ...origin.state, last_seq: lastSeq } };
@@ -194,12 +199,12 @@ it('says what is wrong with the stream', async () => {
 
 it('notices a stream that no longer takes every event', async () => {
   const { server } = await startServer(true, '{ publish: ">", subscribe: ">" }');
-  const { positions, states } = listen(server.url);
-  await until('hearing', () => positions.hearing());
+  const { freshness, states } = listen(server.url);
+  await until('a lease', () => freshness.isLive());
   const manager = await (await connectTo(server)).jetstreamManager();
   await manager.streams.update(STREAM, { subjects: ['betterauth.member.>'] });
   await staleFor(states, /does not take betterauth\.user\.updated/);
-  await until('stale', () => !positions.hearing());
+  await until('stale', () => !freshness.isLive());
 });
 
 it('says that the account has no JetStream where only the server has', async () => {

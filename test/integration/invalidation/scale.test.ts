@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { connect, type NatsConnection } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { testNats } from '../../support/nats.ts';
@@ -31,14 +31,19 @@ afterEach(async () => {
 afterAll(() => nats.close());
 
 interface Ear {
-  readonly positions: Positions;
+  readonly freshness: FreshnessTracker;
   readonly outcomes: Record<'applied' | 'malformed' | 'unknown', number>;
   readonly lag: { last: number; most: number };
   /** Why it stopped hearing, each time that it did. */
   readonly staleBy: string[];
 }
 const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } = {}): Promise<Ear> => {
-  const positions = createPositions({ clock: systemClock, leaseMs: 2_000, rememberMs: REMEMBER_MS, maxRemembered });
+  const freshness = createFreshnessTracker({
+    clock: systemClock,
+    leaseMs: 2_000,
+    rememberMs: REMEMBER_MS,
+    maxRemembered,
+  });
   const outcomes = { applied: 0, malformed: 0, unknown: 0 };
   const lag = { last: -1, most: 0 };
   const staleBy: string[] = [];
@@ -50,7 +55,7 @@ const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } 
     domain: null,
     windowMs: REMEMBER_MS,
     proofIntervalMs,
-    sink: positions,
+    sink: freshness,
     clock: systemClock,
     observer: {
       event: (outcome) => {
@@ -68,7 +73,7 @@ const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } 
   });
   listeners.push(listener);
   await listener.readyWithin(5_000);
-  return { positions, outcomes, lag, staleBy };
+  return { freshness, outcomes, lag, staleBy };
 };
 const publish = async (name: string, payload: unknown): Promise<number> =>
   (
@@ -76,7 +81,7 @@ const publish = async (name: string, payload: unknown): Promise<number> =>
       .jetstream()
       .publish(`${prefix}.${name}`, payload instanceof Uint8Array ? payload : Buffer.from(JSON.stringify(payload)))
   ).seq;
-const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.positions.stamp().seq >= seq, 60_000);
+const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.freshness.revision().seq >= seq, 60_000);
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -104,7 +109,7 @@ describe('events at scale', () => {
     `${total} in a flood and ${BURST} about one user are all recorded, in bounded memory`,
     async () => {
       const [ear, small] = [await listen(), await listen({ maxRemembered: 1_000 })];
-      const before = ear.positions.stamp();
+      const before = ear.freshness.revision();
       const heapBefore = liveMegabytes();
       const started = performance.now();
       const perTick = RATE / 20;
@@ -126,28 +131,28 @@ describe('events at scale', () => {
       const appliedMs = performance.now() - started;
       const heap = liveMegabytes() - heapBefore;
 
-      const now = ear.positions.stamp();
+      const now = ear.freshness.revision();
       expect(now).toEqual({ epoch: before.epoch, seq: last });
       const stale: number[] = [];
       for (let number = 0; number < distinct; number += 1) {
         const { userId, organizationId } = subjectOf(number);
         const change = flood - distinct + number + 1;
-        for (const { positions } of [ear, small]) {
-          if (positions.current({ ...now, seq: change - 1 }, userId, organizationId)) stale.push(number);
-          if (!positions.current(now, userId, organizationId)) stale.push(number);
+        for (const { freshness } of [ear, small]) {
+          if (freshness.isCurrent({ ...now, seq: change - 1 }, userId, organizationId)) stale.push(number);
+          if (!freshness.isCurrent(now, userId, organizationId)) stale.push(number);
         }
       }
       expect(stale).toEqual([]);
-      expect(ear.positions.current({ ...now, seq: last - 1 }, 'burst', null)).toBe(false);
-      expect(ear.positions.current(now, 'burst', null)).toBe(true);
+      expect(ear.freshness.isCurrent({ ...now, seq: last - 1 }, 'burst', null)).toBe(false);
+      expect(ear.freshness.isCurrent(now, 'burst', null)).toBe(true);
 
       // What is forgotten for want of room raises the floor for everybody, and no further than it must.
       const kept = 1_000 * KINDS;
-      expect(small.positions.current({ ...now, seq: flood - kept - KINDS }, 'stranger', 'elsewhere')).toBe(false);
-      expect(small.positions.current({ ...now, seq: flood - kept + KINDS }, 'stranger', 'elsewhere')).toBe(true);
+      expect(small.freshness.isCurrent({ ...now, seq: flood - kept - KINDS }, 'stranger', 'elsewhere')).toBe(false);
+      expect(small.freshness.isCurrent({ ...now, seq: flood - kept + KINDS }, 'stranger', 'elsewhere')).toBe(true);
       expect(ear.outcomes).toEqual({ applied: total + BURST, malformed: 0, unknown: 0 });
       await until('no lag', () => ear.lag.last === 0);
-      expect(ear.positions.hearing()).toBe(true);
+      expect(ear.freshness.isLive()).toBe(true);
       expect(heap).toBeLessThan(32 + (Math.min(distinct, KINDS * MAX_REMEMBERED) * 300) / 2 ** 20);
       if (process.env['ASSENT_EVENTS_SECONDS'] !== undefined) {
         const rate = Math.round(total / (publishedMs / 1_000));
@@ -168,7 +173,7 @@ describe('proofs', () => {
       last = await publish('user.updated', { userId: `u${number % 9}` });
     await applied(ear, last);
     expect(ear.staleBy).toEqual([]);
-    expect(ear.positions.hearing()).toBe(true);
+    expect(ear.freshness.isLive()).toBe(true);
   });
 });
 
@@ -193,11 +198,11 @@ describe('bad events', () => {
     const seq = await publish(name, payload);
     await applied(ear, seq);
     expect(ear.outcomes).toEqual({ applied: 0, malformed: 0, unknown: 0, [outcome]: 1 });
-    const before = { ...ear.positions.stamp(), seq: seq - 1 };
-    expect(ear.positions.current(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
+    const before = { ...ear.freshness.revision(), seq: seq - 1 };
+    expect(ear.freshness.isCurrent(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
     const good = await publish('member.removed', { userId: 'good', organizationId: 'o' });
     await applied(ear, good);
-    expect(ear.positions.current({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
-    expect(ear.positions.current({ ...before, seq: good }, 'good', 'o')).toBe(true);
+    expect(ear.freshness.isCurrent({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
+    expect(ear.freshness.isCurrent({ ...before, seq: good }, 'good', 'o')).toBe(true);
   });
 });

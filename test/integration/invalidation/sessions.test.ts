@@ -12,8 +12,9 @@ import {
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.ts';
 import { listenToCore } from '../../../src/invalidation/core-session.ts';
-import { createEventApplier, type EventSink } from '../../../src/invalidation/event-applier.ts';
+import { createEventApplier } from '../../../src/invalidation/event-applier.ts';
 import type { SessionOptions } from '../../../src/invalidation/session.ts';
+import type { InvalidationSink } from '../../../src/invalidation/sink.ts';
 import { createStreamPosition } from '../../../src/invalidation/stream-position.ts';
 import { listenToStream } from '../../../src/invalidation/stream-session.ts';
 import { createTestClock } from '../../support/facts/harness.ts';
@@ -51,16 +52,16 @@ it('a stream that another process has just made otherwise is taken as it is', as
 /** What a session is given, and what it does. */
 const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   const ending = new AbortController();
-  const heard: number[] = [];
+  const applied: number[] = [];
   const proved: number[] = [];
   const skipped: number[] = [];
   const lags: (number | null)[] = [];
   const listening = Promise.withResolvers<void>();
-  const sink: EventSink = {
+  const sink: InvalidationSink = {
     begin: () => {},
     skipTo: (seq) => void skipped.push(seq),
-    apply: (seq) => void heard.push(seq),
-    heard: (at) => void proved.push(at),
+    apply: (seq) => void applied.push(seq),
+    renewLease: (at) => void proved.push(at),
   };
   const observer = {
     event: () => {},
@@ -75,7 +76,7 @@ const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   };
   return {
     options,
-    heard,
+    applied,
     proved,
     skipped,
     lags,
@@ -92,19 +93,19 @@ it.each([
   ['core NATS', listenToCore],
   ['the stream', (options: SessionOptions) => listenToStream(options, createStreamPosition())],
 ])('a session on %s that was ended hears nothing more, though its connection lives', async (_, listen) => {
-  const { options, heard, listening, end } = open(nats);
+  const { options, applied, listening, end } = open(nats);
   const session = listen(options);
   session.catch(() => {});
   await listening;
   await publish();
-  await until('the event', () => heard.length > 0);
-  const before = heard.length;
+  await until('the event', () => applied.length > 0);
+  const before = applied.length;
   end();
   await expect(session).rejects.toThrow('ended');
   await publish();
   await (await nats.jetstreamManager()).streams.info(stream);
   await nats.flush();
-  expect(heard).toHaveLength(before);
+  expect(applied).toHaveLength(before);
 });
 
 it('a proof on core NATS is of the moment at which it was asked for, not of its answer', async () => {
@@ -143,12 +144,12 @@ it('messages that come after they were given up as gone are left out, so that nu
         }),
     },
   });
-  const { options, heard, proved, skipped, lags, listening, end } = open(slow, createTestClock());
+  const { options, applied, proved, skipped, lags, listening, end } = open(slow, createTestClock());
   const session = listenToStream(options, createStreamPosition());
   session.catch(() => {});
   await listening;
   await until('a proof', () => proved.length > 0);
-  heard.length = 0;
+  applied.length = 0;
   holding = true;
   await publish();
   await until('it has been sent', () => held.length > 0);
@@ -160,10 +161,10 @@ it('messages that come after they were given up as gone are left out, so that nu
   await until('a proof again', () => proved.length > proofs);
   holding = false;
   for (const late of held.splice(0)) late();
-  expect(heard).toEqual([]);
+  expect(applied).toEqual([]);
   await publish();
-  await until('the next one', () => heard.length > 0);
-  expect(heard).toEqual([gone + 1]);
+  await until('the next one', () => applied.length > 0);
+  expect(applied).toEqual([gone + 1]);
   end();
   await expect(session).rejects.toThrow('ended');
 });

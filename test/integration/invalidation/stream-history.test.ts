@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createPositions, type Positions } from '../../../src/facts/positions.ts';
+import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
 import { nanosecondsOf } from '../../../src/invalidation/delivery.ts';
-import type { EventSink } from '../../../src/invalidation/event-applier.ts';
 import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
+import { type InvalidationSink, inOrder } from '../../../src/invalidation/sink.ts';
 import { historyAfter, identity } from '../../../src/invalidation/stream-position.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, type TcpProxy, through } from '../../../tools/network/proxy.ts';
@@ -19,15 +19,15 @@ const encoder = new TextEncoder();
 
 let server: Server;
 let proxy: TcpProxy;
-let positions: Positions;
+let freshness: FreshnessTracker;
 let listener: Listener;
 let client: NatsConnection;
 /** Of a process that nothing comes between. */
-let direct: Positions;
+let direct: FreshnessTracker;
 let directListener: Listener;
 let proofs: { readonly of: number; readonly came: number }[];
 
-const startListener = (url: string, sink: EventSink): Listener =>
+const startListener = (url: string, sink: InvalidationSink): Listener =>
   createListener({
     ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
     ...{ windowMs: 360_000, proofIntervalMs: 100, sink, clock: systemClock },
@@ -38,15 +38,10 @@ beforeEach(async () => {
   server = await startNats({ own: true });
   proxy = await startProxy(server.port);
   proofs = [];
-  positions = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
-  listener = startListener(through(server.url, proxy), {
-    ...positions,
-    heard: (at) => {
-      proofs.push({ of: at, came: systemClock.monotonic() });
-      positions.heard(at);
-    },
-  });
-  direct = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+  freshness = createFreshnessTracker({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+  const watching = { renewLease: (at: number) => void proofs.push({ of: at, came: systemClock.monotonic() }) };
+  listener = startListener(through(server.url, proxy), inOrder(watching, freshness));
+  direct = createFreshnessTracker({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
   directListener = startListener(server.url, direct);
   await Promise.all([listener.readyWithin(5_000), directListener.readyWithin(5_000)]);
   client = await connect({ servers: server.url });
@@ -66,18 +61,18 @@ const publish = async (...users: readonly string[]): Promise<number> => {
   }
   return last;
 };
-const applied = (seq: number) => until(`position ${seq}`, () => positions.stamp().seq >= seq);
+const applied = (seq: number) => until(`position ${seq}`, () => freshness.revision().seq >= seq);
 /** Nothing reaches the listener until it is let in again. */
 const lockOut = (): void => {
   proxy.setMode('refuse');
   proxy.cut();
 };
 const letIn = async (): Promise<void> => {
-  const { epoch, seq } = positions.stamp();
+  const { epoch, seq } = freshness.revision();
   // What was proved before is of no use here: a proof that is made from now on.
-  await until('the lease to run out', () => !positions.hearing());
+  await until('the lease to run out', () => !freshness.isLive());
   proxy.setMode('pass');
-  await until(`hearing again after ${epoch}:${seq}`, () => positions.hearing());
+  await until(`a lease again after ${epoch}:${seq}`, () => freshness.isLive());
 };
 
 describe('a stream', () => {
@@ -90,9 +85,9 @@ describe('a stream', () => {
     await cp(folder, copy, { recursive: true });
     await server.restart();
     client = await connect({ servers: server.url });
-    await until('hearing again', () => positions.hearing());
+    await until('a lease again', () => freshness.isLive());
     await applied(await publish('b', 'c'));
-    const before = positions.stamp();
+    const before = freshness.revision();
 
     lockOut();
     await client.close();
@@ -106,24 +101,29 @@ describe('a stream', () => {
     expect(await publish('x', 'y', 'z')).toBe(before.seq + 1);
     await letIn();
     for (const userId of ['x', 'y', 'z', 'somebody'])
-      expect(positions.current(before, userId, null), userId).toBe(false);
-    expect(positions.stamp().epoch).not.toBe(before.epoch);
+      expect(freshness.isCurrent(before, userId, null), userId).toBe(false);
+    expect(freshness.revision().epoch).not.toBe(before.epoch);
 
     // Both noticed it, one of them before there were new messages, and name the new history alike from then on.
-    await until('the other process', () => direct.hearing());
-    const { epoch } = positions.applied();
+    await until('the other process', () => direct.isLive());
+    const { epoch } = freshness.applied();
     expect(epoch).toMatch(/^js:EVENTS:.+~1\.[\w-]{8}$/);
     expect(direct.applied().epoch).toBe(epoch);
     await applied(await publish('u'));
-    await until('the event', () => direct.applied().seq === positions.applied().seq);
-    expect(positions.applied()).toEqual(direct.applied());
-    expect(positions.applied().epoch).toBe(epoch);
+    await until('the event', () => direct.applied().seq === freshness.applied().seq);
+    expect(freshness.applied()).toEqual(direct.applied());
+    expect(freshness.applied().epoch).toBe(epoch);
     // A process that starts now cannot tell: the moments of the messages do.
-    const young = createPositions({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
+    const young = createFreshnessTracker({
+      clock: systemClock,
+      leaseMs: 600,
+      rememberMs: 360_000,
+      maxRemembered: 1_000,
+    });
     const youngListener = startListener(server.url, young);
     await youngListener.readyWithin(5_000);
     await youngListener.stop();
-    expect(young.applied()).toEqual({ ...positions.applied(), epoch: before.epoch });
+    expect(young.applied()).toEqual({ ...freshness.applied(), epoch: before.epoch });
   });
 
   it('that was rolled back twice to the same message has another history each time', async () => {
@@ -141,48 +141,48 @@ describe('a stream', () => {
   it('without the message last heard, but with later ones, is listened to after a gap', async () => {
     const last = await publish('a');
     await applied(last);
-    const before = positions.stamp();
+    const before = freshness.revision();
     lockOut();
     await publish('b', 'c');
     await (await client.jetstreamManager()).streams.deleteMessage(STREAM, last, false);
     await letIn();
-    expect(positions.stamp()).toEqual({ epoch: before.epoch, seq: last + 2 });
-    expect(positions.current(before, 'somebody', null)).toBe(false);
-    expect(positions.current(positions.stamp(), 'b', null)).toBe(true);
+    expect(freshness.revision()).toEqual({ epoch: before.epoch, seq: last + 2 });
+    expect(freshness.isCurrent(before, 'somebody', null)).toBe(false);
+    expect(freshness.isCurrent(freshness.revision(), 'b', null)).toBe(true);
   });
 
   it('that was emptied and had nothing since is the one that was heard', async () => {
     await applied(await publish('a', 'b'));
-    const before = positions.stamp();
+    const before = freshness.revision();
     await (await client.jetstreamManager()).streams.purge(STREAM);
     lockOut();
     await letIn();
-    expect(positions.stamp()).toEqual(before);
-    expect(positions.current(before, 'somebody', null)).toBe(true);
+    expect(freshness.revision()).toEqual(before);
+    expect(freshness.isCurrent(before, 'somebody', null)).toBe(true);
   });
 
   it('of a server that came back without its data is another one', async () => {
     await applied(await publish('a', 'b'));
-    const before = positions.stamp();
+    const before = freshness.revision();
     await client.close();
     await server.restart({ empty: true });
     client = await connect({ servers: server.url });
-    await until('another epoch', () => positions.stamp().epoch !== before.epoch && positions.hearing());
-    expect(positions.current(before, 'somebody', null)).toBe(false);
+    await until('another epoch', () => freshness.revision().epoch !== before.epoch && freshness.isLive());
+    expect(freshness.isCurrent(before, 'somebody', null)).toBe(false);
     await applied(await publish('c'));
   });
 
   it('whose consumer the server deleted is listened to again, without a gap', async () => {
     await applied(await publish('a'));
-    const before = positions.stamp();
+    const before = freshness.revision();
     const manager = await client.jetstreamManager();
     for await (const { name } of manager.consumers.list(STREAM)) await manager.consumers.delete(STREAM, name);
     const last = await publish('b');
     await applied(last);
-    await until('hearing', () => positions.hearing());
-    expect(positions.stamp()).toEqual({ epoch: before.epoch, seq: last });
-    expect(positions.current(before, 'b', null)).toBe(false);
-    expect(positions.current(before, 'somebody', null)).toBe(true);
+    await until('a lease', () => freshness.isLive());
+    expect(freshness.revision()).toEqual({ epoch: before.epoch, seq: last });
+    expect(freshness.isCurrent(before, 'b', null)).toBe(false);
+    expect(freshness.isCurrent(before, 'somebody', null)).toBe(true);
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect, type JetStreamManager } from 'nats';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createPositions } from '../../../src/facts/positions.ts';
+import { createFreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createListener } from '../../../src/invalidation/listener.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { freePort } from '../../../tools/local-services/ports.ts';
@@ -34,16 +34,21 @@ const connectTo = async ({ url }: Server) => {
   return client;
 };
 const listen = ({ url }: Server, domain: string | null) => {
-  const positions = createPositions({ clock: systemClock, leaseMs: 1_000, rememberMs: 360_000, maxRemembered: 1_000 });
+  const freshness = createFreshnessTracker({
+    clock: systemClock,
+    leaseMs: 1_000,
+    rememberMs: 360_000,
+    maxRemembered: 1_000,
+  });
   const states: string[] = [];
   const listener = createListener({
     ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain, windowMs: 360_000, proofIntervalMs: 250 },
-    sink: positions,
+    sink: freshness,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },
   });
   onTestFinished(() => listener.stop());
-  return { positions, states };
+  return { freshness, states };
 };
 
 /** A hub with JetStream, and a leaf node whose way to it goes through a proxy. */
@@ -73,24 +78,24 @@ const staleWhileCut = async (
   const client = await connectTo(hub);
   await (await client.jetstreamManager()).streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const publish = async () => (await client.jetstream().publish('betterauth.user.updated', '{"userId":"u"}')).seq;
-  const { positions, states } = listen(edge, domain);
-  await until('a live subscription', () => positions.hearing(), 30_000);
+  const { freshness, states } = listen(edge, domain);
+  await until('a live subscription', () => freshness.isLive(), 30_000);
   const first = await publish();
-  await until('the first event', () => positions.stamp().seq === first);
-  const { epoch } = positions.stamp();
+  await until('the first event', () => freshness.revision().seq === first);
+  const { epoch } = freshness.revision();
 
   proxy.setMode('refuse');
   proxy.cut();
   const second = await publish();
-  await until('the lease to run out', () => !positions.hearing());
+  await until('the lease to run out', () => !freshness.isLive());
   const tries = states.length;
   await until('three more tries', () => states.length > tries + 2, 30_000);
-  expect(positions.hearing()).toBe(false);
-  expect(positions.stamp()).toEqual({ epoch, seq: first });
+  expect(freshness.isLive()).toBe(false);
+  expect(freshness.revision()).toEqual({ epoch, seq: first });
 
   proxy.setMode('pass');
-  await until('a live subscription again', () => positions.hearing(), 30_000);
-  expect(positions.stamp()).toEqual({ epoch, seq: second });
+  await until('a live subscription again', () => freshness.isLive(), 30_000);
+  expect(freshness.revision()).toEqual({ epoch, seq: second });
 };
 
 it('a process at a leaf node without JetStream is stale while the leaf has lost its hub', {
@@ -111,10 +116,10 @@ it('a process that is told no domain makes no stream in that of its leaf node, a
   timeout: 60_000,
 }, async () => {
   const { leaf } = await startLeaf('hub', 'leaf');
-  const { positions, states } = listen(leaf, null);
+  const { freshness, states } = listen(leaf, null);
   await until('two tries', () => states.length > 1);
   expect(new Set(states)).toEqual(new Set([expect.stringMatching(/^stale: .*"leaf".*set NATS_JETSTREAM_DOMAIN/)]));
-  expect(positions.hearing()).toBe(false);
+  expect(freshness.isLive()).toBe(false);
   const manager: JetStreamManager = await (await connectTo(leaf)).jetstreamManager();
   await expect(manager.streams.info(STREAM)).rejects.toThrow('stream not found');
 });
@@ -122,8 +127,8 @@ it('a process that is told no domain makes no stream in that of its leaf node, a
 it('a process that is told no domain is stale at a leaf node whose hub has one', { timeout: 60_000 }, async () => {
   const { hub, leaf } = await startLeaf('hub', null);
   await (await (await connectTo(hub)).jetstreamManager()).streams.add({ name: STREAM, subjects: ['betterauth.>'] });
-  const { positions, states } = listen(leaf, null);
+  const { freshness, states } = listen(leaf, null);
   await until('two tries', () => states.length > 1);
   expect(new Set(states)).toEqual(new Set([expect.stringMatching(/^stale: JetStream does not answer/)]));
-  expect(positions.hearing()).toBe(false);
+  expect(freshness.isLive()).toBe(false);
 });

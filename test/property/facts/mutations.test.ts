@@ -1,6 +1,6 @@
 /**
- * The protocol without one guard at a time: for each that is load-bearing, the seeds that pass with it find an answer that
- * breaks the promise without it; for each that is not, they do not.
+ * The protocol without one guard at a time. For each load-bearing guard, the seeds that pass with it find an answer that
+ * breaks the promise without it. For each optimisation they find none.
  */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { mutate } from '../../support/mutated.ts';
@@ -21,9 +21,9 @@ const searchWithout = async ({ without }: Guard, numRuns: number) => {
   }
 };
 
-describe('without', () => {
+describe('without a guard', () => {
   it.each(loadBearing)(
-    '$name an answer is stale or too old',
+    'without $name an answer is stale or too old',
     async (guard) => {
       const { failed, errorInstance } = await searchWithout(guard, RUNS);
       expect(failed).toBe(true);
@@ -34,7 +34,7 @@ describe('without', () => {
 
   // Fewer runs, since none of them ends early; `ASSENT_PROPERTY_RUNS` makes them more.
   it.each(optimisations)(
-    '$name every answer is as it must be',
+    'without $name no answer is stale',
     async (guard) => {
       const details = await searchWithout(guard, Math.ceil(RUNS / 24));
       expect(String(details.errorInstance ?? 'none')).toBe('none');

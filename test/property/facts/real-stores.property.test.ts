@@ -9,15 +9,17 @@ import { Redis } from 'ioredis';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock as clock } from '../../../src/clock.ts';
+import { createFactsCache, type FactsCache } from '../../../src/facts/cache.ts';
+import { redisKey } from '../../../src/facts/cache-key.ts';
+import { databaseTier, type FactsTier } from '../../../src/facts/database-tier.ts';
+import { deleteChangedKeys } from '../../../src/facts/delete-changed-keys.ts';
 import { createEntryMac } from '../../../src/facts/entry.ts';
-import { createFactsCache, type FactsCache } from '../../../src/facts/facts-cache.ts';
-import { databaseFacts, type FactsTier } from '../../../src/facts/facts-loader.ts';
-import { redisKey } from '../../../src/facts/keys.ts';
+import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../../src/facts/memory.ts';
-import { createPositions, type Positions } from '../../../src/facts/positions.ts';
-import { clearOnChange, redisFacts } from '../../../src/facts/redis-facts.ts';
-import { createRedisStore } from '../../../src/facts/redis-store.ts';
+import { createRedisClient } from '../../../src/facts/redis-client.ts';
+import { redisTier } from '../../../src/facts/redis-tier.ts';
 import { createListener } from '../../../src/invalidation/listener.ts';
+import { inOrder } from '../../../src/invalidation/sink.ts';
 import type { FactsKey } from '../../../src/policy/facts.ts';
 import { CALLER } from '../../support/caller.ts';
 import { createDatabaseModel, lacking, newest, type Subject, type Versions } from '../../support/facts/model.ts';
@@ -53,33 +55,38 @@ afterAll(async () => {
 
 interface Replica {
   readonly cache: FactsCache;
-  readonly positions: Positions;
+  readonly freshness: FreshnessTracker;
   ready(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const startReplica = (read: Parameters<typeof databaseFacts>[0], onRefused: () => void): Replica => {
-  const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 1_000 });
-  const store = createRedisStore({ url: redis.url, clock, onError: () => {}, onReady: () => {} });
-  const database = databaseFacts(read, clock, 2_500);
+const startReplica = (read: Parameters<typeof databaseTier>[0], onRefused: () => void): Replica => {
+  const freshness = createFreshnessTracker({
+    clock,
+    leaseMs: 2_000,
+    rememberMs: TTL_MS + 60_000,
+    maxRemembered: 1_000,
+  });
+  const store = createRedisClient({ url: redis.url, clock, onError: () => {}, onReady: () => {} });
+  const database = databaseTier(read, clock, 2_500);
   const mac = createEntryMac(['the secret of all replicas']);
   const view = () => ({ role: '', permissions: [] });
-  const cached = redisFacts({ store, positions, clock, ttlMs: TTL_MS, mac, onRefused, view, next: database });
+  const cached = redisTier({ store, freshness, clock, ttlMs: TTL_MS, mac, onRefused, view, next: database });
   const listener = createListener({
     ...names,
     mode: 'stream',
     domain: null,
     windowMs: TTL_MS + 60_000,
     proofIntervalMs: 50,
-    sink: clearOnChange(positions, store),
+    sink: inOrder(freshness, deleteChangedKeys(store)),
     observer: { event: () => {}, lag: () => {}, state: () => {} },
     clock,
   });
   return {
-    positions,
+    freshness,
     cache: createFactsCache({
       memory: createMemoryStore(100),
-      positions,
+      freshness,
       clock,
       ttlMs: TTL_MS,
       leaseMs: 2_000,
@@ -175,7 +182,7 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
   const call = async (index: number, key: FactsKey): Promise<void> => {
     const replica = replicas[index];
     if (replica === undefined) return;
-    const stamp = replica.positions.stamp();
+    const stamp = replica.freshness.revision();
     const knew = new Map(reached[index]).set(stamp.epoch, stamp.seq);
     reached[index] = knew;
     const { facts, tier } = await replica.cache.read(key, false, CALLER);
@@ -241,16 +248,16 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
       lacking(key, facts, [{ because: `${tier}, ${JSON.stringify([...knew])}`, versions: newest(must) }]),
     ).toBeNull();
   }
-  // Once all is heard, every process says what is true, and says it from a cache again.
+  // Once all events are applied, every process gives true answers, and from a cache again.
   const { state } = await manager.streams.info(names.stream);
-  for (const { positions, cache } of replicas) {
+  for (const { freshness, cache } of replicas) {
     await until(
       'everything',
-      () => positions.hearing() && positions.stamp().epoch === epoch && positions.stamp().seq >= state.last_seq,
+      () => freshness.isLive() && freshness.revision().epoch === epoch && freshness.revision().seq >= state.last_seq,
     );
     for (const key of KEYS) {
       const { facts } = await cache.read(key, false, CALLER);
-      expect(lacking(key, facts, [{ because: 'all was heard', versions: database.versions() }])).toBeNull();
+      expect(lacking(key, facts, [{ because: 'all events were applied', versions: database.versions() }])).toBeNull();
       expect((await cache.read(key, false, CALLER)).tier).toBe('memory');
     }
   }

@@ -12,24 +12,24 @@ const WITHOUT_FAULTS = '--no-faults --organizations';
 
 export const guardsForChaos: readonly GuardForChaos[] = [
   {
-    does: 'answers from memory without judging',
+    does: 'answers from memory without checking for freshness',
     options: WITHOUT_FAULTS,
     without: [{ guard: 'predicate-on-memory', to: by('true') }],
   },
   {
-    does: 'does not mind what changes for an organization',
+    does: 'ignores the changes of an organization',
     options: WITHOUT_FAULTS,
     without: [{ guard: 'changes-of-an-organization', to: by('true') }],
   },
   {
-    does: 'takes the pong of its server for the answer of a stream that does not answer',
+    does: 'takes the pong of its server for the answer of a silent stream',
     options: '--topology edge --only route',
     without: [
       {
-        guard: 'proof-is-an-answer-of-the-stream',
+        guard: 'lease-needs-an-answer-of-the-stream',
         to: (code) => `${value((answer) => `${answer}.catch(() => connection.flush())`)(code)}
     if (now === undefined) {
-      sink.heard(at);
+      sink.renewLease(at);
       continue;
     }`,
       },

@@ -1,10 +1,11 @@
 /** The real cache on stores of this process, with time, loads and events in the test's hands. */
+
+import { createFactsCache, type FactsCache } from '../../../src/facts/cache.ts';
+import { databaseTier } from '../../../src/facts/database-tier.ts';
 import { createEntryMac } from '../../../src/facts/entry.ts';
-import { createFactsCache, type FactsCache } from '../../../src/facts/facts-cache.ts';
-import { databaseFacts } from '../../../src/facts/facts-loader.ts';
+import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../../src/facts/memory.ts';
-import { createPositions, type Positions } from '../../../src/facts/positions.ts';
-import { type RefusedReason, redisFacts, type ValueStore } from '../../../src/facts/redis-facts.ts';
+import { type RefusedReason, redisTier, type ValueStore } from '../../../src/facts/redis-tier.ts';
 import type { Facts, FactsKey } from '../../../src/policy/facts.ts';
 
 export const TTL_MS = 300_000;
@@ -59,10 +60,10 @@ export const createTestRedis = () => {
 
 export interface Replica {
   readonly cache: FactsCache;
-  readonly positions: Positions;
+  readonly freshness: FreshnessTracker;
 }
 
-/** One process with a memory and positions of its own; `read` is its database. */
+/** One process with a memory and freshness of its own; `read` is its database. */
 export const createReplica = (options: {
   readonly clock: ReturnType<typeof createTestClock>;
   readonly redis: ValueStore;
@@ -70,12 +71,17 @@ export const createReplica = (options: {
   readonly onRefused?: (reason: RefusedReason) => void;
 }): Replica => {
   const { clock, redis, read, onRefused = () => {} } = options;
-  const positions = createPositions({ clock, leaseMs: 2_000, rememberMs: TTL_MS + 60_000, maxRemembered: 10_000 });
-  const database = databaseFacts(read, clock, LOAD_TIMEOUT_MS);
+  const freshness = createFreshnessTracker({
+    clock,
+    leaseMs: 2_000,
+    rememberMs: TTL_MS + 60_000,
+    maxRemembered: 10_000,
+  });
+  const database = databaseTier(read, clock, LOAD_TIMEOUT_MS);
   const view = () => ({ role: '', permissions: [] });
-  const cached = redisFacts({
+  const cached = redisTier({
     store: redis,
-    positions,
+    freshness,
     clock,
     ttlMs: TTL_MS,
     mac: createEntryMac(['a secret of tests']),
@@ -85,7 +91,7 @@ export const createReplica = (options: {
   });
   const memory = createMemoryStore(1_000);
   return {
-    positions,
-    cache: createFactsCache({ memory, positions, clock, ttlMs: TTL_MS, leaseMs: 2_000, cached, database }),
+    freshness,
+    cache: createFactsCache({ memory, freshness, clock, ttlMs: TTL_MS, leaseMs: 2_000, cached, database }),
   };
 };

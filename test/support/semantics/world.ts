@@ -11,10 +11,10 @@ import { CheckPermissionRequestSchema, Consistency } from '../../../gen/assent/a
 import { readAuth } from '../../../packages/better-auth/src/policy/read-auth.ts';
 import { writePolicy } from '../../../packages/better-auth/src/policy/write-policy.ts';
 import { systemClock } from '../../../src/clock.ts';
-import { createFactsCache } from '../../../src/facts/facts-cache.ts';
-import { databaseFacts } from '../../../src/facts/facts-loader.ts';
+import { createFactsCache } from '../../../src/facts/cache.ts';
+import { databaseTier } from '../../../src/facts/database-tier.ts';
+import { createTtlFreshness } from '../../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../../src/facts/memory.ts';
-import { createTtlPositions } from '../../../src/facts/positions.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { parsePolicy } from '../../../src/policy/policy-file.ts';
 import { createHandlers } from '../../../src/rpc/handlers.ts';
@@ -128,14 +128,14 @@ export const createWorld = async (databaseUrl: string, size: number) => {
     onFault: (error) => faults.push(error),
     onBadRole: (_, count) => badRoles.push(count),
   });
-  const database = databaseFacts(directory.facts, systemClock, 5_000);
+  const database = databaseTier(directory.facts, systemClock, 5_000);
   const handlers = createHandlers(
     {
       verifier: createTokenVerifier({ hs256: null, issuers: [], now: systemClock.now }),
       cache: createFactsCache({
         ...{
           memory: createMemoryStore(1),
-          positions: createTtlPositions(systemClock),
+          freshness: createTtlFreshness(systemClock),
           clock: systemClock,
           ttlMs: 1_000,
           leaseMs: 2_000,

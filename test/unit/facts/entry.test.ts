@@ -19,7 +19,7 @@ const entry = (change: Partial<CachedFacts> = {}): CachedFacts => ({
       dynamicRoles: [{ role: 'night', grants: [['door', 'open']] }],
     },
   },
-  stamp: { epoch: 'js:S:now', seq: 7 },
+  revision: { epoch: 'js:S:now', seq: 7 },
   readAt: NOW,
   ...change,
 });
@@ -166,7 +166,7 @@ describe('an entry in Redis', () => {
     const user = fc.record({ roles: names, ban: fc.option(fc.record({ until: fc.option(fc.nat()) })) });
     const any = fc.record({
       facts: fc.record({ user: fc.option(user), organization: fc.option(organization) }),
-      stamp: fc.record({ epoch: name, seq: fc.nat() }),
+      revision: fc.record({ epoch: name, seq: fc.nat() }),
       readAt: fc.nat(),
     });
     fc.assert(

@@ -4,7 +4,7 @@ import { factsOf } from '../../support/facts/harness.ts';
 
 const NOW = 1_800_000_000_000;
 const entry = (role: string, expiresAt = 1_000.75, epoch = 'e') => ({
-  ...{ facts: factsOf(role), stamp: { epoch, seq: 7 }, readAt: NOW, expiresAt },
+  ...{ facts: factsOf(role), revision: { epoch, seq: 7 }, readAt: NOW, expiresAt },
 });
 
 it('holds so many entries and no more, and forgets first what was asked for longest ago', () => {
@@ -23,7 +23,7 @@ it('brings back what it was given, and no part of a millisecond more of its life
   memory.set('a', entry('admin'));
   const found = memory.get('a');
   expect(found?.facts).toEqual(factsOf('admin'));
-  expect({ epoch: found?.stamp.epoch, seq: found?.stamp.seq }).toEqual({ epoch: 'e', seq: 7 });
+  expect({ epoch: found?.revision.epoch, seq: found?.revision.seq }).toEqual({ epoch: 'e', seq: 7 });
   expect({ readAt: found?.readAt, expiresAt: found?.expiresAt }).toEqual({ readAt: NOW, expiresAt: 1_000 });
 });
 
@@ -33,7 +33,7 @@ it('keeps facts that say the same once, and each with the epoch that it was read
   memory.set('b', entry('admin'));
   memory.set('c', entry('admin', 1_000, 'later'));
   expect(memory.get('b')?.facts).toBe(memory.get('a')?.facts);
-  expect(['a', 'b', 'c'].map((key) => memory.get(key)?.stamp.epoch)).toEqual(['e', 'e', 'later']);
+  expect(['a', 'b', 'c'].map((key) => memory.get(key)?.revision.epoch)).toEqual(['e', 'e', 'later']);
 });
 
 it('keeps no facts that are too large, nor what they take the place of', () => {

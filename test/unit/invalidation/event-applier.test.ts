@@ -7,7 +7,7 @@ it('hands each message on once, with its number and moment: a change, everything
   const outcomes: string[] = [];
   const apply = createEventApplier(
     'p',
-    { begin: () => {}, skipTo: () => {}, apply: (...all) => void applied.push(all), heard: () => {} },
+    { begin: () => {}, skipTo: () => {}, apply: (...all) => void applied.push(all), renewLease: () => {} },
     { event: (outcome) => void outcomes.push(outcome), lag: () => {}, state: () => {} },
   );
   apply(1, 'p.user.updated', Buffer.from('{"userId":"u"}'), '1000000001');

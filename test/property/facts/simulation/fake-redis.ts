@@ -1,5 +1,5 @@
 /** A Redis that keeps every value that it ever had, and brings it back when the schedule says so. */
-import type { ValueStore } from '../../../../src/facts/redis-facts.ts';
+import type { ValueStore } from '../../../../src/facts/redis-tier.ts';
 import type { Step } from './fake-nats.ts';
 
 /** As long as the store of the service waits. */

@@ -1,4 +1,4 @@
-/** The guards of the protocol, each as the edits that remove it: a marker in the source, and the code in its place. */
+/** The guards of the protocol, each with the edits that remove it: a marker in the source, and the code in its place. */
 import { by, condition, type Edit, removed, value } from '../../../support/mutated.ts';
 
 export interface Guard {
@@ -7,89 +7,118 @@ export interface Guard {
 }
 
 const whenJoining: Edit = { guard: 'current-when-a-load-is-joined', to: by('true') };
-const whenItLands: Edit = { guard: 'current-when-a-joined-load-ends', to: condition('joined || !joined') };
-const landing: Edit = { guard: 'fill-memory-only-with-current-facts', to: removed };
-const storing: Edit = { guard: 'fill-redis-only-with-current-facts', to: by('true') };
+const whenItEnds: Edit = { guard: 'current-when-a-joined-load-ends', to: condition('joined || !joined') };
+const fillingMemory: Edit = { guard: 'fill-memory-only-with-current-facts', to: removed };
+const fillingRedis: Edit = { guard: 'fill-redis-only-with-current-facts', to: by('true') };
 const otherStream: Edit = { guard: 'same-stream-when-a-session-begins', to: condition("position.stream === ''") };
 const sameNumber: Edit = { guard: 'moment-of-the-last-message-at-the-same-number', to: value(() => "'resume'") };
 const laterNumber: Edit = { guard: 'moment-of-the-last-message-at-a-later-number', to: value(() => "'resume'") };
 
 /**
- * Without any one of these the promise is broken, and the seeds show how. Three more take too much to coincide, and have
- * tests of their own: the moment of a proof, and of the message last heard where there are later ones
- * (test/integration/invalidation/stream-history.test.ts), and a load's own bound (test/unit/facts/flights.test.ts).
+ * Without any one of these an answer breaks the promise, and the seeds find it. Three more guards need too many coincidences
+ * for the simulation and have tests of their own: the moment that a lease is counted from, the moment of the last applied
+ * message where there are later ones (both in test/integration/invalidation/stream-history.test.ts), and the bound of a load
+ * (test/unit/facts/single-flight.test.ts).
  */
 export const loadBearing: readonly Guard[] = [
-  { name: 'the predicate on memory', without: [{ guard: 'predicate-on-memory', to: by('true') }] },
-  { name: 'the predicate on Redis', without: [{ guard: 'predicate-on-redis', to: by('true') }] },
   {
-    name: 'the stamp before the load',
-    without: [{ guard: 'stamp-before-the-load', to: value((load) => `{ ...(${load}), stamp: positions.stamp() }`) }],
-  },
-  { name: 'the floor at the start', without: [{ guard: 'floor-at-the-start', to: by('0') }] },
-  { name: 'the floor at a gap', without: [{ guard: 'floor-at-a-gap', to: removed }] },
-  { name: 'the floor at a gap between two messages', without: [{ guard: 'gap-between-two-messages', to: removed }] },
-  {
-    name: 'the floor at a gap that no message shows',
-    without: [{ guard: 'floor-at-messages-that-are-gone', to: by('moveTo(now.state.first_seq - 1, null)') }],
+    name: 'the check of entries in memory by the predicate',
+    without: [{ guard: 'predicate-on-memory', to: by('true') }],
   },
   {
-    name: 'the lease on hearing',
-    without: [{ guard: 'lease', to: value(() => 'heardAt > Number.NEGATIVE_INFINITY') }],
-  },
-  { name: 'a proof only of what was applied', without: [{ guard: 'proof-only-of-applied-messages', to: by('true') }] },
-  {
-    name: 'the position that waits for a change of everything',
-    without: [{ guard: 'revision-waits-for-a-change-of-everything', to: value(() => '{ seq: applied, takenAt }') }],
+    name: 'the check of entries in Redis by the predicate',
+    without: [{ guard: 'predicate-on-redis', to: by('true') }],
   },
   {
-    name: 'the proof that waits for it',
-    without: [{ guard: 'proof-waits-for-a-change-of-everything', to: condition('stream === null') }],
+    name: 'the revision that is taken before the load',
+    without: [
+      { guard: 'revision-before-the-load', to: value((load) => `{ ...(${load}), revision: freshness.revision() }`) },
+    ],
   },
   {
-    name: 'the age of a load that a stale process joins',
+    name: 'the low-water mark at the start of a stream',
+    without: [{ guard: 'low-water-mark-at-the-start', to: by('0') }],
+  },
+  { name: 'the low-water mark at a gap', without: [{ guard: 'low-water-mark-at-a-gap', to: removed }] },
+  {
+    name: 'the low-water mark at a gap between two messages',
+    without: [{ guard: 'gap-between-two-messages', to: removed }],
+  },
+  {
+    name: 'the low-water mark at a gap that no message shows',
+    without: [{ guard: 'low-water-mark-at-messages-that-are-gone', to: by('moveTo(now.state.first_seq - 1, null)') }],
+  },
+  {
+    name: 'the lease of the subscription',
+    without: [{ guard: 'lease', to: value(() => 'renewedAt > Number.NEGATIVE_INFINITY') }],
+  },
+  {
+    name: 'the lease renewal only for applied events',
+    without: [{ guard: 'lease-needs-applied-messages', to: by('true') }],
+  },
+  {
+    name: 'the applied revision that waits for a change of everything',
+    without: [
+      { guard: 'applied-revision-waits-for-a-change-of-everything', to: value(() => '{ seq: applied, takenAt }') },
+    ],
+  },
+  {
+    name: 'the lease renewal that waits for a change of everything',
+    without: [{ guard: 'lease-waits-for-a-change-of-everything', to: condition('numbering === null') }],
+  },
+  {
+    name: 'the bound on the age of a load that a stale process joins',
     without: [{ guard: 'age-of-a-load-that-a-stale-process-joins', to: value(() => 'Number.POSITIVE_INFINITY') }],
   },
-  { name: 'the check when joining a flight together with the one when it lands', without: [whenJoining, whenItLands] },
+  { name: 'both checks of a shared load, when it is joined and when it ends', without: [whenJoining, whenItEnds] },
   {
-    name: 'the floor at a change that is forgotten',
-    without: [{ guard: 'floor-at-a-forgotten-change', to: value(() => '() => {}') }],
+    name: 'the low-water mark at a forgotten change',
+    without: [{ guard: 'low-water-mark-at-a-forgotten-change', to: value(() => '() => {}') }],
   },
-  { name: 'the epoch', without: [{ guard: 'epoch', to: by('true') }] },
-  { name: 'the tables in the epoch', without: [{ guard: 'data-source-in-the-epoch', to: value(() => 'name') }] },
+  { name: 'the comparison of epochs', without: [{ guard: 'epoch', to: by('true') }] },
+  { name: 'the data source in the epoch', without: [{ guard: 'data-source-in-the-epoch', to: value(() => 'name') }] },
   {
-    name: 'the tables that a process finds later',
-    without: [{ guard: 'data-source-found-later', to: (code) => `if (origin === '') ${code}` }],
+    name: 'the data source that a process finds later',
+    without: [{ guard: 'data-source-found-later', to: (code) => `if (dataSource === '') ${code}` }],
   },
   {
-    name: 'the code over the key of an entry in Redis',
+    name: 'the MAC over the key of an entry in Redis',
     without: [{ guard: 'mac-over-the-name-of-a-redis-entry', to: removed }],
   },
-  { name: 'the doubt about an entry from the future', without: [{ guard: 'entry-from-the-future', to: removed }] },
-  // Where something was heard of it, the moments of its messages tell streams apart as well.
+  { name: 'the refusal of entries from the future', without: [{ guard: 'entry-from-the-future', to: removed }] },
+  // Once a message of a stream was applied, the moments of its messages tell streams apart too.
   { name: 'the identity of the stream when a session begins', without: [otherStream] },
-  { name: 'that and the moments', without: [otherStream, sameNumber, laterNumber] },
+  {
+    name: 'the identity of the stream and the moments of its messages',
+    without: [otherStream, sameNumber, laterNumber],
+  },
   {
     name: 'the identity of the stream while connected',
     without: [{ guard: 'same-stream-while-connected', to: removed }],
   },
-  { name: 'its history while connected', without: [{ guard: 'same-history-while-connected', to: removed }] },
   {
-    name: 'in it, the moment of the last message',
+    name: 'the check of the history while connected',
+    without: [{ guard: 'same-history-while-connected', to: removed }],
+  },
+  {
+    name: 'the moment of the last message while connected',
     without: [{ guard: 'moment-of-the-last-message-while-connected', to: by('false') }],
   },
-  { name: 'a number below the last one heard', without: [{ guard: 'number-below-the-last-one', to: removed }] },
-  { name: 'the moment of the last message, where its number is the last one heard', without: [sameNumber] },
   {
-    name: 'the gap where the message last heard is gone',
+    name: 'the check for a number below the last applied one',
+    without: [{ guard: 'number-below-the-last-one', to: removed }],
+  },
+  { name: 'the moment of the last message at the same number', without: [sameNumber] },
+  {
+    name: 'the gap where the last applied message is gone',
     without: [{ guard: 'gap-where-the-last-message-is-gone', to: condition('false') }],
   },
   {
-    name: 'the epoch of a history that was rolled back',
+    name: 'the private epoch after a rollback',
     without: [{ guard: 'epoch-of-a-rolled-back-history', to: value(() => 'identity(info)') }],
   },
   {
-    name: 'the mode as a setting: core NATS in place of a stream that nobody answers for',
+    name: 'the mode as a setting, with core NATS in place of a stream without responders,',
     without: [
       {
         guard: 'mode-as-a-setting',
@@ -102,7 +131,7 @@ export const loadBearing: readonly Guard[] = [
     ],
   },
   {
-    name: 'an epoch for each subscription of core NATS',
+    name: 'an epoch for each subscription to core NATS',
     without: [{ guard: 'epoch-of-a-core-subscription', to: value(() => "'core'") }],
   },
   { name: 'the age of entries in Redis', without: [{ guard: 'age-in-redis', to: removed }] },
@@ -113,29 +142,29 @@ export const loadBearing: readonly Guard[] = [
   },
 ];
 
-/** What looks like a guard and is none: without it something costs more, or others see less; no answer is stale. */
+/** Checks that only save work, or serve other readers of Redis: without them no answer is stale. */
 export const optimisations: readonly Guard[] = [
-  // Either of the two alone is enough: a flight is current at its end only if it was when it was joined.
-  { name: 'the check when joining a flight, alone', without: [whenJoining] },
-  { name: 'the check when a flight lands, alone', without: [whenItLands] },
-  { name: 'landing in memory only what is current', without: [landing] },
-  { name: 'storing in Redis only what is current, for other readers of the key', without: [storing] },
-  { name: 'both', without: [landing, storing] },
+  // Either check is enough alone: a load is current at its end only if it was current when it was joined.
+  { name: 'the check of a shared load when it is joined, alone,', without: [whenJoining] },
+  { name: 'the check of a shared load when it ends, alone,', without: [whenItEnds] },
+  { name: 'the check before memory is filled', without: [fillingMemory] },
+  { name: 'the check before Redis is filled', without: [fillingRedis] },
+  { name: 'the checks before memory and Redis are filled', without: [fillingMemory, fillingRedis] },
   { name: 'keeping the newer of two reads', without: [{ guard: 'keep-the-newer-read', to: removed }] },
   {
-    name: "deleting a pair's Redis key, for other readers of it",
+    name: "the deletion of a changed pair's Redis key",
     without: [{ guard: 'delete-the-redis-key-of-a-changed-pair', to: removed }],
   },
   {
-    name: 'listening anew to messages that were lost on the way, where the gap would raise the floor',
+    name: 'a new consumer after messages were lost on the way',
     without: [{ guard: 'consumer-sequence-without-holes', to: removed }],
   },
   {
-    name: 'looking for messages that are gone: without it there is no proof, and no cache',
+    name: 'the search for messages that are gone',
     without: [{ guard: 'look-for-messages-that-are-gone', to: condition('false') }],
   },
   {
-    name: 'leaving a consumer that stopped delivering: without it there is no proof, and no cache',
+    name: 'the end of a consumer that stopped delivering',
     without: [{ guard: 'consumer-that-stopped-delivering', to: removed }],
   },
 ];

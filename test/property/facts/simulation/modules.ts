@@ -1,20 +1,23 @@
 /** The modules under test, from the repository or from a copy of it that was changed. */
 import { vi } from 'vitest';
-import type { createFactsCache } from '../../../../src/facts/facts-cache.ts';
-import type { databaseFacts } from '../../../../src/facts/facts-loader.ts';
+import type { createFactsCache } from '../../../../src/facts/cache.ts';
+import type { databaseTier } from '../../../../src/facts/database-tier.ts';
+import type { deleteChangedKeys } from '../../../../src/facts/delete-changed-keys.ts';
+import type { createFreshnessTracker } from '../../../../src/facts/freshness.ts';
 import type { createMemoryStore } from '../../../../src/facts/memory.ts';
-import type { createPositions } from '../../../../src/facts/positions.ts';
-import type { clearOnChange, redisFacts } from '../../../../src/facts/redis-facts.ts';
+import type { redisTier } from '../../../../src/facts/redis-tier.ts';
 import type { createListener } from '../../../../src/invalidation/listener.ts';
+import type { inOrder } from '../../../../src/invalidation/sink.ts';
 
 export interface Modules {
   readonly createFactsCache: typeof createFactsCache;
-  readonly databaseFacts: typeof databaseFacts;
+  readonly databaseTier: typeof databaseTier;
   readonly createMemoryStore: typeof createMemoryStore;
-  readonly createPositions: typeof createPositions;
-  readonly clearOnChange: typeof clearOnChange;
-  readonly redisFacts: typeof redisFacts;
+  readonly createFreshnessTracker: typeof createFreshnessTracker;
+  readonly deleteChangedKeys: typeof deleteChangedKeys;
+  readonly redisTier: typeof redisTier;
   readonly createListener: typeof createListener;
+  readonly inOrder: typeof inOrder;
 }
 
 /** What `connect` of the NATS library does at the moment. */
@@ -49,12 +52,14 @@ export const loadModules = async (source: string): Promise<Modules> => {
   const load = (path: string): Promise<Partial<Modules>> => import(/* @vite-ignore */ `${source}/${path}`);
   const parts = await Promise.all(
     [
-      'facts/facts-cache.ts',
-      'facts/facts-loader.ts',
+      'facts/cache.ts',
+      'facts/database-tier.ts',
       'facts/memory.ts',
-      'facts/positions.ts',
-      'facts/redis-facts.ts',
+      'facts/freshness.ts',
+      'facts/redis-tier.ts',
+      'facts/delete-changed-keys.ts',
       'invalidation/listener.ts',
+      'invalidation/sink.ts',
     ].map(load),
   );
   return Object.assign({}, ...parts);

@@ -1,11 +1,11 @@
 /** Replicas made of the real modules in a world where the schedule decides what happens next. */
 import type fc from 'fast-check';
 import { vi } from 'vitest';
-import type { FactsReading } from '../../../../src/facts/facts-cache.ts';
+import type { FactsReading } from '../../../../src/facts/cache.ts';
+import type { FreshnessTracker } from '../../../../src/facts/freshness.ts';
 import type { MemoryStore } from '../../../../src/facts/memory.ts';
-import type { Positions } from '../../../../src/facts/positions.ts';
-import type { EventSink } from '../../../../src/invalidation/event-applier.ts';
-import type { Facts, FactsChange } from '../../../../src/policy/facts.ts';
+import type { InvalidationSink } from '../../../../src/invalidation/sink.ts';
+import type { Facts } from '../../../../src/policy/facts.ts';
 import { CALLER } from '../../../support/caller.ts';
 import {
   createDatabaseModel,
@@ -44,7 +44,7 @@ const encoder = new TextEncoder();
 /** What many runs did together, to see that they proved something. */
 export interface Tally {
   readonly answers: Record<'memory' | 'redis' | 'database', number>;
-  deaf: number;
+  stale: number;
   /** Calls in a process whose position tells of an event. */
   positioned: number;
   failed: number;
@@ -52,7 +52,7 @@ export interface Tally {
 }
 export const createTally = (): Tally => ({
   answers: { memory: 0, redis: 0, database: 0 },
-  deaf: 0,
+  stale: 0,
   positioned: 0,
   failed: 0,
   faults: new Map(),
@@ -68,13 +68,13 @@ interface Process {
   ahead: number;
   /** The tables as it knows them. */
   tables: number;
-  readonly positions: Positions;
+  readonly freshness: FreshnessTracker;
   readonly read: (read: Read) => FactsReading | Promise<FactsReading>;
   /** What the events say that it recorded. */
   recorded: Versions;
   /** The numbers that its position counts by. */
   log: Log<ModelEvent>;
-  heardAt: number;
+  provedAt: number;
   stop(): void;
 }
 
@@ -94,7 +94,7 @@ const marked = (key: Read['key'], facts: Facts, at: number): Facts => ({
 });
 const takenAt = ({ user }: Facts): number => Number(user?.roles[1]);
 const isOf = (key: Read['key'], { user }: Facts): boolean => user?.roles[2] === JSON.stringify(key);
-const originOf = ({ name, tables }: Process): string => (name === NEIGHBOUR ? 'elsewhere' : `tables ${tables}`);
+const dataSourceOf = ({ name, tables }: Process): string => (name === NEIGHBOUR ? 'elsewhere' : `tables ${tables}`);
 
 /** Memories are made once and used again empty: making one takes longer than a whole run. */
 const memoriesOf = new WeakMap<Modules, MemoryStore[]>();
@@ -164,21 +164,21 @@ export const simulate = async (
   const start = (name: Name): Process => {
     const ttlMs = name === 'B' ? script.ttlOfB : TTL_MS;
     const clock = { now: () => now() + process.ahead, monotonic };
-    const positions = modules.createPositions({
+    const freshness = modules.createFreshnessTracker({
       clock,
       leaseMs: LEASE_MS,
       rememberMs: ttlMs + MARGIN_MS,
       maxRemembered: script.remembered,
     });
     const store = redis.store(name, () => process.alive);
-    const direct = modules.databaseFacts((key) => load(() => process, key), clock, LOAD_TIMEOUT_MS);
+    const direct = modules.databaseTier((key) => load(() => process, key), clock, LOAD_TIMEOUT_MS);
     const view = () => ({ role: '', permissions: [] });
-    const cached = modules.redisFacts({
+    const cached = modules.redisTier({
       store,
-      positions,
+      freshness,
       clock,
       ttlMs,
-      // The code itself has tests of its own (test/unit/facts/entry.test.ts); this much tells keys apart.
+      // The MAC is tested in test/unit/facts/entry.test.ts; this much tells keys apart.
       mac: { sign: encodeURIComponent, verify: (text, code) => code === encodeURIComponent(text) },
       onRefused: () => {},
       view,
@@ -187,30 +187,25 @@ export const simulate = async (
     const memory = memories.pop() ?? modules.createMemoryStore(100);
     used.push(memory);
     const cache = modules.createFactsCache({
-      ...{ memory, positions, clock, ttlMs, leaseMs: LEASE_MS, cached, database: direct },
+      ...{ memory, freshness, clock, ttlMs, leaseMs: LEASE_MS, cached, database: direct },
     });
-    const clearing = modules.clearOnChange(positions, store);
-    const sink: EventSink = {
-      ...clearing,
-      begin: (epoch, floor, takenAt, history) => {
-        positions.begin(epoch, floor, takenAt, history);
+    const watching: Partial<InvalidationSink> = {
+      begin: () => {
         process.log = nats.logOf(name);
-        process.heardAt = Number.NEGATIVE_INFINITY;
+        process.provedAt = Number.NEGATIVE_INFINITY;
       },
-      apply: (seq, change: FactsChange | null, takenAt) => {
-        clearing.apply(seq, change, takenAt);
+      apply: (_seq, change) => {
         const event = nats.delivering();
         if (event === null) return;
-        // What it heard of a stream that went back may be in both of its histories: it counts by the one it hears.
+        // An event of a stream that was rolled back may be in both histories. The process counts by the one it listens to.
         process.log = nats.logOf(name);
-        // A change of everything may wait, and then the position does.
+        // A change of everything may be put off, and the applied revision with it.
         if (change !== null && change.kind !== 'everything') {
           process.recorded = newest([process.recorded, event.versions]);
         }
       },
-      heard: (at) => {
-        positions.heard(at);
-        process.heardAt = Math.max(process.heardAt, at);
+      renewLease: (at) => {
+        process.provedAt = Math.max(process.provedAt, at);
       },
     };
     const process: Process = {
@@ -219,11 +214,11 @@ export const simulate = async (
       alive: true,
       ahead: 0,
       tables: database.tables(),
-      positions,
+      freshness,
       read: ({ key, full }) => cache.read(key, full, CALLER),
       recorded: new Map(),
       log: new Map(),
-      heardAt: Number.NEGATIVE_INFINITY,
+      provedAt: Number.NEGATIVE_INFINITY,
       stop: () => {
         process.alive = false;
         void listener.stop();
@@ -237,11 +232,11 @@ export const simulate = async (
       domain: null,
       windowMs: ttlMs + MARGIN_MS,
       proofIntervalMs: LEASE_MS / 4,
-      sink,
+      sink: modules.inOrder(freshness, modules.deleteChangedKeys(store), watching),
       observer: { event: () => {}, lag: () => {}, state: () => {} },
       clock,
     });
-    positions.readFrom(originOf(process));
+    freshness.setDataSource(dataSourceOf(process));
     return process;
   };
   /** As the directory of the service: what it found takes the place of what it knew at once. */
@@ -251,7 +246,7 @@ export const simulate = async (
     await step(`${process.name} is told its tables`);
     if (tables <= process.tables) return;
     process.tables = tables;
-    process.positions.readFrom(originOf(process));
+    process.freshness.setDataSource(dataSourceOf(process));
   };
 
   const processes = new Map<Name, Process>();
@@ -260,9 +255,9 @@ export const simulate = async (
     processes.set(NEIGHBOUR, start(NEIGHBOUR));
   }
 
-  const hears = ({ heardAt }: Process): boolean => monotonic() - heardAt < LEASE_MS;
+  const isLive = ({ provedAt }: Process): boolean => monotonic() - provedAt < LEASE_MS;
   const requirements = (process: Process, full: boolean): Requirement[] => {
-    const { seq } = process.positions.applied();
+    const { seq } = process.freshness.applied();
     const positioned = [...process.log].filter(([at]) => at <= seq);
     if (positioned.length > 0) tally.positioned += 1;
     // A live process has a proof that is younger than the lease; a stale one joins no read that is older.
@@ -281,7 +276,7 @@ export const simulate = async (
     const { key, full } = wanted;
     const process = processes.get(wanted.replica);
     if (process === undefined) return;
-    const deaf = !hears(process);
+    const stale = !isLive(process);
     const needed = requirements(process, full);
     const begun = now();
     waiting += 1;
@@ -290,7 +285,7 @@ export const simulate = async (
       const reading = answer instanceof Promise ? await answer : answer;
       if (!process.alive || process.name === NEIGHBOUR) return;
       tally.answers[reading.tier] += 1;
-      if (deaf) tally.deaf += 1;
+      if (stale) tally.stale += 1;
       const { facts, tier, readAt } = reading;
       trace.push(
         `${process.name} answers ${key.userId}/${key.organizationId ?? '-'} from ${tier}: ${describeFacts(key, facts)}`,
@@ -298,7 +293,9 @@ export const simulate = async (
       const wrong = [
         lacking(key, facts, needed),
         isOf(key, facts) ? null : 'cached: answered with the facts of somebody else',
-        (deaf || full) && tier !== 'database' ? `cached: answered from ${tier} while ${full ? 'full' : 'deaf'}` : null,
+        (stale || full) && tier !== 'database'
+          ? `cached: answered from ${tier} while ${full ? 'full' : 'stale'}`
+          : null,
         tier === 'database'
           ? null
           : overAge(facts, {
@@ -307,11 +304,11 @@ export const simulate = async (
               readAt,
               now: now(),
             }),
-        tier === 'redis' && !hears(process) ? 'cached: answered from redis after falling deaf' : null,
+        tier === 'redis' && !isLive(process) ? 'cached: answered from redis after falling stale' : null,
       ].filter((one) => one !== null);
       for (const one of wrong) {
         trace.push(one);
-        broken.push(`${one}; ${process.name} from ${tier}, asked at ${begun - START}, ${deaf ? 'deaf' : 'hearing'}`);
+        broken.push(`${one}; ${process.name} from ${tier}, asked at ${begun - START}, ${stale ? 'stale' : 'hearing'}`);
       }
     } catch (error) {
       if (error instanceof Error && /did not answer in time|connection lost/.test(error.message)) tally.failed += 1;
@@ -328,7 +325,7 @@ export const simulate = async (
     for (;;) {
       await step(`publish #${event.id}: ${[...versions].map(([subject, version]) => `${subject} v${version}`).join()}`);
       const seq = nats.publish(`events.${name}`, data, event);
-      // On core NATS nobody acknowledges it, and only who is there hears it.
+      // On core NATS nobody acknowledges it, and only who is there isLive it.
       if (seq === 0) return;
       if (seq !== null) break;
       // A publisher tries until it has its acknowledgement.
@@ -457,7 +454,7 @@ export const simulate = async (
     }
   };
 
-  // Everybody hears before the first fault, so that there is something to lose.
+  // Everybody isLive before the first fault, so that there is something to lose.
   await scheduler.waitIdle();
   for (let count = 0; count < script.history; count += 1) void publish('user.updated', { userId: 'x' }, new Map());
   await scheduler.waitIdle();

@@ -1,12 +1,12 @@
 import { beforeEach, expect, it } from 'vitest';
-import { createRecentChanges } from '../../../src/facts/recent-changes.ts';
+import { createInvalidationIndex } from '../../../src/facts/freshness.ts';
 
 let forgotten: number[];
 beforeEach(() => {
   forgotten = [];
 });
 const create = (max: number) =>
-  createRecentChanges({ rememberMs: 1_000, max, onForget: (seq) => void forgotten.push(seq) });
+  createInvalidationIndex({ rememberMs: 1_000, max, onForget: (seq) => void forgotten.push(seq) });
 
 it('remembers the last change of each subject', () => {
   const changes = create(10);

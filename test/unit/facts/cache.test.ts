@@ -1,6 +1,7 @@
+import type { Invalidation } from '@assent/event-contract';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { FactsReading } from '../../../src/facts/facts-cache.ts';
-import type { Facts, FactsChange } from '../../../src/policy/facts.ts';
+import type { FactsReading } from '../../../src/facts/cache.ts';
+import type { Facts } from '../../../src/policy/facts.ts';
 import { CALLER } from '../../support/caller.ts';
 import {
   createReplica,
@@ -14,7 +15,7 @@ import {
   TTL_MS,
 } from '../../support/facts/harness.ts';
 
-const REMOVED: FactsChange = { kind: 'pair', userId: 'u', organizationId: 'o' };
+const REMOVED: Invalidation = { kind: 'pair', userId: 'u', organizationId: 'o' };
 
 let clock: ReturnType<typeof createTestClock>;
 let redis: ReturnType<typeof createTestRedis>;
@@ -33,9 +34,9 @@ const create = (): Replica =>
       return read.promise;
     },
   });
-const hearing = (one: Replica, floor = 0): Replica => {
-  one.positions.begin(EPOCH, floor);
-  one.positions.heard(clock.monotonic());
+const live = (one: Replica, lowWaterMark = 0): Replica => {
+  one.freshness.begin(EPOCH, lowWaterMark);
+  one.freshness.renewLease(clock.monotonic());
   return one;
 };
 /** Lets everything that can go on go on. */
@@ -54,7 +55,7 @@ beforeEach(() => {
   redis = createTestRedis();
   reads = [];
   refused = [];
-  replica = hearing(create());
+  replica = live(create());
 });
 
 describe('tiers', () => {
@@ -67,7 +68,7 @@ describe('tiers', () => {
 
   it('answers another process from Redis', async () => {
     await readThrough(replica, 'admin');
-    const other = hearing(create());
+    const other = live(create());
     expect(await read(other)).toMatchObject({ tier: 'redis', facts: factsOf('admin') });
     expect(reads).toHaveLength(1);
   });
@@ -75,24 +76,24 @@ describe('tiers', () => {
   it('counts age from the read of the database, over both tiers', async () => {
     const { readAt } = await readThrough(replica, 'admin');
     clock.advance(TTL_MS - 1);
-    const other = hearing(create());
+    const other = live(create());
     expect(await read(other)).toMatchObject({ tier: 'redis', readAt });
     clock.advance(1);
-    other.positions.heard(clock.monotonic());
+    other.freshness.renewLease(clock.monotonic());
     expect(await readThrough(other, 'viewer')).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
     expect(refused).toEqual(['expired']);
   });
 
   it('keeps in memory what was read since the wall clock was set back', async () => {
-    for (const makeStale of [() => clock.advance(TTL_MS), () => replica.positions.apply(1, REMOVED)]) {
+    for (const makeStale of [() => clock.advance(TTL_MS), () => replica.freshness.apply(1, REMOVED)]) {
       await readThrough(replica, 'admin');
       redis.values.clear();
       clock.setBack(3_600_000);
       makeStale();
-      replica.positions.heard(clock.monotonic());
+      replica.freshness.renewLease(clock.monotonic());
       expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
       expect(replica.cache.read(KEY, false, CALLER)).toMatchObject({ tier: 'memory', facts: factsOf('viewer') });
-      replica = hearing(create());
+      replica = live(create());
     }
   });
 
@@ -105,7 +106,7 @@ describe('tiers', () => {
     expect(await slow).toMatchObject({ tier: 'database', readAt: began });
     expect(await read(replica)).toMatchObject({ tier: 'memory', readAt: began });
     clock.advance(TTL_MS - 1_500);
-    replica.positions.heard(clock.monotonic());
+    replica.freshness.renewLease(clock.monotonic());
     expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
   });
 
@@ -135,14 +136,14 @@ describe('tiers', () => {
 describe('a change', () => {
   it('is shown by every call that begins after it was applied', async () => {
     await readThrough(replica, 'admin');
-    replica.positions.apply(1, REMOVED);
+    replica.freshness.apply(1, REMOVED);
     expect(roleOf((await readThrough(replica, null)).facts)).toBeNull();
   });
 
   it('outlives a load that began before it: the load lands nowhere', async () => {
     const before = read(replica);
     await settle();
-    replica.positions.apply(1, REMOVED);
+    replica.freshness.apply(1, REMOVED);
     reads[0]?.resolve(factsOf('admin'));
     await before;
     expect(redis.counts.set).toBe(0);
@@ -152,7 +153,7 @@ describe('a change', () => {
   it('keeps later calls out of a load that began before it', async () => {
     const before = read(replica);
     await settle();
-    replica.positions.apply(1, REMOVED);
+    replica.freshness.apply(1, REMOVED);
     const after = readThrough(replica, null);
     await settle();
     reads[0]?.resolve(factsOf('admin'));
@@ -165,7 +166,7 @@ describe('a change', () => {
     const waiter = read(replica);
     await settle();
     expect(reads).toHaveLength(1);
-    replica.positions.apply(1, REMOVED);
+    replica.freshness.apply(1, REMOVED);
     reads[0]?.resolve(factsOf('admin'));
     await first;
     await settle();
@@ -177,18 +178,18 @@ describe('a change', () => {
   it('is not undone by a Redis that brings an old entry back', async () => {
     await readThrough(replica, 'admin');
     const snapshot = new Map(redis.values);
-    replica.positions.apply(1, REMOVED);
+    replica.freshness.apply(1, REMOVED);
     await readThrough(replica, null);
     for (const [key, value] of snapshot) redis.values.set(key, value);
-    const other = hearing(create());
-    other.positions.apply(1, REMOVED);
+    const other = live(create());
+    other.freshness.apply(1, REMOVED);
     expect(await readThrough(other, null)).toMatchObject({ tier: 'database' });
     expect(refused).toContain('overtaken');
   });
 
   it('makes a denial false at once as well', async () => {
     await readThrough(replica, null);
-    replica.positions.apply(1, REMOVED);
+    replica.freshness.apply(1, REMOVED);
     expect(roleOf((await readThrough(replica, 'staff')).facts)).toBe('staff');
   });
 });
@@ -218,7 +219,7 @@ describe('a process that does not hear', () => {
   });
 
   it('does not believe Redis when it fell deaf while waiting for it', async () => {
-    await readThrough(hearing(create()), 'admin');
+    await readThrough(live(create()), 'admin');
     const waiting = read(replica);
     clock.advance(2_000);
     await settle();
@@ -230,13 +231,13 @@ describe('a process that does not hear', () => {
   it('goes on from memory once it has proof that it missed nothing', async () => {
     await readThrough(replica, 'admin');
     clock.advance(2_000);
-    replica.positions.heard(clock.monotonic());
+    replica.freshness.renewLease(clock.monotonic());
     expect(await read(replica)).toMatchObject({ tier: 'memory' });
   });
 
   it('trusts nothing from before a gap', async () => {
     await readThrough(replica, 'admin');
-    replica.positions.skipTo(5);
+    replica.freshness.skipTo(5);
     expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
   });
 });

@@ -1,10 +1,10 @@
 /** Loads that are shared, that hang and that fail. Time is the test's own. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CallEnded } from '../../../src/errors.ts';
-import type { Caller, FactsReading } from '../../../src/facts/facts-cache.ts';
-import type { LoadedFacts } from '../../../src/facts/facts-loader.ts';
-import { createFlights, type Flights } from '../../../src/facts/flights.ts';
-import { createPositions, type Positions, type Stamp } from '../../../src/facts/positions.ts';
+import type { Caller, FactsReading } from '../../../src/facts/cache.ts';
+import type { LoadedFacts } from '../../../src/facts/database-tier.ts';
+import { createFreshnessTracker, type FreshnessTracker, type Revision } from '../../../src/facts/freshness.ts';
+import { createSingleFlight, type SingleFlight } from '../../../src/facts/single-flight.ts';
 import type { Facts } from '../../../src/policy/facts.ts';
 import { CALLER, createCaller } from '../../support/caller.ts';
 import {
@@ -46,8 +46,8 @@ describe('a load', () => {
         return pending.promise;
       },
     });
-    replica.positions.begin(EPOCH, 0);
-    replica.positions.heard(clock.monotonic());
+    replica.freshness.begin(EPOCH, 0);
+    replica.freshness.renewLease(clock.monotonic());
   });
   afterEach(() => void vi.useRealTimers());
 
@@ -160,34 +160,39 @@ describe('a load', () => {
   });
 });
 
-describe('flights', () => {
-  let positions: Positions;
+describe('single-flight', () => {
+  let freshness: FreshnessTracker;
   let loads: {
-    readonly stamp: Stamp;
+    readonly revision: Revision;
     readonly signal: AbortSignal;
     readonly ends: PromiseWithResolvers<LoadedFacts>;
   }[];
-  let flights: Flights;
+  let singleFlight: SingleFlight;
   let clock: ReturnType<typeof createTestClock>;
   const end = (index: number, role: string): void => {
     const load = loads[index];
-    load?.ends.resolve({ facts: factsOf(role), stamp: load.stamp, readAt: 0, tier: 'database' });
+    load?.ends.resolve({ facts: factsOf(role), revision: load.revision, readAt: 0, tier: 'database' });
   };
 
   beforeEach(() => {
-    positions = createPositions({ clock: createTestClock(), leaseMs: 2_000, rememberMs: 1_000, maxRemembered: 10 });
-    positions.begin(EPOCH, 0);
+    freshness = createFreshnessTracker({
+      clock: createTestClock(),
+      leaseMs: 2_000,
+      rememberMs: 1_000,
+      maxRemembered: 10,
+    });
+    freshness.begin(EPOCH, 0);
     loads = [];
     clock = createTestClock();
-    flights = createFlights({
+    singleFlight = createSingleFlight({
       loader: {
-        load: (_key, stamp, signal) => {
+        load: (_key, revision, signal) => {
           const ends = Promise.withResolvers<LoadedFacts>();
-          loads.push({ stamp, signal, ends });
+          loads.push({ revision, signal, ends });
           return ends.promise;
         },
       },
-      positions,
+      freshness,
       clock,
       joinableMs: 2_000,
     });
@@ -195,27 +200,27 @@ describe('flights', () => {
 
   it('share one load for a key, and none for another', async () => {
     const shared = [
-      flights.load(KEY, CALLER.signal),
-      flights.load(KEY, CALLER.signal),
-      flights.load(KEY, CALLER.signal),
+      singleFlight.load(KEY, CALLER.signal),
+      singleFlight.load(KEY, CALLER.signal),
+      singleFlight.load(KEY, CALLER.signal),
     ];
-    const other = flights.load(OTHER, CALLER.signal);
-    expect(flights.size()).toBe(2);
+    const other = singleFlight.load(OTHER, CALLER.signal);
+    expect(singleFlight.size()).toBe(2);
     end(0, 'admin');
     end(1, 'viewer');
     for (const one of shared) expect((await one).facts).toEqual(factsOf('admin'));
     expect((await other).facts).toEqual(factsOf('viewer'));
-    expect(flights.size()).toBe(0);
+    expect(singleFlight.size()).toBe(0);
   });
 
   it('that lost their currency are not joined, and their end does not end those after them', async () => {
-    const before = flights.load(KEY, CALLER.signal);
-    positions.apply(1, REMOVED);
-    const after = flights.load(KEY, CALLER.signal);
-    expect(loads.map(({ stamp }) => stamp.seq)).toEqual([0, 1]);
+    const before = singleFlight.load(KEY, CALLER.signal);
+    freshness.apply(1, REMOVED);
+    const after = singleFlight.load(KEY, CALLER.signal);
+    expect(loads.map(({ revision }) => revision.seq)).toEqual([0, 1]);
     end(0, 'admin');
     expect((await before).facts).toEqual(factsOf('admin'));
-    const joined = flights.load(KEY, CALLER.signal);
+    const joined = singleFlight.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(2);
     end(1, 'none');
     expect((await after).facts).toEqual(factsOf('none'));
@@ -223,28 +228,28 @@ describe('flights', () => {
   });
 
   it('send those whose flight was overtaken to one load more, together, and not to a third', async () => {
-    const first = flights.load(KEY, CALLER.signal);
-    const waiting = [flights.load(KEY, CALLER.signal), flights.load(KEY, CALLER.signal)];
-    positions.apply(1, REMOVED);
+    const first = singleFlight.load(KEY, CALLER.signal);
+    const waiting = [singleFlight.load(KEY, CALLER.signal), singleFlight.load(KEY, CALLER.signal)];
+    freshness.apply(1, REMOVED);
     end(0, 'admin');
     await first;
     await settle();
     expect(loads).toHaveLength(2);
-    positions.apply(2, REMOVED);
+    freshness.apply(2, REMOVED);
     end(1, 'viewer');
     // Event 2 came after these calls began: they need not show it.
     for (const one of waiting) expect((await one).facts).toEqual(factsOf('viewer'));
     expect(loads).toHaveLength(2);
-    expect(flights.size()).toBe(0);
+    expect(singleFlight.size()).toBe(0);
   });
 
   it('go on for the calls that stay, and are left by those that have ended', async () => {
     const [first, second] = [createCaller(), createCaller()];
-    const left = flights.load(KEY, first.signal);
-    const stays = flights.load(KEY, second.signal);
+    const left = singleFlight.load(KEY, first.signal);
+    const stays = singleFlight.load(KEY, second.signal);
     first.end();
     await expect(left).rejects.toThrow(CallEnded);
-    const joined = flights.load(KEY, CALLER.signal);
+    const joined = singleFlight.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(1);
     second.end();
     await expect(stays).rejects.toThrow(CallEnded);
@@ -256,30 +261,30 @@ describe('flights', () => {
 
   it('end when the last call does, and are joined by none after it', async () => {
     const calls = [createCaller(), createCaller()];
-    const left = calls.map(({ signal }) => flights.load(KEY, signal));
+    const left = calls.map(({ signal }) => singleFlight.load(KEY, signal));
     for (const call of calls) call.end();
     for (const one of left) await expect(one).rejects.toThrow(CallEnded);
     expect(loads[0]?.signal.aborted).toBe(true);
-    expect(flights.size()).toBe(0);
-    const next = flights.load(KEY, CALLER.signal);
+    expect(singleFlight.size()).toBe(0);
+    const next = singleFlight.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(2);
     // The one that was left ends late, and takes nothing from the next.
     loads[0]?.ends.reject(new CallEnded());
     await settle();
-    expect(flights.size()).toBe(1);
+    expect(singleFlight.size()).toBe(1);
     end(1, 'viewer');
     expect((await next).facts).toEqual(factsOf('viewer'));
   });
 
   it('that lost their currency end with their own calls, and the load after them goes on', async () => {
     const call = createCaller();
-    const before = flights.load(KEY, call.signal);
-    positions.apply(1, REMOVED);
-    const after = flights.load(KEY, CALLER.signal);
+    const before = singleFlight.load(KEY, call.signal);
+    freshness.apply(1, REMOVED);
+    const after = singleFlight.load(KEY, CALLER.signal);
     call.end();
     await expect(before).rejects.toThrow(CallEnded);
     expect(loads.map(({ signal }) => signal.aborted)).toEqual([true, false]);
-    expect(flights.size()).toBe(1);
+    expect(singleFlight.size()).toBe(1);
     end(1, 'none');
     expect((await after).facts).toEqual(factsOf('none'));
   });
@@ -287,13 +292,13 @@ describe('flights', () => {
   it('begin for no call that has ended', async () => {
     const call = createCaller();
     call.end();
-    await expect(flights.load(KEY, call.signal)).rejects.toThrow(CallEnded);
+    await expect(singleFlight.load(KEY, call.signal)).rejects.toThrow(CallEnded);
     expect(loads).toHaveLength(0);
   });
 
   it('count each check of a batch, and end when its call does', async () => {
     const call = createCaller();
-    const checks = Array.from({ length: 500 }, () => flights.load(KEY, call.signal));
+    const checks = Array.from({ length: 500 }, () => singleFlight.load(KEY, call.signal));
     expect(loads).toHaveLength(1);
     call.end();
     for (const check of checks) await expect(check).rejects.toThrow(CallEnded);
@@ -301,20 +306,20 @@ describe('flights', () => {
   });
 
   it('are joined for as long as it was told, and those after them for as long again', async () => {
-    const old = flights.load(KEY, CALLER.signal);
+    const old = singleFlight.load(KEY, CALLER.signal);
     clock.advance(1_999);
-    const joined = flights.load(KEY, CALLER.signal);
+    const joined = singleFlight.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(1);
     clock.advance(1);
-    const young = flights.load(KEY, CALLER.signal);
+    const young = singleFlight.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(2);
     clock.advance(1_999);
-    const joinedYoung = flights.load(KEY, CALLER.signal);
+    const joinedYoung = singleFlight.load(KEY, CALLER.signal);
     end(0, 'admin');
     end(1, 'none');
     for (const one of [old, joined]) expect((await one).facts).toEqual(factsOf('admin'));
     for (const one of [young, joinedYoung]) expect((await one).facts).toEqual(factsOf('none'));
     expect(loads).toHaveLength(2);
-    expect(flights.size()).toBe(0);
+    expect(singleFlight.size()).toBe(0);
   });
 });

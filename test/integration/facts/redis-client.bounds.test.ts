@@ -1,7 +1,7 @@
 /** What Redis can cost a call at most, however slow it is and whatever is stored in it. */
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { createRedisStore } from '../../../src/facts/redis-store.ts';
+import { createRedisClient } from '../../../src/facts/redis-client.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { createTestClock } from '../../support/facts/harness.ts';
 import { testRedis } from '../../support/redis.ts';
@@ -15,7 +15,7 @@ const open = async () => {
   onTestFinished(() => proxy.close());
   const clock = createTestClock();
   const failures: string[] = [];
-  const store = createRedisStore({
+  const store = createRedisClient({
     url: through(url, proxy),
     clock,
     onError: (operation, error) => failures.push(`${operation}: ${String(error)}`),

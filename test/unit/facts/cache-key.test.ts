@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryKey, redisKey } from '../../../src/facts/keys.ts';
+import { memoryKey, redisKey } from '../../../src/facts/cache-key.ts';
 
 // Ids made of the characters that keys are joined with, so that a collision would be found if there were one.
 const short = fc.string({

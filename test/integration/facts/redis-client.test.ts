@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createRedisStore } from '../../../src/facts/redis-store.ts';
+import { createRedisClient } from '../../../src/facts/redis-client.ts';
 import { startRedis } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { testRedis } from '../../support/redis.ts';
@@ -15,7 +15,7 @@ it('makes a connection anew whose other end vanished without a word', async () =
   const proxy = await startProxy(Number(new URL(url).port));
   onTestFinished(() => proxy.close());
   let ready = 0;
-  const store = createRedisStore({
+  const store = createRedisClient({
     url: through(url, proxy),
     clock: systemClock,
     onError: () => {},
@@ -50,7 +50,7 @@ it('goes to the new primary when its server only reads by now', async () => {
   await new Promise<void>((resolve) => name.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void name.close());
   const failures: string[] = [];
-  const store = createRedisStore({
+  const store = createRedisClient({
     url: through(old.url, name.address() as AddressInfo),
     clock: systemClock,
     onError: (_, error) => failures.push(String(error)),
