@@ -33,7 +33,7 @@ import type { Logger } from './telemetry/log.ts';
 import type { Metrics, Scrape } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { startTraces } from './telemetry/traces.ts';
-import { createIssuerKeys } from './token/issuers.ts';
+import { createIssuerKeys } from './token/jwks-sources.ts';
 import { createTokenVerifier } from './token/verifier.ts';
 
 export interface App extends Lifecycle {

@@ -1,7 +1,7 @@
 /** Which tokens are taken: the secrets of HS256, and the issuers that sign with published keys. */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-import type { IssuerConfig } from '../token/issuers.ts';
+import type { IssuerConfig } from '../token/jwks-sources.ts';
 import { parseTokenType, TOKEN_TYPES, type TokenType } from '../token/kind.ts';
 import type { Reader } from './reader.ts';
 import { parseSecrets } from './secrets.ts';

@@ -2,7 +2,7 @@
 import { type Schema, tablesOf } from '../database/models.ts';
 import { policyStatements } from '../database/relations.ts';
 import { AssentError, describeError } from '../errors.ts';
-import type { KeySetEvent } from '../token/key-set.ts';
+import type { JwksCacheEvent } from '../token/jwks-cache-state.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { createReasons } from './reasons.ts';
@@ -129,7 +129,7 @@ export const observers = (log: Logger, metrics: Metrics) => {
       }
     },
     /** @param source Where the keys are published. */
-    keys: (event: KeySetEvent, source: string): void => {
+    keys: (event: JwksCacheEvent, source: string): void => {
       metrics.keyRefresh(event.kind);
       if (event.kind === 'refreshed') log.debug({ source, keys: event.keys }, 'token keys were read');
       else if (event.kind === 'key-skipped')

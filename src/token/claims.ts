@@ -8,7 +8,7 @@
  * and a claim that decides nothing is told as far as it can be told: no column costs everybody their token.
  */
 import { AssentError } from '../errors.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './jws.ts';
 import { audiencesOf, checkKind, type TokenType } from './kind.ts';
 import type { Client, Principal, VerifiedToken } from './principal.ts';
 

@@ -4,7 +4,7 @@
  * 3.11). Pure.
  */
 import { AssentError } from '../errors.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './jws.ts';
 
 /** The kinds that can be taken, by their media type (RFC 7515 section 4.1.9). The first is the default. */
 export const TOKEN_TYPES = ['JWT', 'at+jwt'] as const;

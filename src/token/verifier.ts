@@ -6,43 +6,41 @@
  * one that it saw before.
  */
 import { createSecretKey } from 'node:crypto';
+import { andThen } from '../and-then.ts';
 import { AssentError } from '../errors.ts';
-import { asymmetricAlgorithm } from './algorithm.ts';
 import { type ClaimRules, checkClaims, ID_CLAIMS, issuerMismatch } from './claims.ts';
-import { type CompactToken, parseCompact, signedParts } from './compact.ts';
-import { verifyHmac } from './hmac.ts';
-import type { ImportedKey } from './imported-key.ts';
-import { type JsonObject, parseJsonObject } from './json.ts';
-import type { KeyFinder } from './key-set.ts';
+import { asymmetricAlgorithm, type VerificationKey } from './jwk.ts';
+import type { KeyFinder } from './jwks-cache.ts';
+import { type JsonObject, type Jws, parseJsonObject, parseJws, signedParts } from './jws.ts';
 import type { TokenType } from './kind.ts';
 import { stripBearer, type TokenVerifier, type VerifiedToken } from './principal.ts';
-import { verifySignature } from './signature.ts';
+import { verifyHmac, verifySignature } from './signature.ts';
 
 /** Tokens that the application signs with a shared secret. */
 export interface Hs256Options {
-  /** Any of them verifies; the one that signs now should come first, since they are tried in order. */
+  /** Any of them verifies. They are tried in order, so the current signing key should come first. */
   readonly secrets: readonly string[];
   /** Enforced unless null or absent. */
   readonly issuer?: string | null;
   /** One of them has to be among the token's. Enforced unless null or absent. */
   readonly audiences?: readonly string[] | null;
-  /** The kinds that are taken; JWT when absent. */
+  /** The accepted kinds; JWT when absent. */
   readonly types?: readonly TokenType[];
 }
 
 /** Tokens that one issuer, Better Auth's jwt plugin for one, signs with its key pairs. */
 export interface IssuerOptions {
-  /** What `iss` must be. */
+  /** The value that `iss` must have. */
   readonly issuer: string;
-  /** The keys of this issuer: they verify no token that names another one. */
+  /** The keys of this issuer. They verify no token of another issuer. */
   readonly keys: KeyFinder;
   /** One of them has to be among the token's. */
   readonly audiences: readonly string[];
-  /** The kinds that are taken; JWT when absent. */
+  /** The accepted kinds; JWT when absent. */
   readonly types?: readonly TokenType[];
 }
 
-/** Which tokens are taken. */
+/** The accepted tokens. */
 export interface TokenVerifierOptions {
   /** Null: no HS256 token. */
   readonly hs256: Hs256Options | null;
@@ -62,28 +60,28 @@ export function createTokenVerifier({ hs256, issuers, now = Date.now }: TokenVer
   const byKeyPair = issuers.length === 0 ? null : chooseByIssuer(issuers);
   return {
     verify: (text) => {
-      const token = parseCompact(stripBearer(text));
+      const token = parseJws(stripBearer(text));
       const choose = token.alg === 'HS256' ? bySecret : asymmetricAlgorithm(token.alg) === null ? null : byKeyPair;
       if (choose === null) throw algorithmRefused();
       if (!token.hasSignature) throw new AssentError('TOKEN_MALFORMED', 'The token is not signed.');
       const { rules, payloadOf } = choose(token);
-      const payload = payloadOf(token);
-      return payload instanceof Promise
-        ? payload.then((late) => judge(token, late, rules, now))
-        : judge(token, payload, rules, now);
+      return andThen(
+        payloadOf(token),
+        (payload): VerifiedToken => checkClaims(token.typ, claimsOf(payload), rules, now()),
+      );
     },
   };
 }
 
-/** How the tokens of one signer are verified. */
+/** The signer of a token, with the rules for its claims. */
 interface Signer {
   readonly rules: ClaimRules;
   /** @throws AssentError when the signature does not verify. */
-  payloadOf(token: CompactToken): Uint8Array | Promise<Uint8Array>;
+  payloadOf(token: Jws): Uint8Array | Promise<Uint8Array>;
 }
 
-/** Who may have signed a token; decided before any key is used. */
-type Choose = (token: CompactToken) => Signer;
+/** Chooses the possible signer of a token, before any key is used. */
+type Choose = (token: Jws) => Signer;
 
 const MIN_SECRET_LENGTH = 32;
 
@@ -92,8 +90,8 @@ function always(signer: Signer): Choose {
 }
 
 /**
- * Where there are several issuers, the token names its own, and is refused when it names none of them: no key is tried for
- * it, or even fetched. A single issuer needs no choice: its name is checked with the other claims.
+ * With several issuers the `iss` of the token chooses the keys. A token of no configured issuer is refused before any key is
+ * tried or fetched. A single issuer needs no choice: its name is checked with the other claims.
  */
 function chooseByIssuer(issuers: readonly IssuerOptions[]): Choose {
   const signers = new Map<unknown, Signer>(issuers.map((options) => [options.issuer, keyPairSigner(options)]));
@@ -121,7 +119,7 @@ function secretSigner({ secrets, issuer = null, audiences = null, types = ['JWT'
       audiences: audiences === null ? null : someOf('audience', audiences),
       types: new Set(someOf('type', types)),
     },
-    // Whatever kid the header names: it can never lead to a public key, whose bytes everybody knows.
+    // The kid of the header is ignored: it must never lead to a public key, whose bytes are known to an attacker.
     payloadOf: (token) => verifyHmac(token, keys),
   };
 }
@@ -137,19 +135,14 @@ function keyPairSigner({ keys, issuer, audiences, types = ['JWT'] }: IssuerOptio
     payloadOf: (token) => {
       const { kid } = token;
       if (kid === null || kid === '') throw new AssentError('TOKEN_KEY_UNKNOWN', 'The token names no key.');
-      const found = keys.find(kid);
-      return found instanceof Promise ? found.then((late) => verifyBy(late, token)) : verifyBy(found, token);
+      return andThen(keys.find(kid), (key) => verifyBy(key, token));
     },
   };
 }
 
-function verifyBy(key: ImportedKey, token: CompactToken): Uint8Array | Promise<Uint8Array> {
+function verifyBy(key: VerificationKey, token: Jws): Uint8Array | Promise<Uint8Array> {
   if (key.algorithm !== asymmetricAlgorithm(token.alg)) throw algorithmRefused();
   return verifySignature(token, key);
-}
-
-function judge({ typ }: CompactToken, payload: Uint8Array, rules: ClaimRules, now: () => number): VerifiedToken {
-  return checkClaims(typ, claimsOf(payload), rules, now());
 }
 
 function claimsOf(payload: Uint8Array): JsonObject {
@@ -162,7 +155,7 @@ function algorithmRefused(): AssentError {
   return new AssentError('TOKEN_ALGORITHM_REFUSED', "The token's algorithm is not accepted.");
 }
 
-/** An empty string would look like a check and compare with nothing that a token has: it is a mistake of configuration. */
+/** An empty value is a mistake of the configuration: it looks like a check and matches no token. */
 function notEmpty<Text extends string>(name: string, value: Text): Text {
   if (value === '') throw new Error(`The ${name} of tokens must not be empty.`);
   return value;

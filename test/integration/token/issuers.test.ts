@@ -2,8 +2,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createIssuerKeys } from '../../../src/token/issuers.ts';
-import type { KeyFinder } from '../../../src/token/key-set.ts';
+import type { KeyFinder } from '../../../src/token/jwks-cache.ts';
+import { createIssuerKeys } from '../../../src/token/jwks-sources.ts';
 import type { TokenVerifier } from '../../../src/token/principal.ts';
 import { createTokenVerifier, type IssuerOptions } from '../../../src/token/verifier.ts';
 import {

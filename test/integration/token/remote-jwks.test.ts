@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createKeySet } from '../../../src/token/key-set.ts';
-import { parseKeySet, remoteKeySource } from '../../../src/token/remote-jwks.ts';
+import { createJwksCache } from '../../../src/token/jwks-cache.ts';
+import { parseJwks, remoteJwks } from '../../../src/token/jwks-sources.ts';
 import { createTestKey, refusalOf } from '../../support/token/signing.ts';
 
 let server: Server;
@@ -31,12 +31,12 @@ const json =
   (_request, response) =>
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
 
-const fetchKeys = (options = {}) => remoteKeySource(url, options).fetchKeys(AbortSignal.timeout(10_000));
+const fetchKeys = (options = {}) => remoteJwks(url, options).fetchKeys(AbortSignal.timeout(10_000));
 
-describe('parseKeySet', () => {
+describe('parseJwks', () => {
   it('reads kid and JWK, and leaves the judging to the import', () => {
     const keys = [{ kid: 'a', kty: 'OKP' }, { kty: 'EC' }, { kid: 7 }];
-    expect(parseKeySet(JSON.stringify({ keys, more: 1 }))).toEqual([
+    expect(parseJwks(JSON.stringify({ keys, more: 1 }))).toEqual([
       { kid: 'a', jwk: keys[0], alg: null, expiresAt: null },
       { kid: '', jwk: keys[1], alg: null, expiresAt: null },
       { kid: '', jwk: keys[2], alg: null, expiresAt: null },
@@ -54,11 +54,11 @@ describe('parseKeySet', () => {
     '{"keys":[null]}',
     '{"keys":[[]]}',
   ])('refuses %j', (text) => {
-    expect(() => parseKeySet(text)).toThrow();
+    expect(() => parseJwks(text)).toThrow();
   });
 });
 
-describe('remoteKeySource', () => {
+describe('remoteJwks', () => {
   it('reads the keys', async () => {
     respond = json(JSON.stringify({ keys: [{ kid: 'a', kty: 'OKP' }] }));
     expect(await fetchKeys()).toMatchObject([{ kid: 'a' }]);
@@ -132,7 +132,7 @@ describe('remoteKeySource', () => {
       hanging.resolve();
     };
     const controller = new AbortController();
-    const keys = remoteKeySource(url).fetchKeys(controller.signal);
+    const keys = remoteJwks(url).fetchKeys(controller.signal);
     await hanging.promise;
     controller.abort(new Error('enough'));
     await expect(keys).rejects.toThrow('enough');
@@ -145,7 +145,7 @@ describe('remoteKeySource', () => {
     'http://user@example.com/',
     'http://:pw@example.com/',
   ])('refuses %s before any request', (text) => {
-    expect(() => remoteKeySource(new URL(text))).toThrow();
+    expect(() => remoteJwks(new URL(text))).toThrow();
   });
 });
 
@@ -158,7 +158,7 @@ describe('a key set over HTTP', () => {
     let monotonic = 0;
     const clock = { now: () => 0, monotonic: () => monotonic };
     // The timer is out of the way, so that every request is one that a token asked for.
-    const set = createKeySet(remoteKeySource(url), {
+    const set = createJwksCache(remoteJwks(url), {
       clock,
       refreshMs: 3_600_000,
       retryMs: 30_000,

@@ -6,9 +6,8 @@ import { memoryAdapter } from 'better-auth/adapters/memory';
 import { toNodeHandler } from 'better-auth/node';
 import { admin, type JwtOptions, jwt, multiSession } from 'better-auth/plugins';
 import { afterEach, beforeEach } from 'vitest';
-import { databaseKeySource, type StoredKey } from '../../../src/token/database-keys.ts';
-import { createKeySet, type KeySet, type KeySetOptions } from '../../../src/token/key-set.ts';
-import { remoteKeySource } from '../../../src/token/remote-jwks.ts';
+import { createJwksCache, type JwksCache, type JwksCacheOptions } from '../../../src/token/jwks-cache.ts';
+import { databaseJwks, type JwksRow, remoteJwks } from '../../../src/token/jwks-sources.ts';
 import { createTokenVerifier } from '../../../src/token/verifier.ts';
 
 export const SECRET = 'better-auth-secret-of-the-tests-0123456789';
@@ -16,7 +15,7 @@ export const SECRET = 'better-auth-secret-of-the-tests-0123456789';
 let server: Server;
 /** Where the application of the test at hand is served. */
 export let origin: string;
-let sets: KeySet[];
+let sets: JwksCache[];
 let respond: ReturnType<typeof toNodeHandler>;
 
 beforeEach(async () => {
@@ -97,9 +96,9 @@ export const createApplication = async (
 /** The verifier that such an application's services would have. */
 export const createVerifier = async (
   source: 'url' | { tables: { jwks: Record<string, unknown>[] } } = 'url',
-  options: KeySetOptions = {},
+  options: JwksCacheOptions = {},
 ) => {
-  const rows = async (): Promise<readonly StoredKey[]> =>
+  const rows = async (): Promise<readonly JwksRow[]> =>
     source === 'url'
       ? []
       : source.tables.jwks.map(({ id, publicKey, alg, crv, expiresAt }) => ({
@@ -109,8 +108,8 @@ export const createVerifier = async (
           crv: typeof crv === 'string' ? crv : null,
           expiresAt: expiresAt instanceof Date ? expiresAt.getTime() : null,
         }));
-  const keys = createKeySet(
-    source === 'url' ? remoteKeySource(new URL('/api/auth/jwks', origin)) : databaseKeySource(rows),
+  const keys = createJwksCache(
+    source === 'url' ? remoteJwks(new URL('/api/auth/jwks', origin)) : databaseJwks(rows),
     options,
   );
   sets.push(keys);

@@ -2,8 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { AssentError, type ErrorCode } from '../../../src/errors.ts';
-import { createKeySet, type KeySet } from '../../../src/token/key-set.ts';
-import type { PublishedKey } from '../../../src/token/key-source.ts';
+import type { PublishedKey } from '../../../src/token/jwk.ts';
+import { createJwksCache, type JwksCache } from '../../../src/token/jwks-cache.ts';
 import { createTokenVerifier, type Hs256Options } from '../../../src/token/verifier.ts';
 
 /** The time of every test that does not move it: whole seconds and its milliseconds. */
@@ -65,8 +65,8 @@ export const signHmac = (
 };
 
 /** A key set that has these keys and is never asked for more. */
-export const createStaticKeys = async (...keys: readonly PublishedKey[]): Promise<KeySet> => {
-  const set = createKeySet(
+export const createStaticKeys = async (...keys: readonly PublishedKey[]): Promise<JwksCache> => {
+  const set = createJwksCache(
     { fetchKeys: async () => keys },
     // A refresh would read the same again, and nothing has to wait for one.
     { clock: { now: () => NOW_MS, monotonic: () => 0 } },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ClaimRules, checkClaims } from '../../../src/token/claims.ts';
-import type { JsonObject } from '../../../src/token/json.ts';
+import type { JsonObject } from '../../../src/token/jws.ts';
 import {
   ASYMMETRIC_CLAIMS,
   HS256_CLAIMS,

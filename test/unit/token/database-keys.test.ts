@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { databaseKeySource } from '../../../src/token/database-keys.ts';
+import { databaseJwks } from '../../../src/token/jwks-sources.ts';
 
 it('turns rows into published keys, and a row that holds no object into one that is skipped', async () => {
   const row = { alg: null, crv: 'Ed25519', expiresAt: 7 };
-  const source = databaseKeySource(async () => [
+  const source = databaseJwks(async () => [
     { id: 'a', publicKey: '{"kty":"OKP"}', ...row },
     { id: 'b', publicKey: 'not JSON', ...row },
     { id: 'c', publicKey: '[1]', ...row },

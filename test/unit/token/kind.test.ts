@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { AssentError } from '../../../src/errors.ts';
 import { type ClaimRules, checkClaims } from '../../../src/token/claims.ts';
-import type { JsonObject } from '../../../src/token/json.ts';
+import type { JsonObject } from '../../../src/token/jws.ts';
 import { parseTokenType, type TokenType } from '../../../src/token/kind.ts';
 import { ASYMMETRIC_CLAIMS, HS256_CLAIMS, ISSUER, NOW_MS } from '../../support/token/signing.ts';
 

@@ -1,7 +1,7 @@
 import { createHmac, KeyObject, sign } from 'node:crypto';
 import { exportSPKI, SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createKeySet } from '../../../src/token/key-set.ts';
+import { createJwksCache } from '../../../src/token/jwks-cache.ts';
 import type { TokenVerifier } from '../../../src/token/principal.ts';
 import { createTokenVerifier, type Hs256Options, type IssuerOptions } from '../../../src/token/verifier.ts';
 import {
@@ -265,7 +265,7 @@ describe('the key of a token', () => {
       hs256: { secrets: [SECRET] },
       issuers: [
         {
-          keys: createKeySet({ fetchKeys: () => Promise.reject(new Error('unreachable')) }),
+          keys: createJwksCache({ fetchKeys: () => Promise.reject(new Error('unreachable')) }),
           issuer: ISSUER,
           audiences: [ISSUER],
         },

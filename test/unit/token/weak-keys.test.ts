@@ -1,7 +1,8 @@
 /** Published keys with which anybody can sign: none of them verifies anything. */
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createKeySet, type KeySetEvent } from '../../../src/token/key-set.ts';
+import { createJwksCache } from '../../../src/token/jwks-cache.ts';
+import type { JwksCacheEvent } from '../../../src/token/jwks-cache-state.ts';
 import { createTokenVerifier } from '../../../src/token/verifier.ts';
 import { ASYMMETRIC_CLAIMS, encodePart, ISSUER, NOW_MS } from '../../support/token/signing.ts';
 
@@ -10,8 +11,8 @@ const ones = (bytes: number): string => encodePart(Buffer.alloc(bytes, 0xff));
 
 /** What is known of a verifier that has one published key. */
 const withKey = async (jwk: object, alg: string | null) => {
-  const events: KeySetEvent[] = [];
-  const keys = createKeySet(
+  const events: JwksCacheEvent[] = [];
+  const keys = createJwksCache(
     { fetchKeys: async () => [{ kid: 'weak', jwk: { ...jwk }, alg, expiresAt: null }] },
     { clock: { now: () => NOW_MS, monotonic: () => 0 }, onEvent: (event) => events.push(event) },
   );

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { asymmetricAlgorithm, usableKey } from '../../../src/token/algorithm.ts';
-import type { JsonObject } from '../../../src/token/json.ts';
+import { asymmetricAlgorithm, usableJwk } from '../../../src/token/jwk.ts';
+import type { JsonObject } from '../../../src/token/jws.ts';
 
 const okp: JsonObject = { kty: 'OKP', crv: 'Ed25519', x: 'X' };
 const ec = (crv: string): JsonObject => ({ kty: 'EC', crv, x: 'X', y: 'Y' });
 const rsa: JsonObject = { kty: 'RSA', n: 'N', e: 'AQAB' };
 
-describe('usableKey', () => {
+describe('usableJwk', () => {
   it.each<[string, JsonObject, string | null, string]>([
     ['the alg beside it', okp, 'EdDSA', 'EdDSA'],
     ['its own alg', { ...rsa, alg: 'RS256' }, null, 'RS256'],
@@ -23,7 +23,7 @@ describe('usableKey', () => {
     ['an alg and use sig', { ...okp, use: 'sig' }, null, 'EdDSA'],
     ['key_ops with verify', { ...okp, key_ops: ['sign', 'verify'] }, null, 'EdDSA'],
   ])('takes the algorithm from %s', (_name, jwk, alg, algorithm) => {
-    expect(usableKey(jwk, alg)).toMatchObject({ kind: 'usable', algorithm });
+    expect(usableJwk(jwk, alg)).toMatchObject({ kind: 'usable', algorithm });
   });
 
   it.each<[string, JsonObject, string | null]>([
@@ -55,12 +55,12 @@ describe('usableKey', () => {
     ['an EC key that names the curve of EdDSA', { ...okp, kty: 'EC' }, 'EdDSA'],
     ['nothing in it', {}, null],
   ])('refuses %s', (_name, jwk, alg) => {
-    expect(usableKey(jwk, alg)).toMatchObject({ kind: 'refused' });
+    expect(usableJwk(jwk, alg)).toMatchObject({ kind: 'refused' });
   });
 
   it('says why', () => {
-    expect(usableKey({ kty: 'oct', k: 'K' }, null)).toMatchObject({ reason: 'it is symmetric' });
-    expect(usableKey(rsa, null)).toMatchObject({ reason: 'it is an RSA key without an alg' });
+    expect(usableJwk({ kty: 'oct', k: 'K' }, null)).toMatchObject({ reason: 'it is symmetric' });
+    expect(usableJwk(rsa, null)).toMatchObject({ reason: 'it is an RSA key without an alg' });
   });
 
   it('keeps the public members and nothing else', () => {
@@ -75,13 +75,13 @@ describe('usableKey', () => {
       qi: 'QI',
       key_ops: ['sign'],
     };
-    expect(usableKey(everything, null)).toEqual({ kind: 'usable', algorithm: 'RS256', jwk: rsa });
-    expect(usableKey({ ...okp, d: 'D' }, null)).toEqual({ kind: 'usable', algorithm: 'EdDSA', jwk: okp });
+    expect(usableJwk(everything, null)).toEqual({ kind: 'usable', algorithm: 'RS256', jwk: rsa });
+    expect(usableJwk({ ...okp, d: 'D' }, null)).toEqual({ kind: 'usable', algorithm: 'EdDSA', jwk: okp });
   });
 
   it('takes the curve beside the JWK only when the JWK has none', () => {
-    expect(usableKey({ kty: 'OKP', x: 'X' }, null, 'Ed25519')).toMatchObject({ algorithm: 'EdDSA', jwk: okp });
-    expect(usableKey(ec('P-384'), null, 'P-256')).toMatchObject({ algorithm: 'ES384' });
+    expect(usableJwk({ kty: 'OKP', x: 'X' }, null, 'Ed25519')).toMatchObject({ algorithm: 'EdDSA', jwk: okp });
+    expect(usableJwk(ec('P-384'), null, 'P-256')).toMatchObject({ algorithm: 'ES384' });
   });
 });
 

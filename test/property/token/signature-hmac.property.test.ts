@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { CompactSign, compactVerify, errors } from 'jose';
 import { expect, it } from 'vitest';
 import { AssentError } from '../../../src/errors.ts';
-import { parseCompact } from '../../../src/token/compact.ts';
-import { verifyHmac } from '../../../src/token/hmac.ts';
+import { parseJws } from '../../../src/token/jws.ts';
+import { verifyHmac } from '../../../src/token/signature.ts';
 
 const secret = fc.string({ minLength: 32, maxLength: 48, unit: 'binary' });
 const payload = fc.uint8Array({ minLength: 1, maxLength: 200 });
@@ -15,7 +15,7 @@ const sign = (bytes: Uint8Array, by: string): Promise<string> =>
   new CompactSign(bytes).setProtectedHeader({ alg: 'HS256' }).sign(encoded(by));
 
 const ours = (text: string, ...secrets: readonly string[]): Uint8Array | null => {
-  const token = parseCompact(text);
+  const token = parseJws(text);
   try {
     return verifyHmac(
       token,

@@ -3,8 +3,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { promisify } from 'node:util';
 import { exportJWK } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createKeySet, type KeySet, type KeySetEvent, type KeySetOptions } from '../../../src/token/key-set.ts';
-import type { PublishedKey } from '../../../src/token/key-source.ts';
+import type { PublishedKey } from '../../../src/token/jwk.ts';
+import { createJwksCache, type JwksCache, type JwksCacheOptions } from '../../../src/token/jwks-cache.ts';
+import type { JwksCacheEvent } from '../../../src/token/jwks-cache-state.ts';
 import { createTestKey, NOW_MS, refusalOf, type TestKey } from '../../support/token/signing.ts';
 
 const SECOND = 1_000;
@@ -23,7 +24,7 @@ beforeEach(() => {
   vi.useFakeTimers({ now: NOW_MS, toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
 });
 
-let running: KeySet | undefined;
+let running: JwksCache | undefined;
 afterEach(() => {
   running?.stop();
   vi.useRealTimers();
@@ -32,12 +33,12 @@ afterEach(() => {
 type Answer = readonly PublishedKey[] | Error | Promise<readonly PublishedKey[]>;
 
 /** A key set over a source that the test answers for. */
-const createFixture = (initial: Answer, options: KeySetOptions = {}) => {
-  const events: KeySetEvent[] = [];
+const createFixture = (initial: Answer, options: JwksCacheOptions = {}) => {
+  const events: JwksCacheEvent[] = [];
   const signals: AbortSignal[] = [];
   const waiting = new Set<() => void>();
   const state = { answer: initial };
-  const set = createKeySet(
+  const set = createJwksCache(
     {
       fetchKeys: async (signal) => {
         signals.push(signal);
@@ -55,7 +56,7 @@ const createFixture = (initial: Answer, options: KeySetOptions = {}) => {
   );
   running = set;
   /** Moves time and waits for as many events of the kind as there have to be by then. */
-  const advance = async (ms: number, kind: KeySetEvent['kind'], count: number): Promise<void> => {
+  const advance = async (ms: number, kind: JwksCacheEvent['kind'], count: number): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const check = (): void => {
       if (events.filter((event) => event.kind === kind).length >= count) resolve();
@@ -455,9 +456,9 @@ describe('stopping a key set', () => {
   });
 
   it('is not needed for the process to end', async () => {
-    const module = new URL('../../../src/token/key-set.ts', import.meta.url).href;
-    const script = `import { createKeySet } from '${module}';
-      await createKeySet({ fetchKeys: async () => [] }).start();
+    const module = new URL('../../../src/token/jwks-cache.ts', import.meta.url).href;
+    const script = `import { createJwksCache } from '${module}';
+      await createJwksCache({ fetchKeys: async () => [] }).start();
       console.log('started');`;
     // Five minutes is when the timer would let go of it.
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {

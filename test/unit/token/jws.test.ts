@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { AssentError } from '../../../src/errors.ts';
-import { MAX_TOKEN_BYTES, parseCompact } from '../../../src/token/compact.ts';
+import { MAX_TOKEN_BYTES, parseJws } from '../../../src/token/jws.ts';
 import { encodePart, refusalOf } from '../../support/token/signing.ts';
 
 const withHeader = (header: string): string => `${encodePart(header)}.e30.AAAA`;
 
-describe('parseCompact', () => {
+describe('parseJws', () => {
   it('reads the header of a token', () => {
     const text = withHeader('{"alg":"EdDSA","kid":"k","typ":"JWT"}');
-    expect(parseCompact(text)).toEqual({ text, alg: 'EdDSA', kid: 'k', typ: 'JWT', hasSignature: true });
+    expect(parseJws(text)).toEqual({ text, alg: 'EdDSA', kid: 'k', typ: 'JWT', hasSignature: true });
   });
 
   it('says what a header leaves out', () => {
-    expect(parseCompact(withHeader('{"alg":"HS256"}'))).toMatchObject({ kid: null, typ: null });
+    expect(parseJws(withHeader('{"alg":"HS256"}'))).toMatchObject({ kid: null, typ: null });
   });
 
   it('tells a token without a signature', () => {
-    expect(parseCompact(`${encodePart('{"alg":"none"}')}.e30.`)).toMatchObject({ alg: 'none', hasSignature: false });
+    expect(parseJws(`${encodePart('{"alg":"none"}')}.e30.`)).toMatchObject({ alg: 'none', hasSignature: false });
   });
 
   const good = withHeader('{"alg":"EdDSA"}');
@@ -53,15 +53,15 @@ describe('parseCompact', () => {
     ['too long by one byte', `${'A'.repeat(MAX_TOKEN_BYTES - 8)}.e30.AAAA`],
     ['of 1 MiB', 'A'.repeat(1_048_576)],
   ])('refuses what is %s', async (_name, text) => {
-    expect(await refusalOf(() => parseCompact(text))).toBe('TOKEN_MALFORMED');
+    expect(await refusalOf(() => parseJws(text))).toBe('TOKEN_MALFORMED');
   });
 
   it('takes a token of the greatest length, and none that is longer and as good', async () => {
     const header = encodePart('{"alg":"EdDSA"}');
     const text = `${header}.${'A'.repeat(MAX_TOKEN_BYTES - header.length - 2 - 4)}.AAAA`;
     expect(text).toHaveLength(MAX_TOKEN_BYTES);
-    expect(parseCompact(text).text).toBe(text);
-    expect(await refusalOf(() => parseCompact(`${text}AAAA`))).toBe('TOKEN_MALFORMED');
+    expect(parseJws(text).text).toBe(text);
+    expect(await refusalOf(() => parseJws(`${text}AAAA`))).toBe('TOKEN_MALFORMED');
     expect(MAX_TOKEN_BYTES).toBe(8_192);
   });
 
@@ -107,7 +107,7 @@ describe('parseCompact', () => {
 
 const messageOf = (text: string): string => {
   try {
-    parseCompact(text);
+    parseJws(text);
   } catch (error) {
     if (error instanceof AssentError) return error.message;
     throw error;

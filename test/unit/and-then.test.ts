@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { andThen } from '../../src/and-then.ts';
+
+describe('andThen', () => {
+  it('continues at once with a value that is here', () => {
+    expect(andThen(1, (value) => value + 1)).toBe(2);
+  });
+
+  it('continues later with a promise', async () => {
+    const result = andThen(Promise.resolve(1), (value) => value + 1);
+    expect(result).toBeInstanceOf(Promise);
+    expect(await result).toBe(2);
+  });
+
+  it('resolves to the value of a promise that the continuation returns', async () => {
+    expect(await andThen(1, async (value) => value + 1)).toBe(2);
+    expect(await andThen(Promise.resolve(1), async (value) => value + 1)).toBe(2);
+  });
+
+  it('throws the error of a continuation that runs at once', () => {
+    expect(() =>
+      andThen(1, () => {
+        throw new Error('wrong');
+      }),
+    ).toThrow('wrong');
+  });
+
+  it('rejects with the error of a continuation that runs later', async () => {
+    const result = andThen(Promise.resolve(1), () => {
+      throw new Error('wrong');
+    });
+    await expect(result).rejects.toThrow('wrong');
+  });
+
+  it('does not run the continuation of a promise that rejects', async () => {
+    const result = andThen(Promise.reject(new Error('gone')), () => 'continued');
+    await expect(result).rejects.toThrow('gone');
+  });
+});
