@@ -3,6 +3,7 @@ FROM node:24.22.3-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY packages/event-contract packages/event-contract
+COPY packages/policy-format packages/policy-format
 # No install script of a production dependency is needed. Of packages/ only the parts of the service are here, so that npm
 # leaves out @assent/better-auth, and Better Auth with it. The optional dependencies are Node, which the image has.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
@@ -13,8 +14,9 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY gen gen
-# node_modules/@assent links to it.
+# node_modules/@assent links to them.
 COPY packages/event-contract packages/event-contract
+COPY packages/policy-format packages/policy-format
 COPY src src
 USER node
 EXPOSE 50051 8080

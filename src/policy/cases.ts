@@ -2,11 +2,12 @@
  * Cases of a policy as data: facts, questions, and the answers that are expected. The format of `npm run policy -- test`
  * and of this project's own cases in test/cases; described in docs/use/policy.md.
  */
+
+import { parsePermission } from '@assent/policy-format';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Decision, decide } from './decide.ts';
 import type { Facts } from './facts.ts';
-import { parsePermission } from './permission-name.ts';
 import type { Policy } from './policy.ts';
 import { parsePolicy } from './policy-file.ts';
 

@@ -1,9 +1,10 @@
 /** Everything that facts grant, by the same rules as the decision. Pure. */
+
+import { parsePermission } from '@assent/policy-format';
 import { isBanned } from './ban.ts';
 import { type Asker, type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
 import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
 import { ANY, covers, type Grants, grantsOf, NO_GRANTS, pairsOf } from './grants.ts';
-import { parsePermission } from './permission-name.ts';
 import { organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
 
 const EVERYTHING: Grants = grantsOf([[ANY, ANY]]);

@@ -1,8 +1,9 @@
 /** CheckPermission: facts from the nearest tier, then the pure decision. */
+
+import type { PermissionName } from '@assent/policy-format';
 import type { CheckPermissionRequest, CheckPermissionResponse } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { FactsReading } from '../facts/cache.ts';
 import { type Decision, decide } from '../policy/decide.ts';
-import type { PermissionName } from '../policy/permission-name.ts';
 import type { Principal } from '../token/principal.ts';
 import { checkPermissionMessage } from './messages.ts';
 import { type Asked, checkQuestion, readAsked, resolveAsked } from './question.ts';

@@ -2,8 +2,9 @@
  * Checks of fields, with the proto path of the field in the error. Pure. Checks collect what is wrong, so that one error
  * names everything; nothing is allocated for a request that is well.
  */
+
+import { type PermissionName, parsePermission } from '@assent/policy-format';
 import { AssentError, type FieldViolation } from '../errors.ts';
-import { type PermissionName, parsePermission } from '../policy/permission-name.ts';
 
 /** Longest token that is looked at, in bytes. */
 const MAX_TOKEN_BYTES = 8_192;

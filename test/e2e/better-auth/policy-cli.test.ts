@@ -120,7 +120,10 @@ it.each([
 
 it.each([
   [['diff', 'missing.yaml', 'auth.ts'], 'assent-policy: missing.yaml: no such file\n'],
-  [['diff', 'broken.yaml', 'auth.ts'], 'assent-policy: broken.yaml:3: expected "," or "}"\n'],
+  [
+    ['diff', 'broken.yaml', 'auth.ts'],
+    'assent-policy: broken.yaml:2:29: Flow map in block collection must be sufficiently indented and end with a }\n',
+  ],
   [['diff', 'drift.yaml', 'throws.ts'], 'throws.ts: failed while it was loaded'],
   [['export'], 'usage: assent-policy export'],
   [['export', 'auth.ts', 'other.ts'], 'usage: assent-policy export'],

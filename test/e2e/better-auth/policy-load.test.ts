@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parsePolicy } from '../../../src/policy/policy-file.ts';
 import { BUN, createFolder } from '../../support/better-auth/cli.ts';
 
-const folder = await createFolder();
+const folder = await createFolder('bundled');
 const { run, write } = folder;
 
 /** An instance whose organization role is called as the text of `role` says. */

@@ -170,7 +170,7 @@ it('is packed whole, and nothing else', async () => {
       ...['LICENSE', 'README.md', 'bin/assent-policy.js', 'package.json'],
       ...sources.map((name) => `dist/${name}.js`),
       // The workspace packages that it is built with, and the types that an application sees.
-      ...files.filter((name) => /^dist\/event-contract\/src\/[\w-]+\.js$/.test(name)),
+      ...files.filter((name) => /^dist\/(?:event-contract|policy-format)\/src\/[\w-]+\.js$/.test(name)),
       ...['dist/index.d.ts', 'dist/plugin.d.ts'],
       ...sql,
     ].sort(),
@@ -191,6 +191,6 @@ it('is what its package.json says', async () => {
   const manifest = schema.parse(JSON.parse(text));
   const named = [...Object.values(manifest.exports['.']), ...Object.values(manifest.bin)];
   expect(named.map((name) => name.replace(/^\.\//, '')).filter((name) => !files.includes(name))).toEqual([]);
-  expect(Object.keys(manifest.dependencies)).toEqual(['nats']);
+  expect(Object.keys(manifest.dependencies)).toEqual(['nats', 'yaml']);
   expect(Object.keys(manifest.peerDependencies)).toEqual(['better-auth']);
 });

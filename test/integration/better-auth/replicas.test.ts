@@ -2,11 +2,12 @@
  * Every change of Better Auth that a decision depends on, made by its API with three replicas of Assent listening: each
  * goes on answering from memory until the event, and each answers right after it.
  */
+
+import { writePolicy } from '@assent/policy-format';
 import { Redis } from 'ioredis';
 import { connect } from 'nats';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { readAuth } from '../../../packages/better-auth/src/policy/read-auth.ts';
-import { writePolicy } from '../../../packages/better-auth/src/policy/write-policy.ts';
 import { grantLeastPrivilege } from '../../../tools/assent/least-privilege.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
 import { BETTER_AUTH_DEFAULTS } from '../../support/better-auth/defaults.ts';

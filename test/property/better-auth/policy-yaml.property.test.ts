@@ -1,11 +1,8 @@
-/** The exporter's own YAML, against the parser that Assent reads policy files with. */
+/** Policy files as the exporter writes them and as people write them: the service and `assent-policy diff` read the same. */
+import { PolicyError, type PolicyModel, pairName, pairsOf, readPolicy, writePolicy } from '@assent/policy-format';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { parseDocument, stringify } from 'yaml';
-import { readPolicy } from '../../../packages/better-auth/src/policy/read-policy.ts';
-import { readYaml } from '../../../packages/better-auth/src/policy/read-yaml.ts';
-import { writePolicy } from '../../../packages/better-auth/src/policy/write-policy.ts';
-import type { Value } from '../../../packages/better-auth/src/policy/yaml-value.ts';
+import { expect, it } from 'vitest';
+import { parse, parseDocument, stringify } from 'yaml';
 import { parsePolicy } from '../../../src/policy/policy-file.ts';
 
 const name = fc.oneof(
@@ -48,106 +45,6 @@ const name = fc.oneof(
   ),
   fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' }),
 );
-const tree = fc.letrec<{ value: unknown }>((tie) => ({
-  value: fc.oneof(
-    { depthSize: 'small' },
-    name,
-    fc.array(name, { maxLength: 4 }),
-    fc.dictionary(name, tie('value'), { maxKeys: 4, noNullPrototype: false }),
-  ),
-})).value;
-const style = fc.record({
-  collectionStyle: fc.constantFrom('any' as const, 'flow' as const, 'block' as const),
-  defaultKeyType: fc.constantFrom('PLAIN' as const, 'QUOTE_DOUBLE' as const, 'QUOTE_SINGLE' as const),
-  defaultStringType: fc.constantFrom('PLAIN' as const, 'QUOTE_DOUBLE' as const, 'QUOTE_SINGLE' as const),
-  indentSeq: fc.boolean(),
-  flowCollectionPadding: fc.boolean(),
-});
-
-const plainOf = (value: Value): unknown => {
-  if (value.kind === 'map')
-    return Object.fromEntries(value.entries.map(({ key, value: inner }) => [key, plainOf(inner)]));
-  return value.kind === 'list' ? value.items.map(plainOf) : value.text;
-};
-
-/** The same with numbers and the like as what they are. */
-const typed = (value: Value): unknown => {
-  if (value.kind === 'map')
-    return Object.fromEntries(value.entries.map(({ key, value: inner }) => [key, typed(inner)]));
-  if (value.kind === 'list') return value.items.map(typed);
-  return value.kind === 'text' ? value.text : (parseDocument(value.text).toJS() ?? null);
-};
-
-describe('YAML', () => {
-  it('of any style is read as it was meant, or refused', () => {
-    let read = 0;
-    fc.assert(
-      fc.property(fc.dictionary(name, tree, { maxKeys: 4, noNullPrototype: false }), style, (data, options) => {
-        const text = stringify(data, { ...options, lineWidth: 0, blockQuote: false, doubleQuotedAsJSON: true });
-        // A list in a list, and mappings in lists, are not of policy files.
-        let value: Value;
-        try {
-          value = readYaml(text);
-        } catch {
-          return;
-        }
-        read += 1;
-        expect(plainOf(value)).toEqual(data);
-      }),
-      { numRuns: 1_000 },
-    );
-    expect(read).toBeGreaterThan(800);
-  });
-
-  it('with a character too many or too few is never read as something else than Assent reads', () => {
-    const data = fc.dictionary(name, tree, { maxKeys: 3, noNullPrototype: false });
-    const character = fc.constantFrom(...' \n\t:#-,[]{}"\'*&!|>a1?~');
-    let read = 0;
-    fc.assert(
-      fc.property(data, style, fc.nat(), character, fc.boolean(), (tree, options, place, extra, add) => {
-        const whole = stringify(tree, { ...options, lineWidth: 0, blockQuote: false, doubleQuotedAsJSON: true });
-        const at = place % (whole.length + 1);
-        const text = `${whole.slice(0, at)}${add ? extra : ''}${whole.slice(add ? at : at + 1)}`;
-        const document = parseDocument(text, { prettyErrors: false });
-        if (document.errors.length > 0 || document.warnings.length > 0) return;
-        let value: Value;
-        try {
-          value = readYaml(text);
-        } catch {
-          return;
-        }
-        read += 1;
-        expect(typed(value)).toEqual(document.toJS() ?? null);
-      }),
-      { numRuns: 2_000 },
-    );
-    expect(read).toBeGreaterThan(300);
-  });
-
-  it.each([
-    ['a: &x 1', 1, '"&" may not begin'],
-    ['a: *x', 1, '"*" may not begin'],
-    ['a: !!str b', 1, '"!" may not begin'],
-    ['a: |\n  text', 1, '"|" may not begin'],
-    ['a:\n  b: c\n    d: e', 3, 'indented too far'],
-    ['a:\n    b: c\n  d: e', 3, 'indented too far'],
-    ['  a: b\nc: d', 2, 'belongs to nothing'],
-    ['a: b c: d', 1, 'a mapping may not begin here'],
-    ['a: [b\nc]', 2, 'expected "," or "]"'],
-    ['a: {b: c', 1, 'expected "," or "}"'],
-    ['a: "b\nc"', 1, 'must end on its line'],
-    ['a: b\na: c', 2, '"a" is there twice'],
-    ['\ta: b', 1, 'a tab'],
-    ['a: "\\x41"', 1, 'escape sequence'],
-    ['1: a', 1, 'a key must be text'],
-    ['a\nb: c', 1, 'expected "key: value"'],
-    ['a:\n  - b: c', 2, 'a mapping may not begin here'],
-    ['a: b\n---\nc: d', 2, 'expected "key: value"'],
-  ])('%j is refused', (text, line, message) => {
-    expect(() => readYaml(text)).toThrow(expect.objectContaining({ line, message: expect.stringContaining(message) }));
-  });
-});
-
 const fitting = name.filter(
   (text) =>
     text.trim() === text && text !== '*' && !/[:,\p{Cc}]/u.test(text) && text.isWellFormed() && text.length < 120,
@@ -157,30 +54,161 @@ const grants = fc.uniqueArray(fc.tuple(fitting, fc.uniqueArray(fitting, { minLen
   selector: ([resource]) => resource,
 });
 const roles = fc.uniqueArray(fc.tuple(fitting, grants), { maxLength: 3, selector: ([role]) => role });
-const policy = fc.record({
-  statements: grants,
-  organizationRoles: roles,
-  platformRoles: roles,
-  adminUserIds: fc.uniqueArray(name, { maxLength: 3 }),
-  defaultPlatformRole: fitting,
+const scopeNames = fc.uniqueArray(fc.stringMatching(/^[\x21\x23-\x5B\x5D-\x7E]{1,9}$/), { maxLength: 3 });
+const policy: fc.Arbitrary<PolicyModel> = fc
+  .record({
+    statements: grants,
+    organizationRoles: roles,
+    platformRoles: roles,
+    adminUserIds: fc.uniqueArray(name, { maxLength: 3 }),
+    defaultPlatformRole: fitting,
+    scopeNames,
+  })
+  // A scope stands for known permissions only.
+  .map(({ scopeNames: names, ...model }) => ({ ...model, scopes: names.map((scope) => [scope, model.statements]) }));
+
+const style = fc.record({
+  collectionStyle: fc.constantFrom('any' as const, 'flow' as const, 'block' as const),
+  defaultKeyType: fc.constantFrom('PLAIN' as const, 'QUOTE_DOUBLE' as const, 'QUOTE_SINGLE' as const),
+  defaultStringType: fc.constantFrom('PLAIN' as const, 'QUOTE_DOUBLE' as const, 'QUOTE_SINGLE' as const),
+  indentSeq: fc.boolean(),
+  flowCollectionPadding: fc.boolean(),
 });
 
-describe('an exported policy', () => {
-  it('is read by Assent, and again by diff, as it was meant', () => {
-    fc.assert(
-      fc.property(policy, (model) => {
-        const text = writePolicy(model, ['a comment\nof two lines']);
-        expect(readPolicy(text, 'policy.yaml')).toEqual(model);
-        const assent = parsePolicy(text, 'policy.yaml');
-        const listed = [...assent.organizationRoles].map(([role, { byResource }]) => [
-          role,
-          [...byResource].map(([resource, actions]) => [resource, [...actions]]),
-        ]);
-        expect(listed).toEqual(model.organizationRoles);
-        expect([...assent.adminUserIds]).toEqual(model.adminUserIds);
-        expect(assent.defaultPlatformRole).toBe(model.defaultPlatformRole);
-      }),
-      { numRuns: 300 },
-    );
-  });
+/** A model as the document that people would write for it; maps, since `__proto__` may be a name. */
+const documentOf = ({ statements, organizationRoles, platformRoles, adminUserIds, ...model }: PolicyModel) => {
+  const rolesOf = (roles: PolicyModel['platformRoles']) =>
+    new Map(roles.map(([role, granted]) => [role, new Map([['grants', new Map(granted)]])]));
+  return new Map<string, unknown>([
+    ['version', 2],
+    ['statements', new Map(statements)],
+    ['organizationRoles', rolesOf(organizationRoles)],
+    ['platformRoles', rolesOf(platformRoles)],
+    ['adminUserIds', adminUserIds],
+    ['defaultPlatformRole', model.defaultPlatformRole],
+    ['scopes', new Map(model.scopes.map(([scope, granted]) => [scope, pairsOf(granted).map(pairName)]))],
+  ]);
+};
+
+/** What the service makes of the text of a policy, in the form of the model. */
+const served = (text: string) => {
+  const assent = parsePolicy(text, 'policy.yaml');
+  const listOf = (named: typeof assent.scopes) =>
+    [...named].map(([role, { byResource }]) => [
+      role,
+      [...byResource].map(([resource, actions]) => [resource, [...actions]]),
+    ]);
+  return {
+    organizationRoles: listOf(assent.organizationRoles),
+    platformRoles: listOf(assent.platformRoles),
+    adminUserIds: [...assent.adminUserIds],
+    defaultPlatformRole: assent.defaultPlatformRole,
+    scopes: listOf(assent.scopes),
+  };
+};
+
+it('an exported policy is read as it was meant, by the service and by diff', () => {
+  fc.assert(
+    fc.property(policy, (model) => {
+      const text = writePolicy(model, ['a comment\nof two lines']);
+      expect(text).toContain(model.scopes.length === 0 ? 'version: 1\n' : 'version: 2\n');
+      expect(readPolicy(text, 'policy.yaml')).toEqual(model);
+      const { statements: _, ...rest } = model;
+      expect(served(text)).toEqual(rest);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it('a policy in any style of YAML is read as it was meant', () => {
+  fc.assert(
+    fc.property(policy, style, (model, options) => {
+      const text = stringify(documentOf(model), { ...options, lineWidth: 0 });
+      // The library writes a lone "-" without quotes, and does not read that as a text.
+      fc.pre(parseDocument(text).errors.length === 0);
+      expect(readPolicy(text, 'policy.yaml')).toEqual(model);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it('a policy with a character too many or too few is refused, or read as plain YAML reads it', () => {
+  const character = fc.constantFrom(...' \n\t:#-,[]{}"\'*&!|>a1?~');
+  let read = 0;
+  fc.assert(
+    fc.property(policy, style, fc.nat(), character, fc.boolean(), (model, options, place, extra, add) => {
+      const whole = stringify(documentOf({ ...model, scopes: [] }), { ...options, lineWidth: 0 });
+      const at = place % (whole.length + 1);
+      const text = `${whole.slice(0, at)}${add ? extra : ''}${whole.slice(add ? at : at + 1)}`;
+      let found: PolicyModel;
+      try {
+        found = readPolicy(text, 'policy.yaml');
+      } catch (error) {
+        expect(error).toBeInstanceOf(PolicyError);
+        return;
+      }
+      read += 1;
+      const plain: ReadonlyMap<string, unknown> = parse(text, { mapAsMap: true });
+      const rolesOf = (section: string) => [
+        ...((plain.get(section) ?? new Map()) as ReadonlyMap<
+          string,
+          ReadonlyMap<string, ReadonlyMap<string, string[]>>
+        >),
+      ];
+      expect(found.adminUserIds).toEqual(plain.get('adminUserIds') ?? []);
+      expect(found.defaultPlatformRole).toBe(plain.get('defaultPlatformRole') ?? 'user');
+      for (const section of ['organizationRoles', 'platformRoles'] as const) {
+        expect(found[section]).toEqual(
+          rolesOf(section).map(([role, parts]) => [role, plainGrants(parts.get('grants') ?? new Map())]),
+        );
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(read).toBeGreaterThan(300);
+});
+
+/** Each resource and each of its actions once; resources without an action are left out. */
+const plainGrants = (grants: ReadonlyMap<string, readonly string[]>) =>
+  [...grants]
+    .filter(([, actions]) => actions.length > 0)
+    .map(([resource, actions]) => [resource, [...new Set(actions)]]);
+
+it('anchors, tags, block texts and texts over several lines are read, as the service reads them', () => {
+  const text = `version: 1
+organizationRoles:
+  viewer: { grants: &all { data: [!!str read, "wri\\x74e"] } }
+  editor: { grants: *all }
+defaultPlatformRole: |-
+  user
+adminUserIds: ["one
+  id"]
+`;
+  const model = readPolicy(text, 'policy.yaml');
+  expect(model.organizationRoles).toEqual([
+    ['viewer', [['data', ['read', 'write']]]],
+    ['editor', [['data', ['read', 'write']]]],
+  ]);
+  expect(model.adminUserIds).toEqual(['one id']);
+  expect(served(text)).toMatchObject({ adminUserIds: ['one id'], defaultPlatformRole: 'user' });
+});
+
+it.each([
+  ['a: *x', 'policy.yaml:1:1: unknown key "a"'],
+  ['a:\n  b: c\n    d: e', 'policy.yaml:2:6: Nested mappings are not allowed in compact mappings'],
+  ['a:\n    b: c\n  d: e', 'policy.yaml:3:1: All mapping items must start at the same column'],
+  ['  a: b\nc: d', 'policy.yaml:2:1: Unexpected scalar at node end'],
+  ['a: b c: d', 'policy.yaml:1:4: Nested mappings are not allowed in compact mappings'],
+  ['a: [b\nc]', 'policy.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+  ['a: {b: c', 'policy.yaml:1:9: Flow map in block collection must be sufficiently indented and end with a }'],
+  ['a: "b\nc"', 'policy.yaml:1:6: Missing closing "quote'],
+  ['version: 1\nversion: 2', 'policy.yaml:2:1: Map keys must be unique, and "version" is in the policy twice'],
+  ['\ta: b', 'policy.yaml:1:1: Tabs are not allowed as indentation'],
+  ['a: "\\y"', 'policy.yaml:1:5: Invalid escape sequence \\y'],
+  ['1: a', 'policy.yaml:1:1: a key of the policy must be text; put it in quotes'],
+  ['a\nb: c', 'policy.yaml:1:1: Implicit keys need to be on a single line'],
+  ['version: 1\nadminUserIds:\n  - b: c', 'policy.yaml:3:5: an item of adminUserIds must be text; put it in quotes'],
+  ['a: b\n---\nc: d', 'policy.yaml:2:1: Source contains multiple documents'],
+])('YAML that is no policy is refused with its place: %j', (text, message) => {
+  expect(() => readPolicy(text, 'policy.yaml')).toThrow(message);
 });

@@ -1,10 +1,10 @@
+import { parsePermission } from '@assent/policy-format';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../src/policy/decide.ts';
 import type { Facts } from '../../../src/policy/facts.ts';
 import { covers, grantsOf, pairsOf } from '../../../src/policy/grants.ts';
 import { listPermissions } from '../../../src/policy/list.ts';
-import { parsePermission } from '../../../src/policy/permission-name.ts';
 import { namedPairs, type Policy } from '../../../src/policy/policy.ts';
 
 const NOW = 1_800_000_000_000;

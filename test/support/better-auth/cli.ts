@@ -1,9 +1,10 @@
-/** `assent-policy` on files of a folder that has the packages of this repository, and nothing else in it. */
+/** `assent-policy` on the files of a temporary folder, where Better Auth is installed. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
 import { afterAll } from 'vitest';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -32,10 +33,16 @@ export interface Folder {
   ): Promise<Result>;
 }
 
-export const createFolder = async (): Promise<Folder> => {
+/**
+ * Call it at the top of a file; the folder is removed after the file's tests.
+ * @param betterAuth `bundled`: the same Better Auth in a few modules instead of hundreds. Node loads them in 0.1 s and not in
+ * 0.6 s, which counts in a file with fifty processes.
+ */
+export const createFolder = async (betterAuth: 'installed' | 'bundled' = 'installed'): Promise<Folder> => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-policy-test-'));
   afterAll(() => rm(folder, { recursive: true, force: true }));
-  await symlink(path('../../../node_modules'), join(folder, 'node_modules'));
+  if (betterAuth === 'bundled') await bundleBetterAuth(join(folder, 'node_modules/better-auth'));
+  else await symlink(path('../../../node_modules'), join(folder, 'node_modules'));
   const temporary = join(folder, 'tmp');
   await mkdir(temporary);
   return {
@@ -52,7 +59,8 @@ export const createFolder = async (): Promise<Folder> => {
         const options = {
           cwd: join(folder, below),
           timeout: 20_000,
-          env: { ...process.env, TMPDIR: temporary, ...variables },
+          // Compiled once, and not in each of these processes.
+          env: { ...process.env, TMPDIR: temporary, NODE_COMPILE_CACHE: join(folder, 'compiled'), ...variables },
         };
         execFile(program, [CLI, ...args], options, (error, stdout, stderr) => {
           if (error !== null && typeof error.code !== 'number') reject(error);
@@ -60,6 +68,24 @@ export const createFolder = async (): Promise<Folder> => {
         });
       }),
   };
+};
+
+const bundleBetterAuth = async (target: string): Promise<void> => {
+  const source = path('../../../node_modules/better-auth/dist');
+  const modules = ['index', 'plugins/index', 'plugins/access/index'];
+  const bundle = await rolldown({
+    input: Object.fromEntries(modules.map((name) => [name, join(source, `${name}.mjs`)])),
+    platform: 'node',
+    onLog: () => {},
+  });
+  await bundle.write({ dir: target, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name].mjs' });
+  await bundle.close();
+  const exports = {
+    '.': './index.mjs',
+    './plugins': './plugins/index.mjs',
+    './plugins/access': './plugins/access/index.mjs',
+  };
+  await writeFile(join(target, 'package.json'), JSON.stringify({ name: 'better-auth', type: 'module', exports }));
 };
 
 export const BUN = path('../../../node_modules/.bin/bun');

@@ -58,7 +58,7 @@ export const installPacked = async (betterAuth = join(ROOT, 'node_modules/better
     await writeFile(join(installed, name), content);
   }
   // Nothing else: what it needs beyond these it would not find.
-  for (const name of ['nats', 'pg', '@types/node', '@types/pg']) {
+  for (const name of ['nats', 'yaml', 'pg', '@types/node', '@types/pg']) {
     await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
     await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   }

@@ -1,4 +1,6 @@
 /** A model made real: in Better Auth on PostgreSQL by its own API, and in Assent by the policy that is exported from it. */
+
+import { writePolicy } from '@assent/policy-format';
 import { create } from '@bufbuild/protobuf';
 import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
@@ -9,7 +11,6 @@ import * as memberAccess from 'better-auth/plugins/organization/access';
 import pg from 'pg';
 import { CheckPermissionRequestSchema, Consistency } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { readAuth } from '../../../packages/better-auth/src/policy/read-auth.ts';
-import { writePolicy } from '../../../packages/better-auth/src/policy/write-policy.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { createFactsCache } from '../../../src/facts/cache.ts';
 import { databaseTier } from '../../../src/facts/database-tier.ts';

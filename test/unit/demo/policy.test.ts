@@ -1,11 +1,10 @@
 /** The demo's policy file says to Assent what the demo's application says to Better Auth. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { comparePolicies, readPolicy } from '@assent/policy-format';
 import { expect, it } from 'vitest';
 import { organizationAccess, organizationRoles } from '../../../demo/application/access.ts';
-import { comparePolicies } from '../../../packages/better-auth/src/policy/compare.ts';
 import { loadAuth } from '../../../packages/better-auth/src/policy/load-auth.ts';
-import { readPolicy } from '../../../packages/better-auth/src/policy/read-policy.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import { parsePolicy } from '../../../src/policy/policy-file.ts';
 

@@ -64,10 +64,25 @@ describe('src', () => {
     for (const [file, specifiers] of imports) {
       if (folderOf(file) !== 'policy' || readers.includes(file)) continue;
       expect(
-        specifiers.filter((name) => name !== 'yaml' && (folderOf(name) !== 'policy' || readers.includes(name))),
+        specifiers.filter(
+          (name) => name !== '@assent/policy-format' && (folderOf(name) !== 'policy' || readers.includes(name)),
+        ),
         file,
       ).toEqual([]);
       expect(readFileSync(join(root, file), 'utf8'), file).not.toMatch(/Date\.now|performance\.now|setTimeout/);
+    }
+  });
+
+  it('packages/policy-format is pure, too: a parser of YAML, no other import and no clock', () => {
+    const folder = join(root, '../packages/policy-format/src');
+    const sources = readdirSync(folder);
+    expect(sources).toContain('read-policy.ts');
+    for (const file of sources) {
+      const text = readFileSync(join(folder, file), 'utf8');
+      for (const [, name = ''] of text.matchAll(/(?:from|import)\s*\(?'([^']+)'/g)) {
+        expect(name, file).toMatch(/^(?:yaml|\.\/[\w-]+\.ts)$/);
+      }
+      expect(text, file).not.toMatch(/Date\.now|performance\.now|setTimeout|process\./);
     }
   });
 

@@ -1,0 +1,6 @@
+/** The format of policy.yaml, versions 1 and 2, described in docs/policy.md. Pure: no I/O. */
+export { comparePolicies } from './compare.ts';
+export * from './model.ts';
+export { type PermissionName, parsePermission } from './permission-name.ts';
+export { PolicyError, type PolicyProblem, readPolicy } from './read-policy.ts';
+export { writePolicy } from './write-policy.ts';
