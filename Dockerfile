@@ -25,5 +25,5 @@ EXPOSE 50051 8080
 ENV ASSENT_GRPC_ADDRESS=0.0.0.0:50051 ASSENT_HTTP_ADDRESS=0.0.0.0:8080
 HEALTHCHECK --interval=5s --timeout=2s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Node itself, not npm, so that SIGTERM reaches the service. The flag is that of `npm start`: docs/operate/performance.md says why.
+# Node itself, not npm, so that SIGTERM reaches the service. The flag is that of `npm start`: docs/contribute/measuring.md says why.
 CMD ["node", "--max-semi-space-size=4", "--import=./src/compile-cache.mjs", "src/main.ts"]

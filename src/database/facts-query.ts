@@ -110,7 +110,7 @@ const ORGANIZATION_ID = sql.fragment`$2`;
 
 /**
  * Returns the statement for a pair, out of three texts that are put together once. To do so for each read took a quarter of
- * its CPU time: slonik's fragments, and the hash by which a new text is named (docs/operate/performance.md).
+ * its CPU time: slonik's fragments, and the hash by which a new text is named (docs/contribute/measuring.md).
  */
 function createStatements(schema: Schema): (userId: string, organizationId: string | null) => QuerySqlToken {
   const { organizations, organizationRole } = schema;

@@ -134,7 +134,7 @@ function createConnection(client: Client, timeoutMs: number, prepared: PreparedS
   let cancelled: Promise<unknown> = Promise.resolve();
 
   // With a callback: pg stores the callback that it makes for a promise in a property, which keeps the rows of a read alive
-  // until the next full garbage collection (docs/operate/performance.md, "dead streams").
+  // until the next full garbage collection (docs/contribute/measuring.md, "dead streams").
   const send = (name: string | null, text: string, values: readonly unknown[], forget = false): Promise<QueryResult> =>
     new Promise((resolve, reject) => {
       const settle = (error: Error | null, result?: QueryResult): void => {

@@ -35,6 +35,12 @@ describe('the version of Node that engines.node names', () => {
     expect(images).toEqual([`${VERSION}-slim`, `${VERSION}-slim`]);
   });
 
+  it('is that of version managers and of the dev container', () => {
+    expect(read('.nvmrc').trim()).toBe(VERSION);
+    const { features } = JSON.parse(read('.devcontainer/devcontainer.json')) as { features: Record<string, object> };
+    expect(Object.values(features)).toEqual([{ version: VERSION }]);
+  });
+
   it('is that of the types, by its major number', () => {
     expect(manifest.devDependencies['@types/node'].split('.')[0]).toBe(MAJOR);
   });

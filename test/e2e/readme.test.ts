@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { createApplication, TEST_SECRET } from '../support/application.ts';
@@ -102,6 +103,37 @@ it('the call by buf', async () => {
   const denied = { allowed: false, reason: 'REASON_ROLE_LACKS_PERMISSION' };
   expect(await ask(await admin.token())).toMatchObject(denied);
 });
+
+it('the call in TypeScript', async () => {
+  const code = example('ts', 'createClient')
+    .replace('USER_ID', member.userId)
+    .replace('ORGANIZATION_ID', organizationId)
+    .replace('http://127.0.0.1:50051', `http://${assent.grpcUrl.replace(/^http:\/\//, '')}`);
+  // Read from stdin, so that imports are those of a file at the root of the repository.
+  const node = run(process.execPath, ['--input-type=module', '-'], { cwd: root });
+  node.child.stdin?.end(code);
+  expect((await node).stdout).toBe('true\n');
+});
+
+it('the call in Go names messages, fields and choices of the API', () => {
+  const code = example('go', 'NewAuthServiceClient');
+  const { input, output } = AuthService.method.checkPermission;
+  const fields = new Set(input.fields.map(({ name }) => goName(name)));
+  const choices = [...code.matchAll(/authv1\.CheckPermissionRequest_(\w+)\{(\w+):/g)];
+  expect(choices).toHaveLength(2);
+  for (const [, choice = '', field = ''] of choices) expect([choice, fields.has(choice)]).toEqual([field, true]);
+  const set = [...code.matchAll(/^\t(\w+): /gm)].map(([, name = '']) => name);
+  const known = new Set([...fields, ...input.oneofs.map(({ name }) => goName(name))]);
+  expect(set.filter((name) => !known.has(name))).toEqual([]);
+  const read = [...code.matchAll(/\.Get(\w+)\(\)/g)].map(([, name = '']) => name);
+  expect(read.filter((name) => !output.fields.some((field) => goName(field.name) === name))).toEqual([]);
+  expect(read).toEqual(['Allowed']);
+});
+
+/** A name of the API as protoc-gen-go writes it. */
+function goName(name: string): string {
+  return name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
 
 it('the commands to try are scripts of package.json', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };

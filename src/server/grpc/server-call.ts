@@ -179,7 +179,7 @@ function sendOk(this: ServerHttp2Stream): void {
 
 /**
  * Drops the listeners of a closed stream. Node's closed streams survive small collections of garbage, with everything that
- * hangs from them (docs/operate/performance.md, "dead streams").
+ * hangs from them (docs/contribute/measuring.md, "dead streams").
  */
 function release(this: ServerHttp2Stream): void {
   this.removeAllListeners('data').removeAllListeners('end').removeAllListeners('wantTrailers');

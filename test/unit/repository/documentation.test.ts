@@ -20,7 +20,7 @@ const markdownIn = (folder: string, options?: { readonly recursive: true }): rea
 const documents = [
   ...markdownIn('.'),
   ...markdownIn('docs', { recursive: true }),
-  ...['packages/better-auth/README.md'],
+  ...['packages/better-auth/README.md', 'tools/README.md'],
 ];
 
 /** The first cells of a document's tables, and of each the names in backticks. */
@@ -62,14 +62,16 @@ describe('the table of variables', () => {
     expect(ours(namesInTables('docs/operate/configuration.md'))).toEqual(ours(variablesRead()));
   });
 
-  it.each(['README.md', 'docs/use/tokens.md'])('in %s names none besides', (name) => {
-    const named = namesInTables(name).filter((one) => /^[A-Z][A-Z_]+$/.test(one) && !one.startsWith('TOKEN_'));
+  it('in docs/use/tokens.md names none besides', () => {
+    const named = namesInTables('docs/use/tokens.md').filter(
+      (one) => /^[A-Z][A-Z_]+$/.test(one) && !one.startsWith('TOKEN_'),
+    );
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((one) => !variablesRead().has(one))).toEqual([]);
   });
 });
 
-it('docs/operate/runbook.md names exactly the metrics that there are', async () => {
+it('docs/operate/metrics.md names exactly the metrics that there are, and docs/operate/alerts.md no others', async () => {
   const metrics = createMetrics();
   // Every value that is asked for at a scrape.
   metrics.observe(
@@ -80,10 +82,13 @@ it('docs/operate/runbook.md names exactly the metrics that there are', async () 
   const text = (await metrics.scrape()).text + (await createWorkerMetrics().text(new Set(), 2));
   const there = [...text.matchAll(/^# HELP (assent_\w+)/gm)].map(([, name]) => name);
   expect(
-    namesInTables('docs/operate/runbook.md')
+    namesInTables('docs/operate/metrics.md')
       .filter((name) => name.startsWith('assent_'))
       .toSorted(),
   ).toEqual(there.toSorted());
+  const alerted = [...read('docs/operate/alerts.md').matchAll(/`[^`]*\b(assent_\w+)[^`]*`/g)].map(([, name]) => name);
+  expect(alerted.length).toBeGreaterThan(5);
+  expect(alerted.filter((name) => !there.includes(name))).toEqual([]);
 });
 
 it('docs/use/decision.md and docs/use/tokens.md name every reason', () => {
@@ -93,6 +98,13 @@ it('docs/use/decision.md and docs/use/tokens.md name every reason', () => {
   const codes = read('src/errors.ts').match(/(?<=')TOKEN_\w+/g) ?? [];
   expect(codes.length).toBeGreaterThan(8);
   expect(codes.filter((name) => !named('docs/use/tokens.md').has(name))).toEqual([]);
+});
+
+it('docs/use/errors.md names exactly the reasons that errors have', () => {
+  const [, union = ''] = /export type ErrorCode =\n(.*?);/s.exec(read('src/errors.ts')) ?? [];
+  const codes = [...`${union}${read('src/errors.ts').split('export type ErrorCode')[0]}`.matchAll(/\| '(\w+)'/g)];
+  const reasons = ['INTERNAL', ...codes.map(([, code = '']) => code)];
+  expect(namesInTables('docs/use/errors.md').toSorted()).toEqual(reasons.toSorted());
 });
 
 it('docs/contribute/dependencies.md names exactly what package.json installs', () => {
@@ -162,6 +174,15 @@ describe.each(documents)('%s', (name) => {
     expect(missing).toEqual([]);
   });
 
+  it('names paths that are there', () => {
+    const folders = 'src|test|packages|proto|gen|docs|bench|chaos|demo|scripts|tools|examples';
+    const paths = [...read(name).matchAll(new RegExp(`\`((?:${folders})/[\\w./*-]*)\``, 'g'))]
+      .map(([, path = '']) => path)
+      // A pattern stands for files of its folder.
+      .map((path) => (path.includes('*') ? dirname(path.slice(0, path.indexOf('*') + 1)) : path));
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   it('names npm scripts that are there', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
     const named = [...read(name).matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, script = '']) => script);
@@ -200,15 +221,23 @@ describe('commands of the documents that run outside of a clone', () => {
     expect(outs).toHaveLength(2);
     expect(outs.filter((path) => path.startsWith(`${clone}/`))).toEqual([]);
     // Its packages are found from there.
-    expect(read('docs/operate/runbook.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
+    expect(read('docs/use/calling.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
   });
 });
 
-it('the README shows every folder of src', () => {
-  const shown = [...read('README.md').matchAll(/^\| `([\w-]+\/[\w./-]*)` \|/gm)].map(([, path = '']) => path);
-  expect(shown.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+it('docs/understand/architecture.md shows every folder of src', () => {
+  const text = read('docs/understand/architecture.md');
+  const shown = [...text.matchAll(/^\| `([\w-]+\/[\w./-]*)`/gm)].map(([, path = '']) => path);
   const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  // What src/config.ts is made of is shown with it.
+  // The parts of src/config.ts are shown with it.
   const needed = folders.map(({ name }) => `src/${name}/`).filter((path) => path !== 'src/config/');
   expect(needed.filter((path) => !shown.includes(path))).toEqual([]);
+});
+
+it('each row of docs/understand/hardening.md names a test', () => {
+  const rows = read('docs/understand/hardening.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !line.startsWith('| attack or fault '));
+  expect(rows.length).toBeGreaterThan(100);
+  expect(rows.filter((row) => !/`test\/[^`]+`[^|]* \|$/.test(row))).toEqual([]);
 });
