@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Cleanup, registerCleanup, unregisterCleanup } from './cleanup.ts';
-import type { Server, ServerKind, ServerOptions } from './network-server.ts';
 import { freePort } from './ports.ts';
 import { withProgress } from './progress.ts';
+import type { Server, ServerKind, ServerOptions } from './server.ts';
 
 const run = promisify(execFile);
 const composeFile = fileURLToPath(new URL('../../docker-compose.yml', import.meta.url));

@@ -10,9 +10,9 @@ export {
 } from './databases.ts';
 export { type NatsOptions, startNats } from './nats.ts';
 export { type NatsLink, type NatsLinkOpener, type NatsServerPlan, startNatsNetwork } from './nats-network.ts';
-export type { Server, ServerOptions } from './network-server.ts';
 export { type Pooler, type PoolerOptions, startPgBouncer } from './pgbouncer.ts';
 export { freePort } from './ports.ts';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';
 export { startRedis } from './redis.ts';
+export type { Server, ServerOptions } from './server.ts';
 export { ServiceUnavailable } from './unavailable.ts';

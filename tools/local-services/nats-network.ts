@@ -1,6 +1,6 @@
 import { startNats } from './nats.ts';
-import type { Server } from './network-server.ts';
 import { freePort } from './ports.ts';
+import type { Server } from './server.ts';
 
 /** One server of a network. */
 export interface NatsServerPlan {

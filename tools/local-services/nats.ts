@@ -1,5 +1,6 @@
 import { natsAnswers } from './environment-server.ts';
-import { type Server, type ServerKind, type ServerOptions, startServer } from './network-server.ts';
+import { startServer } from './network-server.ts';
+import type { Server, ServerKind, ServerOptions } from './server.ts';
 
 /** How a NATS server is set up. */
 export interface NatsOptions extends ServerOptions {

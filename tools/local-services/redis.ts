@@ -1,5 +1,6 @@
 import { redisAnswers } from './environment-server.ts';
-import { type Server, type ServerKind, type ServerOptions, startServer } from './network-server.ts';
+import { startServer } from './network-server.ts';
+import type { Server, ServerKind, ServerOptions } from './server.ts';
 
 /** The numbered databases of a Redis that we start: tests share one server and take a number each. */
 const redisDatabases = 512;

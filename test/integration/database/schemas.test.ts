@@ -7,7 +7,8 @@ import type { Directory } from '../../../src/database/directory.ts';
 import { grantsSql } from '../../../src/ddl/grants.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { asLeastPrivilege, leastPrivilegeUrl } from '../../../tools/assent/least-privilege.ts';
-import { type Model, VARIANTS, type Variant } from '../../support/database/variants.ts';
+import type { Model } from '../../support/database/drizzle.ts';
+import { VARIANTS, type Variant } from '../../support/database/variants.ts';
 import { testDatabase } from '../../support/database.ts';
 
 /** Writes a row as Better Auth would; returns its id as text. */

@@ -5,9 +5,7 @@ import { admin, jwt, organization } from 'better-auth/plugins';
 import { createAccessControl } from 'better-auth/plugins/access';
 import { defaultStatements } from 'better-auth/plugins/organization/access';
 import pg from 'pg';
-import { drizzleTables } from './drizzle.ts';
-
-export type Model = 'user' | 'organization' | 'member' | 'organizationRole' | 'jwks';
+import { drizzleTables, type Model } from './drizzle.ts';
 
 export interface Variant {
   readonly title: string;

@@ -1,4 +1,4 @@
-/** The rules of the folders: one driver in one folder, no cycle, and what may know what. */
+/** The rules of the folders of src: one driver in one folder, and what may know what. Those of the tree: folders.test.ts. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -118,18 +118,5 @@ describe('src', () => {
     visit('main.ts');
     expect(reached).toContain('app.ts');
     expect([...reached].filter((file) => ['relay', 'ddl'].includes(folderOf(file)))).toEqual([]);
-  });
-
-  it('has no cycle', () => {
-    const state = new Map<string, 'open' | 'done'>();
-    const visit = (file: string, path: readonly string[]): void => {
-      if (state.get(file) === 'done' || !imports.has(file)) return;
-      expect(state.get(file), [...path, file].join(' -> ')).toBeUndefined();
-      state.set(file, 'open');
-      for (const next of imports.get(file) ?? []) visit(next, [...path, file]);
-      state.set(file, 'done');
-    };
-    for (const file of imports.keys()) visit(file, []);
-    expect(state.size).toBe(files.length);
   });
 });
