@@ -2,30 +2,30 @@
  * The claims of a token whose signature has been verified. Pure: the time comes in.
  *
  * Order: the kind of the token, the shape of each claim, the time, the issuer, the audience. The time comes before the
- * issuer because an expired token is the everyday refusal, and its bearer can do something about it.
+ * issuer because expiry is the everyday refusal, and the bearer can fetch a new token.
  *
  * Without `definePayload` the claims are the row of the user, with the application's own columns. So null counts as absent,
- * and a claim that decides nothing is told as far as it can be told: no column costs everybody their token.
+ * and a claim without influence on the decision never refuses a token: an ill-typed one is reported as empty.
  */
 import { AssentError } from '../errors.ts';
 import type { JsonObject } from './jws.ts';
 import { audiencesOf, checkKind, type TokenType } from './kind.ts';
 import type { Client, Principal, VerifiedToken } from './principal.ts';
 
-/** What a family of tokens has to say besides being signed. */
+/** The required claims of one signer's tokens. */
 export interface ClaimRules {
-  /** Who signs: the application's own code with the shared secret, or Better Auth's jwt plugin with a key pair. */
+  /** `hs256`: the application's own code signs with the shared secret. `asymmetric`: an issuer signs with a key pair. */
   readonly family: 'hs256' | 'asymmetric';
-  /** Null: not looked at. */
+  /** Null: not checked. */
   readonly issuer: string | null;
-  /** One of these has to be among the token's. Null: not looked at. */
+  /** One of these has to be among the token's. Null: not checked. */
   readonly audiences: readonly string[] | null;
-  /** The kinds that are taken. */
+  /** The accepted kinds. */
   readonly types: ReadonlySet<TokenType>;
 }
 
 /**
- * Judges the claims of a verified token.
+ * Checks the claims of a verified token.
  * @param typ The header's type, null when it has none.
  * @param nowMs Milliseconds since the epoch.
  * @throws AssentError TOKEN_CLAIMS_INVALID, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_ISSUER_MISMATCH or
@@ -52,23 +52,23 @@ export function checkClaims(
   const times = checkTimes(payload, nowMs);
   if (issuer !== null && payload['iss'] !== issuer) throw issuerMismatch();
   if (audiences !== null && !audiencesOf(payload).some((aud) => typeof aud === 'string' && audiences.includes(aud))) {
-    throw new AssentError('TOKEN_AUDIENCE_MISMATCH', 'The token is meant for somebody else.');
+    throw new AssentError('TOKEN_AUDIENCE_MISMATCH', 'The token is for another audience.');
   }
   return { principal, ...times };
 }
 
 /** The refusal of a token of an issuer that is not configured. */
 export function issuerMismatch(): AssentError {
-  return new AssentError('TOKEN_ISSUER_MISMATCH', 'The token was issued by somebody else.');
+  return new AssentError('TOKEN_ISSUER_MISMATCH', 'The token is from another issuer.');
 }
 
-/** How far `iat` and `nbf` may lie ahead, for clocks that differ. `exp` has none: a token is never good for longer. */
+/** How far `iat` and `nbf` may lie ahead, for clocks that differ. `exp` has no leeway: no token lives longer than it says. */
 const LEEWAY_SECONDS = 5;
 
-/** The end of the year 9999, the last second that a protobuf Timestamp holds. Milliseconds by mistake lie beyond it. */
+/** The end of the year 9999, the last second of a protobuf Timestamp. A time in milliseconds by mistake lies beyond it. */
 const MAX_SECONDS = 253_402_300_799;
 
-/** Better Auth signs links to e-mail addresses, and session cookies, with the same secret. Only they have these. */
+/** Better Auth signs e-mailed links and session cookies with the same secret. Only they have these claims. */
 const FOREIGN_CLAIMS = ['updateTo', 'requestType', 'session', 'user'];
 
 function refuseMailedLink(payload: JsonObject): void {
@@ -83,13 +83,13 @@ function hs256UserId(payload: JsonObject): string {
 }
 
 /**
- * `userId` is what the application's `definePayload` says. It wins over `sub`, which `getSubject` may turn into something
- * else than the id. But without `definePayload` the claims are the row of the user, whose `id` is there as well. Then a
- * column that happens to be named `userId`, or a subject made of a name, would decide who somebody is, maybe one that users
- * choose themselves. So a token whose `id` names another user is refused.
+ * The application's `definePayload` sets `userId`. It wins over `sub`, because `getSubject` may replace the id in `sub`.
+ * Without `definePayload` the claims are the row of the user, including its `id`. Then a column with the name `userId`, or a
+ * subject made from a name, would decide the identity, and users may choose such a value. So a token whose `id` names another
+ * user is refused.
  *
- * One case is no doubt. `id` and `sub` agree, and `userId` is of a type that no id of that table has: a number beside an id
- * that is a text, or a list. That is a column, and decides nothing.
+ * One case is unambiguous: `id` and `sub` agree, and `userId` has a type that no id of that table has, a list, or a number
+ * beside a textual id. Such a `userId` is a column and is ignored.
  */
 function asymmetricUserId(payload: JsonObject): string {
   const given = payload['userId'] ?? null;
@@ -142,18 +142,18 @@ function checkTimes(payload: JsonObject, nowMs: number): Pick<VerifiedToken, 'is
   return { issuedAt, expiresAt };
 }
 
-// A NUL is nothing that Postgres can store, and half a surrogate pair is nothing that UTF-8 can carry: neither can be
-// the id of anybody, and both make trouble further in.
+// PostgreSQL cannot store a NUL, and UTF-8 cannot carry half a surrogate pair. No id has them, and both cause errors in later
+// steps.
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
 }
 
 const INTEGER = /^\d+$/;
 
-/** Claims that may be an id written as an integer. */
+/** Claims that may be an id as an integer. */
 export const ID_CLAIMS: readonly string[] = ['userId', 'id', 'organizationId'];
 
-/** An id as a text; serial ids are integers. Null for anything else, also for an integer beyond 2^53. */
+/** An id as a text; serial ids are integers. Null for any other value, and for an integer beyond 2^53. */
 function idOf(value: unknown): string | null {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? String(value) : null;
   return isText(value) && value !== '' ? value : null;
@@ -168,7 +168,7 @@ function namesOf(value: unknown): string {
   return Array.isArray(value) ? value.filter(isText).join(',') : textOf(value);
 }
 
-/** A truth value; integers are those of databases that have none. Null when absent. */
+/** A boolean, or the 0 or 1 of a database without booleans. Null when absent. */
 function flagOf(payload: JsonObject, claim: string): boolean | null {
   const value = payload[claim] ?? null;
   if (value === null || typeof value === 'boolean') return value;

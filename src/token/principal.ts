@@ -1,10 +1,10 @@
-/** What a token says about its bearer, and the promise of whoever checks one. */
+/** The principal of a token, and the interface of a token verifier. */
 
-/** The bearer of a token, from its claims alone: the database may know of a ban that no token tells. */
+/** The bearer of a token, from its claims alone. The database may hold a ban that the token does not show. */
 export interface Principal {
   /** Never empty. */
   readonly userId: string;
-  /** Empty when the token does not say; so are `role`, `organizationId` and `organizationRole`. */
+  /** Empty when the token has none; so are `role`, `organizationId` and `organizationRole`. */
   readonly email: string;
   /** For information: no role in a token grants anything. */
   readonly role: string;
@@ -17,7 +17,7 @@ export interface Principal {
   readonly client: Client | null;
 }
 
-/** An application that may do for a user no more than its scopes stand for. */
+/** An application that acts for a user within its scopes. */
 export interface Client {
   /** Never empty. */
   readonly id: string;
@@ -28,19 +28,19 @@ export interface Client {
 /** A token that passed every check of `docs/use/tokens.md`. */
 export interface VerifiedToken {
   readonly principal: Principal;
-  /** Seconds since the epoch, maybe with a fraction; null when the token does not say. */
+  /** Seconds since the epoch, maybe with a fraction; null when the token has none. */
   readonly issuedAt: number | null;
-  /** Seconds since the epoch, maybe with a fraction; the token was refused if this had come. */
+  /** Seconds since the epoch, maybe with a fraction; always in the future of the check. */
   readonly expiresAt: number;
 }
 
 /** Checks tokens. */
 export interface TokenVerifier {
   /**
-   * At once where the key is here and its algorithm cheap; then it throws instead of rejecting.
+   * Returns synchronously when the key is in memory and its algorithm is fast. Then it throws instead of rejecting.
    * @param token A compact JWS, with or without `Bearer ` before it.
-   * @throws AssentError with a TokenErrorCode when the token is refused, KEYS_UNAVAILABLE when there are no public keys
-   *   to judge it by.
+   * @throws AssentError with a TokenErrorCode when the token is refused, KEYS_UNAVAILABLE when there are no public keys to
+   *   verify it.
    */
   verify(token: string): VerifiedToken | Promise<VerifiedToken>;
 }
@@ -48,5 +48,7 @@ export interface TokenVerifier {
 // RFC 9110 section 11.1: the scheme is case-insensitive, and one or more spaces follow it.
 const SCHEME = /^bearer +/i;
 
-/** The token without the `Bearer ` that it may carry when it was copied from an HTTP header. Nothing else is trimmed. */
-export const stripBearer = (token: string): string => token.replace(SCHEME, '');
+/** Removes the `Bearer ` of a token that was copied from an HTTP header. Nothing else is trimmed. */
+export function stripBearer(token: string): string {
+  return token.replace(SCHEME, '');
+}

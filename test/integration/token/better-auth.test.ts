@@ -8,7 +8,7 @@ import { createApplication, createVerifier, SECRET } from '../../support/token/a
 import { refusalOf } from '../../support/token/signing.ts';
 
 describe('a token of the jwt plugin', () => {
-  it('as it comes is taken, with keys from its own URL', async () => {
+  it('with the default options is accepted, with keys from its JWKS URL', async () => {
     const { getToken, userId } = await createApplication();
     const token = await getToken();
     expect(decodeProtectedHeader(token)).toEqual({ alg: 'EdDSA', kid: expect.any(String) });
@@ -29,7 +29,7 @@ describe('a token of the jwt plugin', () => {
     });
   });
 
-  it('with definePayload is taken, with keys from the table', async () => {
+  it('with definePayload is accepted, with keys from the table', async () => {
     const { getToken, tables, userId } = await createApplication({
       jwt: {
         definePayload: ({ user }) => ({
@@ -71,20 +71,20 @@ describe('a token of the jwt plugin', () => {
     }
   });
 
-  it('is taken when the row of its key says neither alg nor crv', async () => {
+  it('is accepted when the row of its key has neither alg nor crv', async () => {
     const { getToken, tables, userId } = await createApplication();
     const token = await getToken();
     for (const row of tables.jwks) Object.assign(row, { alg: null, crv: null });
     expect(await (await createVerifier({ tables })).verify(token)).toMatchObject({ principal: { userId } });
   });
 
-  it('with another subject than the user is refused, since users may choose what it is: their name, for one', async () => {
+  it('is refused when getSubject gives a subject that users can choose, such as their name', async () => {
     const { getToken, tables } = await createApplication({ jwt: { getSubject: ({ user }) => user.name } });
     const verifier = await createVerifier({ tables });
     expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
-  it('with another subject is that of the user whom definePayload names', async () => {
+  it('names the user of definePayload when getSubject gives another subject', async () => {
     const { getToken, tables, userId } = await createApplication({
       jwt: {
         getSubject: ({ user }) => user.name,
@@ -113,7 +113,7 @@ describe('a token of the jwt plugin', () => {
     ['events', 'string[]', ['a'], { client: null }],
     ['nbf', 'number', null, {}],
   ])(
-    'without definePayload is taken with a column %s of the type %s that is %j',
+    'without definePayload is accepted with a column %s of the type %s that is %j',
     async (column, type, value, principal) => {
       const { auth, getToken, userId } = await createApplication({}, {}, { [column]: { type, required: false } });
       const { internalAdapter } = await auth.$context;
@@ -140,7 +140,7 @@ describe('a token of the jwt plugin', () => {
     expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
-  it('says that a banned user is not active', async () => {
+  it('of a banned user has an inactive principal', async () => {
     const { auth, getToken, userId } = await createApplication();
     const { internalAdapter } = await auth.$context;
     await internalAdapter.updateUser(userId, { banned: true });
@@ -159,7 +159,7 @@ describe('a token of the jwt plugin', () => {
   });
 
   it.each(['its own URL', 'the table'])(
-    'with a new key after a rotation verifies at once, and the old one still does, with keys from %s',
+    'verifies with a new key right after a rotation, and a token of the old key still verifies, with keys from %s',
     async (source) => {
       const { getToken, tables, userId } = await createApplication();
       const old = await getToken();
@@ -173,7 +173,7 @@ describe('a token of the jwt plugin', () => {
     },
   );
 
-  it('verifies when there was no key before it', async () => {
+  it('verifies when the first key is published after the start of the cache', async () => {
     const { getToken, tables, userId } = await createApplication();
     const verifier = await createVerifier({ tables });
     expect(tables.jwks).toEqual([]);
@@ -188,8 +188,8 @@ describe('a token of the jwt plugin', () => {
   });
 });
 
-describe('what else the secret signs', () => {
-  it('by mail is refused', async () => {
+describe('another text that is signed with the secret', () => {
+  it('is refused when Better Auth sent it by e-mail', async () => {
     const { auth, mails, signedIn, userId } = await createApplication();
     const { internalAdapter } = await auth.$context;
     await internalAdapter.updateUser(userId, { emailVerified: true });
@@ -215,7 +215,7 @@ describe('what else the secret signs', () => {
       'new@example.com',
       { userId: 'user-1', role: 'admin', isActive: true, organizationId: 'org-1' },
     ],
-  ])('as createEmailVerificationToken makes it %s is refused', async (_name, updateTo, extra) => {
+  ])('is refused when createEmailVerificationToken made it %s', async (_name, updateTo, extra) => {
     await createApplication();
     const token = await createEmailVerificationToken(SECRET, 'ada@example.com', updateTo, 3600, extra);
     expect(await refusalOf(async () => (await createVerifier()).verify(token))).toBe('TOKEN_CLAIMS_INVALID');
@@ -226,7 +226,7 @@ describe('what else the secret signs', () => {
     ['jwe', 'jwe', {}, 'TOKEN_MALFORMED'],
     ['jwt with the secret', 'jwt', {}, 'TOKEN_CLAIMS_INVALID'],
     ['jwt with the keys of the plugin', 'jwt', { sessionCookieCache: true }, 'TOKEN_CLAIMS_INVALID'],
-  ])('as a session cookie, %s, is refused', async (_name, strategy, jwtOptions, code) => {
+  ])('is refused when it is a session cookie: %s', async (_name, strategy, jwtOptions, code) => {
     const { cookies } = await createApplication(jwtOptions, { cookieCache: { enabled: true, strategy } });
     const cookie = cookies.get('better-auth.session_data') ?? '';
     expect(cookie.length).toBeGreaterThan(100);

@@ -1,4 +1,4 @@
-/** Keys of every algorithm that the jwt plugin has, side by side in the real `jwks` table, read as the service reads them. */
+/** Keys of every algorithm of the jwt plugin in one real `jwks` table, read by the service's own query. */
 import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import { admin, type JwtOptions, jwt } from 'better-auth/plugins';
@@ -42,7 +42,7 @@ const ALGORITHMS: readonly KeyPair[] = [
   { alg: 'PS256', modulusLength: 2048 },
 ];
 
-it('each verifies, and none does when its row is gone', async () => {
+it('tokens of every algorithm verify with the keys of the table, and no longer when their rows are deleted', async () => {
   const first = createAuth({ alg: 'EdDSA', crv: 'Ed25519' });
   await (await getMigrations(first.options)).runMigrations();
   const { headers, response } = await first.api.signUpEmail({

@@ -1,4 +1,4 @@
-/** Several issuers: the one that a token names decides by which keys, audiences and kinds it is judged, and no other. */
+/** Several issuers: the issuer of a token decides the keys, audiences and kinds of its check. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -55,7 +55,7 @@ const of = (iss: unknown, aud: unknown, more: object = {}) => ({ ...ASYMMETRIC_C
 const ACCESS = { client_id: 'client', scope: 'leave:read' };
 
 describe('a token of one of several issuers', () => {
-  it('is taken by the keys, audiences and kinds of its issuer', async () => {
+  it('is checked with the keys, audiences and kinds of its issuer', async () => {
     expect(await verifier.verify(await signWith(own, of(OWN, OWN)))).toMatchObject({ principal: { client: null } });
     expect(await verifier.verify(await signWith(other, of(OTHER, ['shop'])))).toMatchObject({
       principal: { client: null },
@@ -77,7 +77,7 @@ describe('a token of one of several issuers', () => {
       () => signWith(own, of(PROVIDER, 'https://api.example.com')),
       'TOKEN_CLAIMS_INVALID',
     ],
-  ])('is refused by %s of another one', async (_name, sign, code) => {
+  ])('is refused when it fits only %s of another issuer', async (_name, sign, code) => {
     const token = await sign();
     expect(await refusalOf(() => verifier.verify(token))).toBe(code);
   });
@@ -106,7 +106,7 @@ describe('a token of one of several issuers', () => {
     expect(JSON.stringify(asked)).toBe(before);
   });
 
-  it('asks for keys of its own issuer alone', async () => {
+  it('causes a fetch of the keys of its own issuer only', async () => {
     asked['own'] = [];
     asked['other'] = [];
     expect(await refusalOf(async () => verifier.verify(await signWith(other, of(OTHER, 'api'), { kid: 'new' })))).toBe(
@@ -115,11 +115,11 @@ describe('a token of one of several issuers', () => {
     expect(asked).toEqual({ own: [], other: ['new'] });
   });
 
-  it('is verified at once, without a promise', async () => {
+  it('is verified synchronously, without a promise', async () => {
     expect(verifier.verify(await signWith(own, of(OWN, OWN)))).not.toBeInstanceOf(Promise);
   });
 
-  it('does not stand for one that is signed with the secret', async () => {
+  it('does not change the check of a token that is signed with the secret', async () => {
     expect(await verifier.verify(signHmac({ ...HS256_CLAIMS, iss: OTHER }))).toMatchObject({
       principal: { userId: 'user-1' },
     });
@@ -130,7 +130,7 @@ describe('a token of one of several issuers', () => {
 });
 
 describe('the keys of issuers', () => {
-  it('are read once for each place where they are published, and each place is told by its name', async () => {
+  it('are read once for each place where they are published, and events name the place', async () => {
     let served = 0;
     const server = createServer((_request, response) => {
       served += 1;
@@ -185,7 +185,7 @@ describe('the keys of issuers', () => {
     [1_001, 1, 'verifies'],
     [1_000, 1, 'TOKEN_KEY_UNKNOWN'],
     [90 * 86_400_000, 30 * 86_400, 'verifies'],
-  ])('with a grace of %i ms, %i s after the end of a key: %s', async (graceMs, secondsAgo, expected) => {
+  ])('with a grace of %i ms, a key that expired %i s ago: %s', async (graceMs, secondsAgo, expected) => {
     const row = {
       publicKey: JSON.stringify(own.publicJwk),
       alg: null,

@@ -34,7 +34,7 @@ const json =
 const fetchKeys = (options = {}) => remoteJwks(url, options).fetchKeys(AbortSignal.timeout(10_000));
 
 describe('parseJwks', () => {
-  it('reads kid and JWK, and leaves the judging to the import', () => {
+  it('reads kid and JWK of each key and checks neither', () => {
     const keys = [{ kid: 'a', kty: 'OKP' }, { kty: 'EC' }, { kid: 7 }];
     expect(parseJwks(JSON.stringify({ keys, more: 1 }))).toEqual([
       { kid: 'a', jwk: keys[0], alg: null, expiresAt: null },
@@ -108,7 +108,7 @@ describe('remoteJwks', () => {
     await expect(fetchKeys()).rejects.toThrow('larger than 1048576 bytes');
   });
 
-  it('stops reading a body without end', async () => {
+  it('stops reading an endless body', async () => {
     const closed = Promise.withResolvers<void>();
     respond = (_request, response) => {
       response.on('close', closed.resolve);
@@ -125,7 +125,7 @@ describe('remoteJwks', () => {
   it.each<[string, RequestListener]>([
     ['before the headers', () => {}],
     ['in the middle of the body', (_request, response) => response.writeHead(200).write('{"keys":')],
-  ])('stops when its signal says so, hanging %s', async (_name, responder) => {
+  ])('stops when its signal is aborted while the issuer hangs %s', async (_name, responder) => {
     const hanging = Promise.withResolvers<void>();
     respond = (request, response) => {
       responder(request, response);
@@ -149,7 +149,7 @@ describe('remoteJwks', () => {
   });
 });
 
-describe('a key set over HTTP', () => {
+describe('a JWKS cache over HTTP', () => {
   it('survives an issuer that hangs, fails and comes back', async () => {
     const old = await createTestKey('EdDSA', 'old');
     const fresh = await createTestKey('EdDSA', 'fresh');

@@ -35,7 +35,7 @@ const joses = async (text: string, by: string): Promise<Uint8Array | null> => {
   }
 };
 
-it('what jose signed verifies with that secret, wherever it stands among others, and with no other', async () => {
+it('a token of jose verifies with its secret, in any position of the list, and with no other secret', async () => {
   await fc.assert(
     fc.asyncProperty(payload, secret, secret, async (bytes, mine, other) => {
       fc.pre(mine !== other);
@@ -48,7 +48,7 @@ it('what jose signed verifies with that secret, wherever it stands among others,
   );
 });
 
-it('a token whose payload or signature was changed verifies exactly when it does with jose', async () => {
+it('a token with a changed payload or signature verifies exactly when jose accepts it', async () => {
   const text = await sign(encoded('{"userId":"user-1"}'), 'x'.repeat(32));
   const [header, body, signature] = text.split('.');
   await fc.assert(

@@ -1,4 +1,4 @@
-/** Signatures that are verified in place verify exactly when they do with jose. */
+/** Synchronous verification accepts exactly the signatures that jose accepts. */
 import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { compactVerify, errors, importJWK } from 'jose';
@@ -73,13 +73,13 @@ describe.each(asymmetricAlgorithms)('%s', (alg) => {
   const other = pairOf(alg);
   const size = signature(pair, 'any').length;
 
-  it('is verified where it should be', async () => {
+  it('is verified synchronously when its algorithm is fast', async () => {
     const { synchronous } = await imported(pair);
     expect(synchronous !== null).toBe(SYNCHRONOUS.includes(alg));
     if (synchronous !== null) expect(synchronous.signatureBytes).toBe(size);
   });
 
-  it('agrees with jose about every change of a signature, of what is signed, and of the key', async () => {
+  it('agrees with jose about every change of the signature, the signed text and the key', async () => {
     const [key, otherKey] = [await imported(pair), await imported(other)];
     const change = fc.oneof(
       fc.nat({ max: size * 8 - 1 }).map((bit) => (bytes: Buffer) => {
@@ -134,7 +134,7 @@ it('signatures made by another scheme of the same key are refused', async () => 
   }
 });
 
-it('of RSA are as long as the key: one whose leading zero was left out is refused', async () => {
+it('an RSA signature without its leading zero is refused', async () => {
   const pair = pairOf('RS256');
   const pss: Pair = { ...pair, alg: 'PS256' };
   for (const one of [pair, pss]) {
@@ -150,7 +150,7 @@ it('of RSA are as long as the key: one whose leading zero was left out is refuse
   }
 });
 
-it('of keys that would take long are left to a thread', async () => {
+it('a large RSA key and one with a large exponent are verified by jose, not synchronously', async () => {
   const modulus = (bits: number): string =>
     partOf(Buffer.concat([Buffer.from([0xff]), Buffer.alloc(bits / 8 - 1, 0xab)]));
   const synchronous = async (n: string, e: string) => {

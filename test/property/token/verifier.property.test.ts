@@ -87,7 +87,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
 );
 
 describe.each(['hs256', 'eddsa', 'es256'] as const)('a token of %s', (name) => {
-  it('verifies no longer after any change', async () => {
+  it('is refused after any change', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async (mutations) => {
         const token = tokens[name];
@@ -101,7 +101,7 @@ describe.each(['hs256', 'eddsa', 'es256'] as const)('a token of %s', (name) => {
     );
   });
 
-  it('verifies in no other combination of its parts with those of another', async () => {
+  it('is refused in any combination of its parts with those of another token', async () => {
     const others = Object.values(tokens).filter((token) => token !== tokens[name]);
     for (const other of others) {
       const mine = tokens[name].split('.');
@@ -114,7 +114,7 @@ describe.each(['hs256', 'eddsa', 'es256'] as const)('a token of %s', (name) => {
   });
 });
 
-it('text that is no token is refused, and never more than that', async () => {
+it('any text that is not a token is refused with a token error', async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String(), fc.json()), async (text) => {
       expect(await isRefused(text)).toBe(true);
@@ -123,7 +123,7 @@ it('text that is no token is refused, and never more than that', async () => {
   );
 });
 
-it('every header and payload that JSON can say is refused when it is not signed by us', async () => {
+it('every JSON header and payload is refused with a wrong signature', async () => {
   await fc.assert(
     fc.asyncProperty(fc.json(), fc.json(), async (header, payload) => {
       expect(await isRefused(signHmac(payload, { header, secret: 'wrong' }))).toBe(true);

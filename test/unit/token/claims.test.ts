@@ -72,7 +72,7 @@ describe('claims of an HS256 token', () => {
     expect(await refusalOf(() => hs(changes))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
-  it('are those of a mailed link when nothing else is there', async () => {
+  it('are refused when they are those of an e-mailed link', async () => {
     const link = { email: 'ada@example.com', userId: 'user-1', iat: NOW_SECONDS, exp: NOW_SECONDS + 3600 };
     expect(await refusalOf(() => checkClaims(null, link, hs256, NOW_MS))).toBe('TOKEN_CLAIMS_INVALID');
   });
@@ -82,11 +82,11 @@ describe('claims of an HS256 token', () => {
     ['no issuer', { aud: 'api' }, 'TOKEN_ISSUER_MISMATCH'],
     ['another audience', { iss: ISSUER, aud: 'shop' }, 'TOKEN_AUDIENCE_MISMATCH'],
     ['no audience', { iss: ISSUER }, 'TOKEN_AUDIENCE_MISMATCH'],
-  ])('with a set issuer and audience are refused with %s', async (_name, changes, code) => {
+  ])('are refused with %s when an issuer and an audience are configured', async (_name, changes, code) => {
     expect(await refusalOf(() => hs(changes, strictHs256))).toBe(code);
   });
 
-  it('with a set issuer and audience are taken when both fit', () => {
+  it('are accepted when the configured issuer and audience both fit', () => {
     expect(hs({ iss: ISSUER, aud: ['shop', 'api'] }, strictHs256).principal.userId).toBe('user-1');
   });
 });
@@ -164,7 +164,7 @@ describe('claims of an asymmetric token', () => {
   it.each<[string, unknown]>([
     ['any of the configured audiences', 'api'],
     ['a list with one of them', ['shop', 'api']],
-  ])('are taken with %s', (_name, aud) => {
+  ])('are accepted with %s', (_name, aud) => {
     expect(as({ aud }).principal.userId).toBe('user-1');
   });
 });
@@ -189,7 +189,7 @@ describe('the times of a token', () => {
     ['nbf as a string', { nbf: '0' }, 'TOKEN_CLAIMS_INVALID'],
     ['iat as a string', { iat: '0' }, 'TOKEN_CLAIMS_INVALID'],
     ['iat in milliseconds', { iat: NOW_MS }, 'TOKEN_CLAIMS_INVALID'],
-  ])('%s: refused', async (_name, changes, code) => {
+  ])('with %s are refused', async (_name, changes, code) => {
     expect(await refusalOf(() => hs(changes))).toBe(code);
     expect(await refusalOf(() => as(changes))).toBe(code);
   });
@@ -208,7 +208,7 @@ describe('the times of a token', () => {
     ['no iat', { iat: undefined }],
     ['a null iat', { iat: null }],
     ['a null nbf', { nbf: null }],
-  ])('%s: taken', (_name, changes) => {
+  ])('with %s are accepted', (_name, changes) => {
     expect(hs(changes).principal.userId).toBe('user-1');
     expect(as(changes).principal.userId).toBe('user-1');
   });
@@ -217,9 +217,9 @@ describe('the times of a token', () => {
 /** Values that a column of an application's own may put where a text or a truth value is expected. */
 const ODD: readonly unknown[] = [null, 7, 1.5, -1, 2 ** 53, true, false, '', 'x\0', 'x\ud800', [], ['a', 'b'], [7], {}];
 
-describe('a claim that decides nothing', () => {
+describe('a claim without influence on the decision', () => {
   it.each(['email', 'role', 'orgRole', 'name', 'scope', 'client_id', 'events', 'azp', 'sid'])(
-    '%s never costs the token, whatever its type',
+    '%s never refuses the token, whatever its type',
     (claim) => {
       for (const value of [undefined, ...ODD]) {
         const text = JSON.stringify({ [claim]: value });
@@ -247,13 +247,13 @@ describe('a claim that decides nothing', () => {
     [true, ''],
     [{ admin: true }, ''],
     ['x\0', ''],
-  ])('is told as the text that it can be told as: the role %j is %j', (role, text) => {
+  ])('is reported as text as far as it is text: the role %j becomes %j', (role, text) => {
     for (const claims of [hs, as]) {
       expect(claims({ role, orgRole: role }).principal).toMatchObject({ role: text, organizationRole: text });
     }
   });
 
-  it('is told as nothing where an e-mail address is no text', () => {
+  it('is reported as empty when an e-mail address is not a text', () => {
     for (const email of [null, 7, ['ada@example.com'], {}]) {
       expect(hs({ email }).principal.email).toBe('');
       expect(as({ email }).principal.email).toBe('');
@@ -275,7 +275,7 @@ describe('the active organization of a token', () => {
     [['org-1'], ''],
     [{}, ''],
     ['o\0', ''],
-  ])('is for the claim %j the id %j', (organizationId, id) => {
+  ])('with the claim %j is the id %j', (organizationId, id) => {
     expect(hs({ organizationId }).principal.organizationId).toBe(id);
     expect(as({ organizationId }).principal.organizationId).toBe(id);
   });
@@ -342,7 +342,7 @@ describe('whether the user of a token is active', () => {
     expect(as(changes).principal.isActive).toBe(isActive);
   });
 
-  it.each(['isActive', 'banned'])('does not follow from %s where that is neither true nor false', async (claim) => {
+  it.each(['isActive', 'banned'])('is refused when %s is neither true nor false', async (claim) => {
     for (const value of [2, -1, 1.5, '', 'true', 'false', [], [true], {}]) {
       expect(await refusalOf(() => as({ [claim]: value })), JSON.stringify(value)).toBe('TOKEN_CLAIMS_INVALID');
     }

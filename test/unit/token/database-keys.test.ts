@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { databaseJwks } from '../../../src/token/jwks-sources.ts';
 
-it('turns rows into published keys, and a row that holds no object into one that is skipped', async () => {
+it('rows of the jwks table become published keys, and a row without a JSON object becomes an empty JWK', async () => {
   const row = { alg: null, crv: 'Ed25519', expiresAt: 7 };
   const source = databaseJwks(async () => [
     { id: 'a', publicKey: '{"kty":"OKP"}', ...row },

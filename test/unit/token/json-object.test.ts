@@ -17,15 +17,15 @@ describe('parseJsonObject', () => {
     ['with a member twice, once escaped', '{"userId":"a","user\\u0049d":"b"}'],
     ['with a member twice, others and nesting between', '{"a":{"x":[1,{"y":2}]},"b":"}:{","a":2}'],
     ['with __proto__ twice', '{"__proto__":1,"__proto__":2}'],
-  ])('refuses what is %s', (_name, text) => {
+  ])('refuses a text that is %s', (_name, text) => {
     expect(parse(text)).toBeNull();
   });
 
-  it('refuses what is not UTF-8', () => {
+  it('refuses bytes that are not UTF-8', () => {
     expect(parseJsonObject(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toBeNull();
   });
 
-  it('takes repetitions that are not of the outermost members', () => {
+  it('accepts a repeated member in a deeper object', () => {
     expect(parse('{"a":{"x":1,"x":2},"b":[{"x":1},{"x":1}],"x":3}')).toEqual({
       a: { x: 2 },
       b: [{ x: 1 }, { x: 1 }],
@@ -33,7 +33,7 @@ describe('parseJsonObject', () => {
     });
   });
 
-  it('takes every object that JSON can say, whatever its texts contain', () => {
+  it('accepts every JSON object, whatever its texts contain', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()),
@@ -66,7 +66,7 @@ describe('exact integers', () => {
 
   // JSON.parse makes 7 of the first three: a check would be about another user.
   it.each(['6.9999999999999999', '7.00000000000000001', '7.0', '7e0', '70E-1', '-0', '-7'])(
-    'the number %s is no integer, since it is not written as one',
+    'the number %s becomes NaN because it is not written as an integer',
     (number) => {
       expect(exact(`{"organizationId":${number},"exp":4e9,"a":{"organizationId":5}}`)).toEqual({
         ...{ organizationId: Number.NaN, exp: 4e9, a: { organizationId: 5 } },
@@ -74,7 +74,7 @@ describe('exact integers', () => {
     },
   );
 
-  it('numbers of other names, and deeper ones, are not looked at', () => {
+  it('numbers of other members and of deeper objects stay as they are', () => {
     expect(exact('{"exp":4e9,"a":{"userId":7.0}}')).toEqual({ exp: 4e9, a: { userId: 7 } });
   });
 });

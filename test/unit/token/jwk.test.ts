@@ -58,7 +58,7 @@ describe('usableJwk', () => {
     expect(usableJwk(jwk, alg)).toMatchObject({ kind: 'refused' });
   });
 
-  it('says why', () => {
+  it('gives the reason of a refusal', () => {
     expect(usableJwk({ kty: 'oct', k: 'K' }, null)).toMatchObject({ reason: 'it is symmetric' });
     expect(usableJwk(rsa, null)).toMatchObject({ reason: 'it is an RSA key without an alg' });
   });
@@ -99,7 +99,7 @@ describe('asymmetricAlgorithm', () => {
     '',
     'toString',
     '__proto__',
-  ])('is none for %j', (alg) => {
+  ])('is null for %j', (alg) => {
     expect(asymmetricAlgorithm(alg)).toBeNull();
   });
 });

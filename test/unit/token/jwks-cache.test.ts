@@ -82,7 +82,7 @@ const createFixture = (initial: Answer, options: JwksCacheOptions = {}) => {
 const unreachable = new Error('unreachable');
 const never = (): Promise<never> => new Promise(() => {});
 
-describe('a key set', () => {
+describe('a JWKS cache', () => {
   it('fetches at start, and not again for a key that it has', async () => {
     const { set, fetches, events } = createFixture([first.published, second.published]);
     await set.start();
@@ -92,7 +92,7 @@ describe('a key set', () => {
     expect(events).toEqual([{ kind: 'refreshed', keys: 2 }]);
   });
 
-  it('fetches for the first token when nobody started it', async () => {
+  it('fetches for the first token when it was not started', async () => {
     const { set, fetches } = createFixture([first.published]);
     expect(await set.find('first')).toMatchObject({ kid: 'first' });
     expect(fetches()).toBe(1);
@@ -149,7 +149,7 @@ describe('a key set', () => {
     expect(await set.find('first')).toMatchObject({ kid: 'first' });
   });
 
-  it('fetches once for all who wait for a new key', async () => {
+  it('fetches once for all calls that wait for a new key', async () => {
     const { set, fetches, answerWith } = createFixture([first.published]);
     await set.start();
     const { promise, resolve } = Promise.withResolvers<readonly PublishedKey[]>();
@@ -172,7 +172,7 @@ describe('a key set', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('has one fetch at a time, whoever begins it', async () => {
+  it('has one fetch at a time', async () => {
     const { set, fetches, answerWith, advance } = createFixture([first.published]);
     await Promise.all([set.start(), set.start()]);
     expect(fetches()).toBe(1);
@@ -188,7 +188,7 @@ describe('a key set', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('treats names that every object has as any other', async () => {
+  it('does not know a kid that is the name of an object property', async () => {
     const { set } = createFixture([first.published]);
     await set.start();
     for (const kid of ['__proto__', 'constructor', 'toString', '']) {
@@ -197,7 +197,7 @@ describe('a key set', () => {
   });
 });
 
-describe('a key set whose source fails', () => {
+describe('a JWKS cache whose source fails', () => {
   it('keeps its keys for an hour since the last successful fetch, then has none, then recovers', async () => {
     const { set, fetches, answerWith, advance } = createFixture([first.published]);
     await set.start();
@@ -229,7 +229,7 @@ describe('a key set whose source fails', () => {
     expect(await refusalOf(set.find('first'))).toBe('KEYS_UNAVAILABLE');
   });
 
-  it('starts all the same, says so, and tries again after a second', async () => {
+  it('starts without keys, reports the failure, and tries again after a second', async () => {
     const { set, events, fetches, answerWith, advance } = createFixture(unreachable);
     await set.start();
     expect(events).toEqual([{ kind: 'refresh-failed', error: unreachable, failures: 1, retryInMs: SECOND }]);
@@ -299,8 +299,8 @@ describe('a key set whose source fails', () => {
   });
 });
 
-describe('a key set whose source hangs', () => {
-  it('lets nobody wait longer than the time limit, and aborts the fetch', async () => {
+describe('a JWKS cache whose source hangs', () => {
+  it('ends each wait after the time limit, and aborts the fetch', async () => {
     const { set, answerWith, signals } = createFixture([first.published]);
     await set.start();
     answerWith(never());
@@ -313,7 +313,7 @@ describe('a key set whose source hangs', () => {
     expect(signals[1]?.aborted).toBe(true);
   });
 
-  it('says that there are no keys when there never were any', async () => {
+  it('refuses a token with KEYS_UNAVAILABLE when no fetch ever succeeded', async () => {
     const { set } = createFixture(never());
     const started = set.start();
     const code = refusalOf(set.find('first'));
@@ -322,7 +322,7 @@ describe('a key set whose source hangs', () => {
     expect(await code).toBe('KEYS_UNAVAILABLE');
   });
 
-  it('gives one who came later, and needs a fetch of their own, only the rest of their time', async () => {
+  it('gives the second fetch of a call only the rest of its time', async () => {
     const slow = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, answerWith, fetches } = createFixture(slow.promise);
     const started = set.start();
@@ -338,7 +338,7 @@ describe('a key set whose source hangs', () => {
     expect(await code).toBe('TOKEN_KEY_UNKNOWN');
   });
 
-  it('begins no fetch for one whose time is over', async () => {
+  it('begins no fetch for a call whose time is over', async () => {
     let monotonic = 0;
     const slow = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, fetches } = createFixture(slow.promise, { clock: { now: () => NOW_MS, monotonic: () => monotonic } });
@@ -365,7 +365,7 @@ describe('a key set whose source hangs', () => {
   });
 });
 
-describe('the keys of a set', () => {
+describe('the keys of a JWKS cache', () => {
   it('verify until the end of the grace after their expiry', async () => {
     let now = NOW_MS;
     const clock = { now: () => now, monotonic: () => 0 };
@@ -386,7 +386,7 @@ describe('the keys of a set', () => {
     expect(key).toMatchObject({ type: 'public', extractable: false, usages: ['verify'] });
   });
 
-  it('are skipped and reported once when they cannot be used, and cost the others nothing', async () => {
+  it('are skipped and reported once when they cannot be used, and the others stay usable', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
     const key = (kid: string, jwk: object, alg: string | null = null): PublishedKey => ({
       kid,
@@ -417,7 +417,7 @@ describe('the keys of a set', () => {
   });
 });
 
-describe('stopping a key set', () => {
+describe('a stopped JWKS cache', () => {
   it('ends its timer', async () => {
     const { set, fetches } = createFixture([first.published]);
     await set.start();
@@ -439,7 +439,7 @@ describe('stopping a key set', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('ends it also while keys are being imported', async () => {
+  it('sets no timer and reports nothing when it stops during the import of keys', async () => {
     const jwk = { ...first.publicJwk };
     const { set, events } = createFixture([
       {
@@ -455,12 +455,12 @@ describe('stopping a key set', () => {
     expect(events).toEqual([]);
   });
 
-  it('is not needed for the process to end', async () => {
+  it('does not keep a process alive', async () => {
     const module = new URL('../../../src/token/jwks-cache.ts', import.meta.url).href;
     const script = `import { createJwksCache } from '${module}';
       await createJwksCache({ fetchKeys: async () => [] }).start();
       console.log('started');`;
-    // Five minutes is when the timer would let go of it.
+    // The timer would keep the process alive for five minutes.
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
       timeout: 20 * SECOND,
     });

@@ -52,7 +52,7 @@ describe('parseJws', () => {
     ['with b64 and no crit', withHeader('{"alg":"EdDSA","b64":false}')],
     ['too long by one byte', `${'A'.repeat(MAX_TOKEN_BYTES - 8)}.e30.AAAA`],
     ['of 1 MiB', 'A'.repeat(1_048_576)],
-  ])('refuses what is %s', async (_name, text) => {
+  ])('refuses a malformed token: %s', async (_name, text) => {
     expect(await refusalOf(() => parseJws(text))).toBe('TOKEN_MALFORMED');
   });
 
@@ -87,7 +87,7 @@ describe('parseJws', () => {
     ['a header', 'Basic YTpi', 'an authorization header'],
     ['an object', '{"token":"x"}', 'JSON'],
     ['a quoted token', `"${good}"`, 'JSON'],
-  ])('says what it was given instead of a JWT: %s', (_name, text, look) => {
+  ])('names the form of the text in its message: %s', (_name, text, look) => {
     const message = messageOf(text);
     expect(message).toBe(
       `The token is not a signed JWT: it looks like ${look}. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.`,
@@ -96,7 +96,7 @@ describe('parseJws', () => {
   });
 
   it.each(['', 'token', '..', 'e30.e30', `${session}x`, key.slice(0, 31), '%', `${session}.%zz`])(
-    'says no more than the form of a JWT where it cannot tell: %j',
+    'names only the form of a JWT for an unknown text: %j',
     (text) => {
       expect(messageOf(text)).toBe(
         "The token is not a signed JWT: three parts of base64url with dots between them. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.",

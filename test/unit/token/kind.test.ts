@@ -55,7 +55,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     ['constructor', 'of the type constructor'],
     [' JWT', 'of an unknown type'],
     ['application/application/jwt', 'of an unknown type'],
-  ])('refuses the type %j and says that the token is %s', (typ, kind) => {
+  ])('refuses the type %j with a message that the token is %s', (typ, kind) => {
     const message = refusal(typ, {});
     expect(message).toContain(`The token is ${kind}, `);
     expect(message.length).toBeLessThan(250);
@@ -73,7 +73,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
   );
 
   it.each([[{ jkt: 'thumbprint' }], [{ 'x5t#S256': 'thumbprint' }], [{}], [''], [false], [0]])(
-    'refuses a token that is bound to a key, whose holder a bearer is not: cnf %j',
+    'refuses a token that is bound to a key: cnf %j',
     (cnf) => {
       for (const typ of [null, 'JWT', 'at+jwt']) {
         const message = refusal(typ, { cnf, client_id: 'client', sub: 'user-1' }, 'JWT', 'at+jwt');
@@ -88,7 +88,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     { at_hash: '77QmUPtjPfzWtF2AnpK9RQ' },
     { c_hash: 'LDktKdoQak3Pk0cnXxCltA' },
     { aud: ['client', ISSUER, 'api'], azp: 'client' },
-  ])('refuses the marks of an ID token where the type does not say another kind: %j', (marks) => {
+  ])('refuses the claims of an ID token: %j', (marks) => {
     for (const typ of [null, 'JWT', 'application/jwt'])
       expect(refusal(typ, marks)).toContain('The token is an ID token, ');
     const access = { client_id: 'client', sub: 'user-1', ...marks };
@@ -109,7 +109,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     },
     { scope: ['openid'], client_id: 7, events: [] },
     { sid: 'session', jti: 'id', auth_time: 1, acr: '0', htm: 'POST', htu: 'https://api.example.com' },
-  ])('takes what a column of an application may be called: %j', (changes) => {
+  ])('accepts a claim that may be a column of the application: %j', (changes) => {
     for (const typ of [null, 'JWT'])
       expect(check(typ, changes).principal).toMatchObject({ userId: 'user-1', client: null });
   });
@@ -164,7 +164,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
       for (const typ of [null, 'JWT']) expect(refusal(typ, access, 'at+jwt')).toContain('The token is a JWT, ');
     });
 
-    it.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])('takes no %s all the same', (typ) => {
+    it.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])('refuses %s also when access tokens are accepted', (typ) => {
       expect(refusal(typ, access, 'JWT', 'at+jwt')).not.toBe('taken');
     });
   });

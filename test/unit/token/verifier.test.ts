@@ -102,7 +102,7 @@ describe.each(['HS256', ...ALGORITHMS])('a token signed with %s', (alg) => {
     expect(await refused(header, otherPayload, partsOf(await genuine(alg))[2])).toBe('TOKEN_SIGNATURE_INVALID');
   });
 
-  it('is refused when it expires, with nothing kept from before', async () => {
+  it('is refused when it expires, although it verified before', async () => {
     let now = NOW_MS;
     const moving = createTokenVerifier({
       hs256: { secrets: [SECRET] },
@@ -143,36 +143,42 @@ describe('the algorithm of a token', () => {
     }
   });
 
-  it.each(ALGORITHMS)('is that of the key: one that says another while %s is meant is refused', async (alg) => {
-    for (const other of ALGORITHMS.filter((one) => one !== alg)) {
-      // Signed with the right private key of the other algorithm, naming this key.
-      const token = await signWith(keyOf(other), ASYMMETRIC_CLAIMS, { kid: keyOf(alg).kid });
-      expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_ALGORITHM_REFUSED');
-    }
-  });
+  it.each(ALGORITHMS)(
+    'is that of the key: a token that names a key of %s and another algorithm is refused',
+    async (alg) => {
+      for (const other of ALGORITHMS.filter((one) => one !== alg)) {
+        // Signed with the right private key of the other algorithm, naming this key.
+        const token = await signWith(keyOf(other), ASYMMETRIC_CLAIMS, { kid: keyOf(alg).kid });
+        expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_ALGORITHM_REFUSED');
+      }
+    },
+  );
 
   it.each([
     ['EdDSA', 'Ed25519'],
     ['Ed25519', 'EdDSA'],
     ['Ed25519', 'Ed25519'],
     ['Ed25519', undefined],
-  ])('of a token is %s and of its key %s: both are names of one algorithm (RFC 9864)', async (ofToken, ofKey) => {
-    const key = keyOf('EdDSA');
-    for (const beside of [ofKey ?? null, null]) {
-      const jwk = { ...key.published.jwk, ...(ofKey === undefined ? {} : { alg: ofKey }) };
-      const keySet = await createStaticKeys({ ...key.published, jwk, alg: beside });
-      const issuers = [{ keys: keySet, issuer: ISSUER, audiences: [ISSUER] }];
-      const verified = createTokenVerifier({ hs256: null, issuers, now: () => NOW_MS });
-      const header = { alg: ofToken, kid: key.kid };
-      const signed = [header, ASYMMETRIC_CLAIMS].map((part) => encodePart(JSON.stringify(part))).join('.');
-      const signature = sign(null, Buffer.from(signed), KeyObject.from(key.privateKey));
-      const token = `${signed}.${encodePart(signature)}`;
-      expect(await verified.verify(token)).toMatchObject({ principal: { userId: 'user-1' } });
-      expect(await refusalOf(() => verified.verify(`${signed}.${flipByte(encodePart(signature), 5)}`))).toBe(
-        'TOKEN_SIGNATURE_INVALID',
-      );
-    }
-  });
+  ])(
+    'is accepted as %s with the alg %s of its key: both are names of one algorithm (RFC 9864)',
+    async (ofToken, ofKey) => {
+      const key = keyOf('EdDSA');
+      for (const beside of [ofKey ?? null, null]) {
+        const jwk = { ...key.published.jwk, ...(ofKey === undefined ? {} : { alg: ofKey }) };
+        const keySet = await createStaticKeys({ ...key.published, jwk, alg: beside });
+        const issuers = [{ keys: keySet, issuer: ISSUER, audiences: [ISSUER] }];
+        const verified = createTokenVerifier({ hs256: null, issuers, now: () => NOW_MS });
+        const header = { alg: ofToken, kid: key.kid };
+        const signed = [header, ASYMMETRIC_CLAIMS].map((part) => encodePart(JSON.stringify(part))).join('.');
+        const signature = sign(null, Buffer.from(signed), KeyObject.from(key.privateKey));
+        const token = `${signed}.${encodePart(signature)}`;
+        expect(await verified.verify(token)).toMatchObject({ principal: { userId: 'user-1' } });
+        expect(await refusalOf(() => verified.verify(`${signed}.${flipByte(encodePart(signature), 5)}`))).toBe(
+          'TOKEN_SIGNATURE_INVALID',
+        );
+      }
+    },
+  );
 
   it('Ed25519 is refused where the key is of another algorithm', async () => {
     const token = await signWith(keyOf('ES256'), ASYMMETRIC_CLAIMS, { kid: keyOf('ES256').kid });
@@ -209,12 +215,12 @@ describe('the algorithm of a token', () => {
     }
   });
 
-  it('HS256 with the kid of a public key is judged by the secret alone', async () => {
+  it('HS256 with the kid of a public key is checked with the secret alone', async () => {
     const token = signHmac(HS256_CLAIMS, { header: { alg: 'HS256', kid: 'EdDSA-key' } });
     expect(await verifier.verify(token)).toMatchObject({ principal: { userId: 'user-1' } });
   });
 
-  it('is refused for the whole family that is off', async () => {
+  it('is refused when its family is not configured', async () => {
     const hs256Only = createHs256Verifier();
     expect(await refusalOf(async () => hs256Only.verify(await genuine('EdDSA')))).toBe('TOKEN_ALGORITHM_REFUSED');
     const asymmetricOnly = createTokenVerifier({
@@ -238,7 +244,7 @@ describe('the key of a token', () => {
     expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_KEY_UNKNOWN');
   });
 
-  it('is not looked for without a kid', async () => {
+  it('is not looked up without a kid', async () => {
     const keys = { find: () => Promise.reject(new Error('looked for')) };
     const strict = createTokenVerifier({ hs256: null, issuers: [{ keys, issuer: ISSUER, audiences: [ISSUER] }] });
     for (const kid of [undefined, '']) {
@@ -247,7 +253,7 @@ describe('the key of a token', () => {
     }
   });
 
-  it('is the published one, whatever key the token brings along', async () => {
+  it('is the published one, whatever key the header of the token contains', async () => {
     const mine = await createTestKey('EdDSA', 'EdDSA-key');
     for (const header of [
       { jwk: mine.publicJwk },
@@ -260,7 +266,7 @@ describe('the key of a token', () => {
     }
   });
 
-  it('cannot be judged without keys, and HS256 goes on', async () => {
+  it('is unavailable without keys, while HS256 tokens still verify', async () => {
     const unavailable = createTokenVerifier({
       hs256: { secrets: [SECRET] },
       issuers: [
@@ -278,7 +284,7 @@ describe('the key of a token', () => {
 });
 
 describe('several secrets', () => {
-  it('all verify, and none besides', async () => {
+  it('all verify, and no other secret does', async () => {
     const both = createHs256Verifier({ secrets: [OTHER_SECRET, SECRET] });
     for (const secret of [SECRET, OTHER_SECRET]) {
       expect(await both.verify(signHmac(HS256_CLAIMS, { secret }))).toMatchObject({ principal: { userId: 'user-1' } });
@@ -317,7 +323,7 @@ describe('the payload of a token', () => {
     expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_MALFORMED');
   });
 
-  it('is judged only after the signature', async () => {
+  it('is checked only after the signature', async () => {
     const expired = { ...HS256_CLAIMS, exp: 0 };
     expect(await refusalOf(() => verifier.verify(signHmac(expired, { secret: OTHER_SECRET })))).toBe(
       'TOKEN_SIGNATURE_INVALID',
@@ -336,7 +342,7 @@ describe('the payload of a token', () => {
     expect(await verifier.verify(api)).toMatchObject({ principal: { userId: 'user-1' } });
   });
 
-  it('of an HS256 token is held to the issuer and audience that are set', async () => {
+  it('of an HS256 token must fit the configured issuer and audience', async () => {
     const strict = createHs256Verifier({ issuer: ISSUER, audiences: ['shop', 'api'] });
     const check = (changes: object) => refusalOf(() => strict.verify(signHmac({ ...HS256_CLAIMS, ...changes })));
     expect(await check({ aud: 'api' })).toBe('TOKEN_ISSUER_MISMATCH');
@@ -383,7 +389,7 @@ describe('a verifier that would leave a check out', () => {
     expect(() => createTokenVerifier({ hs256: null, issuers })).toThrow();
   });
 
-  it('never says a secret', () => {
+  it('never repeats a secret in its error', () => {
     expect(() => createHs256Verifier({ secrets: ['short-secret'] })).toThrow(/^(?!.*short-secret)/);
   });
 });
