@@ -1,160 +1,89 @@
 /**
- * Listens to every write of a Better Auth adapter. The methods of the adapter itself are replaced: a wrapper beside it
- * would be unknown to plugins that took hold of the adapter before, and to Better Auth's own schema check, which knows
+ * Reports every write of a Better Auth adapter. The methods of the adapter itself are replaced. A wrapper beside it would be
+ * bypassed by plugins that took hold of the adapter before, and would fail Better Auth's own schema check, which knows
  * adapters by identity.
  */
 import type { DBAdapter, DBTransactionAdapter } from 'better-auth';
-import { type Change, combine, RESYNC } from './change.ts';
-import type { Model, Models } from './models.ts';
-import { mayHaveBeenDone } from './outcome.ts';
 import {
+  broadChange,
   type Condition,
   changeOf,
+  equalityConditions,
   isRelevant,
-  type Kind,
   movesRow,
-  pinnedBy,
   type Row,
-  wideChange,
-} from './touched.ts';
+  type Write,
+} from './affected-rows.ts';
+import { isAmbiguousFailure } from './ambiguous-failure.ts';
+import { type Change, combine, RESYNC } from './change.ts';
+import type { Model, Models } from './models.ts';
 
 /** Takes the changes of a write or a transaction, after its commit; the write returns once it settles. Must not fail. */
 export type Sink = (changes: readonly Change[]) => void | Promise<void>;
 
 type Adapter = DBAdapter | DBTransactionAdapter;
 
-/** More rows than this are not looked at one by one: one change that covers them all is cheaper for everybody. */
+/** The part of an adapter's input that says which rows a write affects. */
+interface Target {
+  readonly model: string;
+  readonly where: readonly Condition[];
+}
+
+/** The part of an adapter that reads rows. */
+type Reader = Pick<Adapter, 'findMany'>;
+
+/** With more affected rows than this, one change that covers them all is cheaper than an event for each. */
 const MAX_ROWS = 100;
 
-const rowOf = (value: unknown): Row => (typeof value === 'object' && value !== null ? { ...value } : {});
-
-/** What a write of the rows with these fields changes, as far as the fields say it. */
-const inAdvance = (model: Model, kind: Kind, pinned: Row): Change | null => {
-  const exact = changeOf(model, kind, pinned);
-  if (exact !== null || pinned['id'] !== undefined) return exact;
-  // All members of an organization or of a user: were they looked up, one who joins meanwhile would be missed.
-  const wide = wideChange(model, pinned);
-  return wide === RESYNC ? null : wide;
-};
-
-/** Whether rows came to match between the look and the write: it counts more of them, or returns one that was not there. */
-const isMore = (found: readonly Row[], result: unknown): boolean => {
-  if (typeof result === 'number') return result > found.length;
-  const { id } = rowOf(result);
-  return id !== undefined && !found.some((row) => row['id'] === id);
-};
-
-/** Runs a write; `after` says what it changed, given its result, or nothing when it failed and may have been done. */
-const tell = async <T>(sink: Sink, work: () => Promise<T>, after: (result?: T) => readonly Change[]): Promise<T> => {
-  let result: T;
-  try {
-    result = await work();
-  } catch (error) {
-    if (mayHaveBeenDone(error)) await sink(after());
-    throw error;
-  }
-  await sink(after(result));
-  return result;
-};
-
-/** Replaces the writing methods of an adapter by ones that tell `sink`. */
-export const observeAdapter = (adapter: Adapter, models: Models, sink: Sink): void => {
+/** Replaces the writing methods of an adapter by ones that report to `sink`. */
+export function observeAdapter(adapter: Adapter, models: Models, sink: Sink): void {
   const { create, update, updateMany, delete: deleteOne, deleteMany, consumeOne, incrementOne } = adapter;
 
-  /** The rows that a write is about to touch; null when that cannot be said. */
-  const lookUp = async (model: string, where: readonly Condition[]): Promise<readonly Row[] | null> => {
-    try {
-      const rows = await adapter.findMany({ model, where: [...where] as never, limit: MAX_ROWS + 1 });
-      return rows.length > MAX_ROWS ? null : rows.map(rowOf);
-    } catch {
-      // The write itself will say what is wrong.
-      return null;
-    }
-  };
-  const changesOf = (model: Model, kind: Kind, rows: readonly Row[] | null, pinned: Row): readonly Change[] =>
-    rows === null
-      ? [wideChange(model, pinned)]
-      : rows.map((row) => changeOf(model, kind, { ...row, ...pinned }) ?? wideChange(model, pinned));
-
-  /** Updates and deletions whose result does not say whom they touched: looked up before, unless the conditions tell. */
-  const bulk = async <T>(
-    kind: Kind,
-    { model: name, where }: { readonly model: string; readonly where: readonly Condition[] },
-    moves: boolean,
-    work: () => Promise<T>,
-  ): Promise<T> => {
-    const model = models.find(name);
-    if (model === null) return work();
-    const pinned = pinnedBy(models, model, where);
-    const known = moves ? RESYNC : inAdvance(model, kind, pinned);
-    const rows = known === null ? await lookUp(name, where) : null;
-    return tell(sink, work, (result) => {
-      // A count of none is not taken for it: there are drivers whose rows the adapters cannot count.
-      if (known !== null) return [known];
-      return changesOf(model, kind, rows === null || isMore(rows, result) ? null : rows, pinned);
-    });
-  };
-
-  /** Updates of one row, which they return. */
-  const single = async <T>(
-    kind: Kind,
-    { model: name, where }: { readonly model: string; readonly where: readonly Condition[] },
-    fields: readonly string[] | null,
-    work: () => Promise<T | null>,
-  ): Promise<T | null> => {
-    const model = models.find(name);
-    if (model === null || (fields !== null && !isRelevant(models, model, fields))) return work();
-    const pinned = pinnedBy(models, model, where);
-    const before = fields !== null && movesRow(models, model, fields) ? await lookUp(name, where) : [];
-    return tell(sink, work, (result) => {
-      if (result === null) return [];
-      const row = result === undefined ? pinned : { ...pinned, ...rowOf(result) };
-      return [...changesOf(model, kind, before, {}), changeOf(model, kind, row) ?? wideChange(model, pinned)];
-    });
-  };
-
   adapter.create = async (input) => {
-    const model = models.find(input.model);
     const work = (): Promise<never> => create.call(adapter, input) as Promise<never>;
+    const model = models.find(input.model);
     if (model === null) return work();
     const data = rowOf(input.data);
-    return tell(sink, work, (result) => [changeOf(model, 'create', { ...data, ...rowOf(result) }) ?? RESYNC]);
+    return report(sink, work, (result) => [changeOf(model, 'create', { ...data, ...rowOf(result) }) ?? RESYNC]);
   };
   adapter.update = async (input) => {
-    const model = models.find(input.model);
     const fields = Object.keys(input.update);
     const work = (): Promise<never> => update.call(adapter, input) as Promise<never>;
+    const model = models.find(input.model);
     if (model === null || !isRelevant(models, model, fields)) return work();
     // Adapters update every row that the conditions find, and return the first.
-    if ('id' in pinnedBy(models, model, input.where)) return single('update', input, fields, work);
-    return bulk('update', input, movesRow(models, model, fields), work);
+    return 'id' in equalityConditions(models, model, input.where)
+      ? writeOne(adapter, models, sink, 'update', input, fields, work)
+      : writeMany(adapter, models, sink, 'update', input, fields, work);
   };
-  adapter.delete = (input) => bulk('delete', input, false, () => deleteOne.call(adapter, input));
-  adapter.deleteMany = (input) => bulk('delete', input, false, () => deleteMany.call(adapter, input));
   adapter.updateMany = async (input) => {
-    const model = models.find(input.model);
     const fields = Object.keys(input.update);
     const work = (): Promise<number> => updateMany.call(adapter, input);
-    if (model === null || !isRelevant(models, model, fields)) return work();
-    return bulk('update', input, movesRow(models, model, fields), work);
+    return writeMany(adapter, models, sink, 'update', input, fields, work);
   };
+  adapter.delete = (input) =>
+    writeMany(adapter, models, sink, 'delete', input, null, () => deleteOne.call(adapter, input));
+  adapter.deleteMany = (input) =>
+    writeMany(adapter, models, sink, 'delete', input, null, () => deleteMany.call(adapter, input));
+  // Only newer versions of Better Auth have these two.
   if (typeof consumeOne === 'function') {
-    adapter.consumeOne = (input) =>
-      single('delete', input, null, () => consumeOne.call(adapter, input) as Promise<never>);
+    adapter.consumeOne = (input) => {
+      const work = (): Promise<never> => consumeOne.call(adapter, input) as Promise<never>;
+      return writeOne(adapter, models, sink, 'delete', input, null, work);
+    };
   }
   if (typeof incrementOne === 'function') {
-    adapter.incrementOne = (input) =>
-      single(
-        'update',
-        input,
-        [...Object.keys(input.increment), ...Object.keys(input.set ?? {})],
-        () => incrementOne.call(adapter, input) as Promise<never>,
-      );
+    adapter.incrementOne = (input) => {
+      const fields = [...Object.keys(input.increment), ...Object.keys(input.set ?? {})];
+      const work = (): Promise<never> => incrementOne.call(adapter, input) as Promise<never>;
+      return writeOne(adapter, models, sink, 'update', input, fields, work);
+    };
   }
   if ('transaction' in adapter) observeTransactions(adapter, models, sink);
-};
+}
 
-const observeTransactions = (adapter: DBAdapter, models: Models, sink: Sink): void => {
+/** Reports the writes of a transaction together, after its commit. */
+function observeTransactions(adapter: DBAdapter, models: Models, sink: Sink): void {
   const { transaction } = adapter;
   adapter.transaction = async (callback) => {
     let changes: Change[] = [];
@@ -164,7 +93,7 @@ const observeTransactions = (adapter: DBAdapter, models: Models, sink: Sink): vo
         // Begins anew when the adapter runs the callback again.
         changes = [];
         finished = false;
-        // Adapters without transactions hand out themselves; their writes are told of at once, since they stay.
+        // Adapters without transactions hand out themselves: their writes are permanent, and are reported at once.
         if (inner !== adapter) observeAdapter(inner, models, (more) => void changes.push(...more));
         const value = await callback(inner);
         finished = true;
@@ -173,9 +102,109 @@ const observeTransactions = (adapter: DBAdapter, models: Models, sink: Sink): vo
       await sink(combine(changes));
       return result as never;
     } catch (error) {
-      // The callback was through: it is the commit that failed, and nobody knows whether it was done.
-      if (finished && mayHaveBeenDone(error)) await sink(combine(changes));
+      // The callback had ended, so that the commit failed; whether it was done is not known.
+      if (finished && isAmbiguousFailure(error)) await sink(combine(changes));
       throw error;
     }
   };
-};
+}
+
+/**
+ * A write whose result does not name the rows that it affected. They are read before it, unless the conditions name them.
+ * @param fields The updated fields; null for a deletion.
+ */
+async function writeMany<T>(
+  adapter: Reader,
+  models: Models,
+  sink: Sink,
+  write: Write,
+  target: Target,
+  fields: readonly string[] | null,
+  work: () => Promise<T>,
+): Promise<T> {
+  const model = models.find(target.model);
+  if (model === null || (fields !== null && !isRelevant(models, model, fields))) return work();
+  const conditions = equalityConditions(models, model, target.where);
+  const moves = fields !== null && movesRow(models, model, fields);
+  const known = moves ? RESYNC : changeInAdvance(model, write, conditions);
+  const rows = known === null ? await readRows(adapter, target) : null;
+  return report(sink, work, (result) => {
+    // A count of zero is not trusted: some drivers do not report how many rows a statement changed.
+    if (known !== null) return [known];
+    return changesOf(model, write, rows === null || hasMoreThan(rows, result) ? null : rows, conditions);
+  });
+}
+
+/**
+ * A write of one row, which it returns.
+ * @param fields The updated fields; null for a deletion.
+ */
+async function writeOne<T>(
+  adapter: Reader,
+  models: Models,
+  sink: Sink,
+  write: Write,
+  target: Target,
+  fields: readonly string[] | null,
+  work: () => Promise<T | null>,
+): Promise<T | null> {
+  const model = models.find(target.model);
+  if (model === null || (fields !== null && !isRelevant(models, model, fields))) return work();
+  const conditions = equalityConditions(models, model, target.where);
+  const before = fields !== null && movesRow(models, model, fields) ? await readRows(adapter, target) : [];
+  return report(sink, work, (result) => {
+    if (result === null) return [];
+    const row = result === undefined ? conditions : { ...conditions, ...rowOf(result) };
+    return [...changesOf(model, write, before, {}), changeOf(model, write, row) ?? broadChange(model, conditions)];
+  });
+}
+
+/** Runs a write and reports what it changed, given its result, or without a result after an ambiguous failure. */
+async function report<T>(sink: Sink, work: () => Promise<T>, changes: (result?: T) => readonly Change[]): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    if (isAmbiguousFailure(error)) await sink(changes());
+    throw error;
+  }
+  await sink(changes(result));
+  return result;
+}
+
+/** The rows that a write is about to affect; null when they are too many or cannot be read. */
+async function readRows(adapter: Reader, { model, where }: Target): Promise<readonly Row[] | null> {
+  try {
+    const rows = await adapter.findMany({ model, where: [...where] as never, limit: MAX_ROWS + 1 });
+    return rows.length > MAX_ROWS ? null : rows.map(rowOf);
+  } catch {
+    // The write itself fails with the reason.
+    return null;
+  }
+}
+
+/** The change of a write, when its equality conditions alone name it. */
+function changeInAdvance(model: Model, write: Write, conditions: Row): Change | null {
+  const exact = changeOf(model, write, conditions);
+  if (exact !== null || conditions['id'] !== undefined) return exact;
+  // All members of an organization or of a user: a read would miss a member who joins between the read and the write.
+  const broad = broadChange(model, conditions);
+  return broad === RESYNC ? null : broad;
+}
+
+/** @param rows The affected rows; null when they are not known. */
+function changesOf(model: Model, write: Write, rows: readonly Row[] | null, conditions: Row): readonly Change[] {
+  if (rows === null) return [broadChange(model, conditions)];
+  return rows.map((row) => changeOf(model, write, { ...row, ...conditions }) ?? broadChange(model, conditions));
+}
+
+/** Whether rows came to match between the read and the write: the write counts more, or returns one that was not read. */
+function hasMoreThan(rows: readonly Row[], result: unknown): boolean {
+  if (typeof result === 'number') return result > rows.length;
+  const { id } = rowOf(result);
+  return id !== undefined && !rows.some((row) => row['id'] === id);
+}
+
+function rowOf(value: unknown): Row {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}

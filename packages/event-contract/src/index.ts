@@ -1,6 +1,6 @@
 /**
- * `@assent/event-contract`: the contract of docs/events.md as code, for every program that publishes or reads events. The
- * workspace uses its sources; a package that is published takes a copy into its build (packages/build.ts).
+ * `@assent/event-contract`: the contract of docs/operate/events.md as code, for every program that publishes or reads events. The
+ * workspace uses its sources; a package that is published takes a copy into its build (scripts/build-package.ts).
  */
 export { canonicalId, idForms, isUsableId, MAX_ID_LENGTH } from './ids.ts';
 export { type NatsServers, NO_RESPONDERS, serverDomain, serversOf } from './nats.ts';
