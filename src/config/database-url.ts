@@ -3,7 +3,7 @@
  * server, so that another tool's URL could be read as another database schema. Each one is known here, or refused by name.
  */
 
-import { isSamePath, parseSearchPath } from '../database/search-path.ts';
+import { isSamePath, parseSearchPath } from '../database/naming.ts';
 
 /** A PostgreSQL URL with its parameters understood. */
 export interface DatabaseUrl {

@@ -1,6 +1,5 @@
 /** The parts of the configuration that more than one program reads. */
-import type { Naming } from '../database/naming.ts';
-import { isSamePath } from '../database/search-path.ts';
+import { isSamePath, type Naming } from '../database/naming.ts';
 import { type DatabaseUrl, parseDatabaseUrl } from './database-url.ts';
 import { parseNaming } from './naming.ts';
 import { parseCertificates, parsePrivateKey } from './pem.ts';

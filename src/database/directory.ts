@@ -1,20 +1,25 @@
 /**
- * The door of this folder: Better Auth's tables as functions. Finds out where they are at the first use and keeps it; the
- * answer of a server that is away is DATABASE_UNAVAILABLE until it is back.
+ * The interface of this folder: reads of Better Auth's tables as functions. The tables are detected at the first use and
+ * looked at again once a minute.
  */
 import { type Clock, systemClock } from '../clock.ts';
 import type { Facts, FactsKey } from '../policy/facts.ts';
 import { createFactsReader, type FactsReader } from './facts-query.ts';
 import { type JwksRecord, readJwks } from './jwks-table.ts';
-import type { Schema } from './models.ts';
-import { type Naming, SchemaError } from './naming.ts';
-import { type MembershipRecord, type OrganizationRecord, readMemberships, readOrganization } from './organizations.ts';
-import { originOf, readIdentity } from './origin.ts';
+import { type Schema, SchemaError } from './models.ts';
+import type { Naming } from './naming.ts';
+import {
+  type MembershipPage,
+  type MembershipRecord,
+  type OrganizationRecord,
+  readMemberships,
+  readOrganization,
+} from './organizations.ts';
 import { createDatabase, type PoolOptions } from './pool.ts';
-import { detectSchema } from './schema.ts';
+import { detectSchema, readDataSourceId } from './schema-detection.ts';
+import { findWritableTable, type WritableTable } from './table-access.ts';
 import { readUserByEmail, readUserById, type UserRecord } from './users.ts';
 import type { OnUnreadable } from './values.ts';
-import { findWritableTable, type WritableTable } from './writable.ts';
 
 export interface DirectoryOptions extends PoolOptions {
   /** The database schemas to look in, in order; null for the search path of the role. */
@@ -22,73 +27,44 @@ export interface DirectoryOptions extends PoolOptions {
   readonly naming: Naming;
   readonly clock?: Clock;
   /**
-   * Called when the tables are found, and when they are other ones than before: no read of these has begun. `origin` names
-   * them and their database; `alike` are other database schemas that have tables of a Better Auth, too.
+   * Called when the tables are found, and when they differ from the ones before; no read of the new tables has begun.
+   * `dataSourceId` identifies them and their database. `alike` are other database schemas with a Better Auth's tables.
    */
-  readonly onSchema?: (schema: Schema, origin: string, alike: readonly string[]) => void;
-  /** Called with the tables: the role could write to one of them. */
+  readonly onSchema?: (schema: Schema, dataSourceId: string, alike: readonly string[]) => void;
+  /** Called together with `onSchema` if the role could write to one of the tables. */
   readonly onWritable?: (found: WritableTable) => void;
-  /** Called when a later look at the tables failed; those found before stay. The text is for the log only. */
+  /** Called when a later detection failed; the tables that were found before stay. The text is for the log only. */
   readonly onSchemaFault?: (error: unknown) => void;
-  /** Called with how many dynamic roles of an organization could not be read. */
+  /** Called with the number of dynamic roles of an organization that could not be read. */
   readonly onBadRole: (organizationId: string, count: number) => void;
-  /** Called with the field of each value that could not be read: it counts as absent, and of a ban's end as none. */
+  /** Called with the field of each value that could not be read. It counts as absent; a ban without a readable end has none. */
   readonly onUnreadable?: OnUnreadable;
 }
 
 /**
  * Reads of Better Auth's tables, always from PostgreSQL. Every method can fail with DATABASE_UNAVAILABLE or OVERLOADED, and
- * rejects with the reason of its signal, where it has one, when that is aborted: its statement does not begin, or is
- * cancelled on the server.
+ * rejects with the reason of its signal when that is aborted: its statement does not begin, or is cancelled on the server.
  */
 export interface Directory {
   /**
-   * Finds the tables.
+   * Detects the tables.
    * @throws {SchemaError} naming everything that is missing.
    */
   schema(): Promise<Schema>;
   facts(key: FactsKey, signal?: AbortSignal): Promise<Facts>;
   userById(id: string, signal?: AbortSignal): Promise<UserRecord | null>;
-  /** As Better Auth finds it: by the address in lower case, and by the equality of the column. */
+  /** Finds the user as Better Auth does: by the address in lower case, and by the equality of the column. */
   userByEmail(email: string, signal?: AbortSignal): Promise<UserRecord | null>;
   organizationById(id: string, signal?: AbortSignal): Promise<OrganizationRecord | null>;
   organizationBySlug(slug: string, signal?: AbortSignal): Promise<OrganizationRecord | null>;
-  memberships(
-    page: { readonly userId: string; readonly after: string | null; readonly limit: number },
-    signal?: AbortSignal,
-  ): Promise<readonly MembershipRecord[]>;
+  memberships(page: MembershipPage, signal?: AbortSignal): Promise<readonly MembershipRecord[]>;
+  /** Reads the public keys of the JWKS table. */
   jwks(signal?: AbortSignal): Promise<readonly JwksRecord[]>;
   end(): Promise<void>;
 }
 
-/** The tables that were found, and what is made for them once. */
-interface Tables {
-  readonly schema: Schema;
-  readonly searchPath: readonly string[];
-  readonly origin: string;
-  readonly readFacts: FactsReader;
-}
-
-/** How often to look again while there are reads: a plugin can come with columns that say who is banned. */
-const LOOK_AGAIN_MS = 60_000;
-
-/**
- * Who was banned must not be let in because a column was renamed, nor have the default role who had a lesser one: reads fail
- * until it is back, or the service is started without it.
- */
-const checkUsers = (before: Schema, { user }: Schema): void => {
-  for (const [field, says] of [
-    ['banned', 'who is banned'],
-    ['role', 'which platform roles users have'],
-  ] as const) {
-    const column = before.user.columns[field];
-    if (column === undefined || user.columns[field] !== undefined) continue;
-    throw new SchemaError(`The column "${column.name}" of "${before.user.table}" is gone, and nothing says ${says}.`);
-  }
-};
-
 /** Creates the directory; no connection is made before the first read. */
-export const createDirectory = (options: DirectoryOptions): Directory => {
+export function createDirectory(options: DirectoryOptions): Directory {
   const {
     clock = systemClock,
     onSchema = () => {},
@@ -99,26 +75,27 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   const db = createDatabase(options);
   let known: Tables | null = null;
   let detecting: Promise<Tables> | null = null;
-  let lookedAt = clock.monotonic();
+  let detectedAt = clock.monotonic();
 
   const find = async (): Promise<Tables> => {
-    // Where they were found first: a pooler may begin sessions with the startup options of another client.
+    // Later detections use the path of the first: a pooler may begin sessions with another client's startup options.
     const { schema, searchPath, alike } = await detectSchema(
       db,
       options.searchPath ?? known?.searchPath ?? null,
       options.naming,
     );
-    const origin = originOf(await readIdentity(db), schema);
-    if (known?.origin === origin) return known;
+    const dataSourceId = await readDataSourceId(db, schema);
+    if (known?.dataSourceId === dataSourceId) return known;
     if (known !== null) checkUsers(known.schema, schema);
     const writable = await findWritableTable(db, schema);
     if (writable !== null) onWritable(writable);
-    onSchema(schema, origin, options.searchPath === null ? alike : []);
-    known = { schema, searchPath, origin, readFacts: createFactsReader(db, schema, options.onBadRole, onUnreadable) };
+    onSchema(schema, dataSourceId, options.searchPath === null ? alike : []);
+    const readFacts = createFactsReader(db, schema, options.onBadRole, onUnreadable);
+    known = { schema, searchPath, dataSourceId, readFacts };
     return known;
   };
   const detect = (): Promise<Tables> => {
-    lookedAt = clock.monotonic();
+    detectedAt = clock.monotonic();
     detecting ??= find().finally(() => {
       detecting = null;
     });
@@ -126,7 +103,7 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
   };
   const tables = async (): Promise<Tables> => {
     if (known === null) return detect();
-    if (clock.monotonic() - lookedAt >= LOOK_AGAIN_MS) detect().catch(onSchemaFault);
+    if (clock.monotonic() - detectedAt >= DETECTION_INTERVAL_MS) detect().catch(onSchemaFault);
     return known;
   };
   const current = async (): Promise<Schema> => (await tables()).schema;
@@ -143,4 +120,31 @@ export const createDirectory = (options: DirectoryOptions): Directory => {
     jwks: async (signal) => readJwks(db, await current(), onUnreadable, signal),
     end: db.end,
   };
-};
+}
+
+/** The tables that were found, and the statements that are made for them once. */
+interface Tables {
+  readonly schema: Schema;
+  readonly searchPath: readonly string[];
+  readonly dataSourceId: string;
+  readonly readFacts: FactsReader;
+}
+
+/** How often the tables are detected again while there are reads: a migration can add the columns of the admin plugin. */
+const DETECTION_INTERVAL_MS = 60_000;
+
+/**
+ * Checks that no column of the admin plugin is gone. After a rename of a column a banned user must not be let in, and a user
+ * with a lesser role must not get the default role: reads fail until the column is back or the service is restarted.
+ * @throws {SchemaError} naming the column.
+ */
+function checkUsers(before: Schema, { user }: Schema): void {
+  for (const [field, says] of [
+    ['banned', 'who is banned'],
+    ['role', 'which platform roles users have'],
+  ] as const) {
+    const column = before.user.columns[field];
+    if (column === undefined || user.columns[field] !== undefined) continue;
+    throw new SchemaError(`The column "${column.name}" of "${before.user.table}" is gone, and nothing says ${says}.`);
+  }
+}

@@ -1,7 +1,7 @@
 /** The least-privilege role of the service, written for the names of one database. Pure. */
 import { type FieldColumn, type ModelTable, type Schema, tablesOf } from '../database/models.ts';
-import { policyStatements } from '../database/relations.ts';
 import { schemasCompared } from '../database/sql.ts';
+import { policyStatements } from '../database/table-access.ts';
 import { quoteName, quoteTable } from './quote.ts';
 
 /** A role that is made unless the server has it already. */

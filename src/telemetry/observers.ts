@@ -1,6 +1,6 @@
 /** What happens in each part, told to the log and the metrics: the parts themselves know neither. */
 import { type Schema, tablesOf } from '../database/models.ts';
-import { policyStatements } from '../database/relations.ts';
+import { policyStatements } from '../database/table-access.ts';
 import { AssentError, describeError } from '../errors.ts';
 import type { JwksCacheEvent } from '../token/jwks-cache-state.ts';
 import type { Logger } from './log.ts';

@@ -4,7 +4,7 @@ import { admin, organization } from 'better-auth/plugins';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Directory } from '../../../src/database/directory.ts';
-import { SchemaError } from '../../../src/database/naming.ts';
+import { SchemaError } from '../../../src/database/models.ts';
 import { isBanned } from '../../../src/policy/ban.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { schemaTemplate } from '../../support/better-auth-schema.ts';

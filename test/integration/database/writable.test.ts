@@ -1,6 +1,6 @@
 /** A role that could write is found, by whatever it may write with; one of Assent's own is not. */
 import { expect, it, onTestFinished } from 'vitest';
-import type { WritableTable } from '../../../src/database/writable.ts';
+import type { WritableTable } from '../../../src/database/table-access.ts';
 import { grantsSql } from '../../../src/ddl/grants.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { asLeastPrivilege, leastPrivilegeUrl } from '../../../tools/assent/least-privilege.ts';

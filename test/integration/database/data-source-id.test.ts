@@ -1,9 +1,9 @@
-/** What is read has one name in all processes that read it, and no other has that name. */
+/** Two processes have the same data source id exactly if they read the same tables. */
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Schema } from '../../../src/database/models.ts';
-import { resolveSchema } from '../../../src/database/naming.ts';
-import { originOf } from '../../../src/database/origin.ts';
+import { dataSourceId } from '../../../src/database/schema-detection.ts';
+import { resolveSchema } from '../../../src/database/schema-resolution.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { withClient } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
@@ -15,33 +15,33 @@ for (const { url } of [one, other]) {
   await withClient(url, (client) => client.query(`CREATE TABLE users (${FIELDS.map((name) => `"${name}" text`)})`));
 }
 
-/** The name that a process finds which reads by this way. */
-const foundBy = async (url: string): Promise<string> => {
-  const found: string[] = [];
-  const directory = directoryOf(url, { onSchema: (_schema, origin) => found.push(origin) });
+/** The id that a process computes which connects by this URL. */
+const idBy = async (url: string): Promise<string> => {
+  const ids: string[] = [];
+  const directory = directoryOf(url, { onSchema: (_schema, id) => ids.push(id) });
   await directory.schema();
   await directory.end();
-  return found.join();
+  return ids.join();
 };
-/** Another way to the same database. */
+/** Another address of the same database. */
 const byProxy = async (url: string): Promise<string> => {
   const proxy = await startProxy(new pg.Client({ connectionString: url }).port);
   onTestFinished(() => proxy.close());
   return through(url, proxy);
 };
 
-it('is the same whatever the way, and says nothing of it', async () => {
-  const origin = await foundBy(one.url);
-  expect(origin).toMatch(/^[\w-]{16}$/);
-  expect(await foundBy(await byProxy(one.url))).toBe(origin);
+it('the data source id does not depend on the address of the database, and does not contain it', async () => {
+  const id = await idBy(one.url);
+  expect(id).toMatch(/^[\w-]{16}$/);
+  expect(await idBy(await byProxy(one.url))).toBe(id);
 });
 
-it('is another one for another database of the same server', async () => {
-  expect(await foundBy(other.url)).not.toBe(await foundBy(one.url));
+it('another database of the same server has another data source id', async () => {
+  expect(await idBy(other.url)).not.toBe(await idBy(one.url));
 });
 
-it('is the same whatever the way where the role may not ask for the identifier of the server', async () => {
-  const allowed = await foundBy(one.url);
+it("the data source id does not depend on the address if the role may not read the server's identifier", async () => {
+  const allowed = await idBy(one.url);
   await withClient(one.url, async (client) => {
     await client.query('REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC');
     await client.query(`CREATE ROLE "${one.name}" LOGIN PASSWORD 'secret'; GRANT SELECT ON users TO "${one.name}"`);
@@ -50,13 +50,13 @@ it('is the same whatever the way where the role may not ask for the identifier o
     await withClient(one.url, (client) => client.query(`DROP OWNED BY "${one.name}"; DROP ROLE "${one.name}"`));
   });
   const url = Object.assign(new URL(one.url), { username: one.name, password: 'secret' }).href;
-  const refused = await foundBy(url);
+  const refused = await idBy(url);
   expect(refused).not.toBe(allowed);
-  expect(await foundBy(url)).toBe(refused);
-  expect(await foundBy(await byProxy(url))).toBe(refused);
+  expect(await idBy(url)).toBe(refused);
+  expect(await idBy(await byProxy(url))).toBe(refused);
 });
 
-it('is another one for another schema, and for tables with other columns', () => {
+it('tables of another schema, or with other columns, have another data source id', () => {
   const schemaOf = (name: string, ...more: readonly string[]): Schema =>
     resolveSchema(
       [name],
@@ -67,8 +67,8 @@ it('is another one for another schema, and for tables with other columns', () =>
       })),
       { tables: 'auto', renamed: new Map() },
     );
-  const origins = [schemaOf('public'), schemaOf('umbrella'), schemaOf('public', 'banned')].map((schema) =>
-    originOf(['server', 'database'], schema),
+  const ids = [schemaOf('public'), schemaOf('umbrella'), schemaOf('public', 'banned')].map((schema) =>
+    dataSourceId(['server', 'database'], schema),
   );
-  expect(new Set(origins).size).toBe(origins.length);
+  expect(new Set(ids).size).toBe(ids.length);
 });
