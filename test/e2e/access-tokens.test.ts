@@ -7,8 +7,9 @@ import { admin, jwt, organization, signJWT } from 'better-auth/plugins';
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import type { ServingAssent } from '../../tools/assent/assent-process.ts';
 import { TEST_SECRET } from '../support/application.ts';
+import { callJson, startAssentUntil } from '../support/assent.ts';
 import { testDatabase } from '../support/database.ts';
 import { testFolder } from '../support/folder.ts';
 
@@ -124,29 +125,18 @@ const issuersOf = (types: string, audience: string): string =>
     `issuers: [{ issuer: "${PROVIDER}", keys: database, audiences: ["${audience}"], types: [${types}] }]`,
   );
 
-const start = async (environment: Readonly<Record<string, string>>): Promise<ServingAssent> => {
-  const assent = await startAssent({ DATABASE_URL: url, BETTER_AUTH_URL: ORIGIN, ...environment });
-  afterAll(() => assent.stop());
-  return assent;
-};
-
-const call = async ({ httpUrl }: ServingAssent, method: string, body: object): Promise<Record<string, unknown>> => {
-  const answer = await fetch(`${httpUrl}/assent.auth.v1.AuthService/${method}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  return (await answer.json()) as Record<string, unknown>;
-};
+const start = (environment: Readonly<Record<string, string>>): Promise<ServingAssent> =>
+  startAssentUntil(afterAll, { DATABASE_URL: url, BETTER_AUTH_URL: ORIGIN, ...environment });
 
 /** The message with which each rpc refuses the token; they are one. */
 const refusal = async (assent: ServingAssent, token: string): Promise<string> => {
   const check = { token, organizationId: acme, permission: 'member:create' };
   const errors = [
-    await call(assent, 'VerifyToken', { token }),
-    await call(assent, 'CheckPermission', check),
-    await call(assent, 'ListPermissions', { token, organizationId: acme }),
-    ((await call(assent, 'BatchCheckPermissions', { checks: [check] }))['results'] as { error: object }[])[0]?.error,
+    await callJson(assent, 'VerifyToken', { token }),
+    await callJson(assent, 'CheckPermission', check),
+    await callJson(assent, 'ListPermissions', { token, organizationId: acme }),
+    ((await callJson(assent, 'BatchCheckPermissions', { checks: [check] }))['results'] as { error: object }[])[0]
+      ?.error,
   ];
   const messages = new Set(errors.map((error) => (error as { message?: string } | undefined)?.message));
   expect([...messages]).toHaveLength(1);
@@ -206,13 +196,13 @@ describe('by the single variables, with the issuer and the audience of access to
 describe('with access tokens among the kinds', async () => {
   const assent = await start({ ASSENT_ISSUERS: issuersOf('at+jwt', API), ASSENT_POLICY: POLICY });
   const check = (token: string, permission: string) =>
-    call(assent, 'CheckPermission', { token, organizationId: acme, permission });
+    callJson(assent, 'CheckPermission', { token, organizationId: acme, permission });
 
   it('the Principal has the application and its scopes', async () => {
-    expect(await call(assent, 'VerifyToken', { token: tokens.writer.access })).toMatchObject({
+    expect(await callJson(assent, 'VerifyToken', { token: tokens.writer.access })).toMatchObject({
       principal: { userId, clientId: client.client_id, scopes: ['openid', 'member:write'] },
     });
-    expect(await call(assent, 'VerifyToken', { token: tokens.user })).toMatchObject({
+    expect(await callJson(assent, 'VerifyToken', { token: tokens.user })).toMatchObject({
       principal: { userId, clientId: '', scopes: [] },
     });
   });
@@ -232,13 +222,13 @@ describe('with access tokens among the kinds', async () => {
       ...{ token: tokens.writer.access, organizationId: acme },
       permission,
     }));
-    expect(await call(assent, 'BatchCheckPermissions', { checks })).toMatchObject({
+    expect(await callJson(assent, 'BatchCheckPermissions', { checks })).toMatchObject({
       results: [
         { response: { allowed: true } },
         { response: { allowed: false, reason: 'REASON_SCOPE_LACKS_PERMISSION' } },
       ],
     });
-    const list = (token: string) => call(assent, 'ListPermissions', { token, organizationId: acme });
+    const list = (token: string) => callJson(assent, 'ListPermissions', { token, organizationId: acme });
     expect(await list(tokens.user)).toMatchObject({
       permissions: ['member:create', 'member:delete', 'organization:delete'],
     });
@@ -263,13 +253,15 @@ describe('with access tokens among the kinds, and no map of scopes', async () =>
   it('an application is denied whatever its user may', async () => {
     const denied = { allowed: false, reason: 'REASON_SCOPE_LACKS_PERMISSION' };
     const question = { organizationId: acme, permission: 'organization:delete' };
-    expect(await call(assent, 'CheckPermission', { token: tokens.user, ...question })).toMatchObject({ allowed: true });
+    expect(await callJson(assent, 'CheckPermission', { token: tokens.user, ...question })).toMatchObject({
+      allowed: true,
+    });
     for (const { access: token } of [tokens.writer, tokens.everything, tokens.reader]) {
-      expect(await call(assent, 'CheckPermission', { token, ...question })).toMatchObject(denied);
-      expect(await call(assent, 'BatchCheckPermissions', { checks: [{ token, ...question }] })).toMatchObject({
+      expect(await callJson(assent, 'CheckPermission', { token, ...question })).toMatchObject(denied);
+      expect(await callJson(assent, 'BatchCheckPermissions', { checks: [{ token, ...question }] })).toMatchObject({
         results: [{ response: denied }],
       });
-      const list = await call(assent, 'ListPermissions', { token, organizationId: acme });
+      const list = await callJson(assent, 'ListPermissions', { token, organizationId: acme });
       expect(list).toMatchObject({ permissions: [], reason: denied.reason });
     }
   });

@@ -1,11 +1,11 @@
 /** `npm run demo`, as a user runs it but for npm. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { run as runProgram } from '../../tools/run.ts';
 
 const MAIN = fileURLToPath(new URL('../../demo/main.ts', import.meta.url));
 const BUF = fileURLToPath(new URL('../../node_modules/.bin/buf', import.meta.url));
@@ -99,7 +99,7 @@ describe('the demo', () => {
     /** The words of a line as a shell makes them of what was pasted before. */
     const words = async (line: string): Promise<readonly string[]> => {
       const script = `${variables}\nprintf '%s\\0' ${line}`;
-      return (await promisify(execFile)('/bin/sh', ['-c', script])).stdout.split('\0').slice(0, -1);
+      return (await runProgram('/bin/sh', ['-c', script])).stdout.split('\0').slice(0, -1);
     };
     // The line itself, with what curl does done by fetch: not every machine has curl.
     const run = async (line: string): Promise<unknown> => {
@@ -111,7 +111,7 @@ describe('the demo', () => {
     };
     const [buf = ''] = /^npx @bufbuild\/buf curl .*$/m.exec(output()) ?? [];
     const [, , ...args] = await words(buf);
-    const byToken = await promisify(execFile)(BUF, [...args]);
+    const byToken = await runProgram(BUF, [...args]);
     expect(JSON.parse(byToken.stdout)).toMatchObject({ allowed: true, principal: { email: 'olivia@acme.example' } });
     // By default it does not show what is false.
     const calls = output().match(/^grpcurl .* assent\.auth\S+\/\w+$/gm) ?? [];

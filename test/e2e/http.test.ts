@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { testDatabase } from '../support/database.ts';
+import { portOf } from '../support/port-of.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
 
@@ -108,7 +109,7 @@ describe('a deadline', () => {
 /** What comes back for these bytes, until the other side closes. */
 const raw = (text: string): Promise<string> =>
   new Promise((resolve, reject) => {
-    const socket = connect(Number(new URL(assent.httpUrl ?? '').port), '127.0.0.1');
+    const socket = connect(portOf(assent.httpUrl ?? ''), '127.0.0.1');
     let answer = '';
     socket.on('data', (chunk) => {
       answer += chunk.toString('latin1');
@@ -157,7 +158,7 @@ describe('nonsense', () => {
   });
 
   it('a body that ends before it is whole, and one that never comes', async () => {
-    const cut = connect(Number(new URL(assent.httpUrl ?? '').port), '127.0.0.1');
+    const cut = connect(portOf(assent.httpUrl ?? ''), '127.0.0.1');
     const closed = new Promise((resolve) => cut.once('close', resolve));
     const headers = 'host: x\r\ncontent-type: application/json\r\ncontent-length: 1000';
     cut.end(`POST ${SERVICE}/GetUser HTTP/1.1\r\n${headers}\r\n\r\n{"user`);

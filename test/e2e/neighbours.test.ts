@@ -2,7 +2,8 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import type { ServingAssent } from '../../tools/assent/assent-process.ts';
+import { callJson, startAssentUntil } from '../support/assent.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { testRedis } from '../support/redis.ts';
@@ -30,23 +31,14 @@ const query = async (url: string, text: string): Promise<void> => {
 await query(one.url, tables('acme', 'owner') + tables('umbrella', 'member'));
 await query(other.url, tables('acme', 'member'));
 
-const start = async (url: string, schema: string): Promise<ServingAssent> => {
-  const assent = await startAssent({
+const start = (url: string, schema: string): Promise<ServingAssent> =>
+  startAssentUntil(onTestFinished, {
     ...{ DATABASE_URL: url, ASSENT_DB_SCHEMA: schema, REDIS_URL: redis.url },
     ...{ NATS_URL: names.url, NATS_STREAM: names.stream, ASSENT_EVENTS_PREFIX: names.prefix },
     ...{ BETTER_AUTH_SECRET: 'the same secret in all of the copies', ASSENT_JWKS: 'off' },
   });
-  onTestFinished(async () => void (await assent.stop()));
-  return assent;
-};
-const check = async ({ httpUrl }: ServingAssent): Promise<Readonly<Record<string, unknown>>> => {
-  const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ userId: '7', organizationId: '8', permission: 'organization:delete' }),
-  });
-  return (await response.json()) as Readonly<Record<string, unknown>>;
-};
+const check = (assent: ServingAssent): Promise<Readonly<Record<string, unknown>>> =>
+  callJson(assent, 'CheckPermission', { userId: '7', organizationId: '8', permission: 'organization:delete' });
 
 it('answers from its own tables only', async () => {
   expect(await check(await start(one.url, 'acme'))).toMatchObject({ allowed: true, source: 'SOURCE_DATABASE' });

@@ -11,6 +11,7 @@ import { testDatabase } from '../support/database.ts';
 import type { Answer, DoorClient, MethodName } from '../support/door-clients/client.ts';
 import { DOORS } from '../support/doors.ts';
 import { testNats } from '../support/nats.ts';
+import { portOf } from '../support/port-of.ts';
 import { testRedis } from '../support/redis.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
@@ -30,7 +31,6 @@ const member = async (): Promise<string> => {
 const [known, revoked] = [await member(), await member()];
 afterAll(() => pool.end());
 
-const portOf = (url: string): number => Number(new URL(url).port);
 const INSIDE = /select|postgres|sqlstate|ECONN|127\.0\.0\.1|localhost|slonik|redis|nats|timeout|terminat|\.ts:/i;
 
 /** The doors by process: what happens behind those of one is the same for all of them. */

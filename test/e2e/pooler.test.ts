@@ -1,7 +1,7 @@
 /** An application and Assent that share a transaction pooler: what Assent does there changes nothing for the application. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import type { ServingAssent } from '../../tools/assent/assent-process.ts';
 import {
   type Pooler,
   type PostgresServer,
@@ -9,6 +9,7 @@ import {
   startPostgres,
   withClient,
 } from '../../tools/local-services/index.ts';
+import { callJson, startAssentUntil } from '../support/assent.ts';
 import { until } from '../support/until.ts';
 
 const COLUMNS = 'name text, email text, "emailVerified" boolean, image text';
@@ -38,27 +39,18 @@ afterAll(async () => {
   await server.stop();
 });
 
-const start = async (): Promise<ServingAssent> => {
-  const assent = await startAssent({
+const start = (): Promise<ServingAssent> =>
+  startAssentUntil(onTestFinished, {
     DATABASE_URL: pooler.through(direct),
     BETTER_AUTH_SECRET: 'a secret of tests that is long enough',
     ASSENT_JWKS: 'off',
   });
-  onTestFinished(async () => void (await assent.stop()));
-  return assent;
-};
 /** A check that is answered from PostgreSQL. */
-const check = async ({ httpUrl }: ServingAssent): Promise<unknown> => {
-  const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      ...{ userId: 'u', organizationId: 'o', permission: 'organization:delete' },
-      consistency: 'CONSISTENCY_FULL',
-    }),
+const check = (assent: ServingAssent): Promise<unknown> =>
+  callJson(assent, 'CheckPermission', {
+    ...{ userId: 'u', organizationId: 'o', permission: 'organization:delete' },
+    consistency: 'CONSISTENCY_FULL',
   });
-  return response.json();
-};
 const connect = async (): Promise<pg.Client> => {
   const client = new pg.Client({ connectionString: pooler.through(direct) });
   await client.connect();

@@ -1,13 +1,12 @@
 /** The README's examples, run as they stand there but for the ids, the token and the addresses. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
+import { run } from '../../tools/run.ts';
 import { createApplication, TEST_SECRET } from '../support/application.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
@@ -63,7 +62,6 @@ beforeAll(async () => {
 });
 afterAll(() => assent.stop());
 
-const run = promisify(execFile);
 /** The words of a command, without quotes. */
 const words = (line: string): readonly string[] =>
   [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');

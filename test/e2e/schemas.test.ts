@@ -9,6 +9,7 @@ import { directoryOf } from '../../tools/assent/directory.ts';
 import { asLeastPrivilege, leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { withClient } from '../../tools/local-services/index.ts';
 import { TEST_SECRET } from '../support/application.ts';
+import { startAssentUntil } from '../support/assent.ts';
 import { drizzleTables } from '../support/database/drizzle.ts';
 import { testDatabase } from '../support/database.ts';
 import { outboxDatabase, variantOf } from '../support/relay/outbox.ts';
@@ -25,11 +26,8 @@ const call = async ({ httpUrl }: ServingAssent, method: string, body: object): P
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Starts the service; it ends after the tests of its `describe`. */
-const start = async (environment: Readonly<Record<string, string>>): Promise<ServingAssent> => {
-  const assent = await startAssent({ BETTER_AUTH_SECRET: TEST_SECRET, ...environment });
-  afterAll(() => assent.stop());
-  return assent;
-};
+const start = (environment: Readonly<Record<string, string>>): Promise<ServingAssent> =>
+  startAssentUntil(afterAll, { BETTER_AUTH_SECRET: TEST_SECRET, ...environment });
 
 describe('serial ids, by Drizzle in the plural', async () => {
   const { url, pool } = await outboxDatabase(variantOf('of Drizzle in the plural with serial ids'));

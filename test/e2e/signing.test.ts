@@ -3,7 +3,8 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
-import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
+import type { ServingAssent } from '../../tools/assent/assent-process.ts';
+import { callJson, startAssentUntil } from '../support/assent.ts';
 import { testDatabase } from '../support/database.ts';
 import { testNats } from '../support/nats.ts';
 import { testRedis } from '../support/redis.ts';
@@ -26,24 +27,15 @@ for (const { id } of (await pool.query<{ id: string }>('SELECT id FROM organizat
 const [OLD, NEW] = ['the old key of 32 characters or more', 'the new key of 32 characters or more'];
 
 /** Takes tokens by published keys alone, unless `more` says otherwise. */
-const start = async (more: Readonly<Record<string, string>> = {}): Promise<ServingAssent> => {
-  const assent = await startAssent({
+const start = (more: Readonly<Record<string, string>> = {}): Promise<ServingAssent> =>
+  startAssentUntil(onTestFinished, {
     ...{ DATABASE_URL: database.url, BETTER_AUTH_URL: 'http://localhost:3000', REDIS_URL: redis.url },
     ...{ NATS_URL: names.url, NATS_STREAM: names.stream, ASSENT_EVENTS_PREFIX: names.prefix },
     ...more,
   });
-  onTestFinished(async () => void (await assent.stop()));
-  return assent;
-};
-const call = async ({ httpUrl }: ServingAssent, method: string, body: object): Promise<Record<string, unknown>> => {
-  const response = await fetch(`${httpUrl}/assent.auth.v1.AuthService/${method}`, {
-    method: 'POST',
-    // A connection of its own, so that each worker gets some.
-    headers: { 'content-type': 'application/json', connection: 'close' },
-    body: JSON.stringify(body),
-  });
-  return (await response.json()) as Record<string, unknown>;
-};
+/** On a connection of its own, so that each worker gets some. */
+const call = (assent: ServingAssent, method: string, body: object): Promise<Record<string, unknown>> =>
+  callJson(assent, method, body, { connection: 'close' });
 const sourceOf = async (assent: ServingAssent): Promise<unknown> =>
   (await call(assent, 'CheckPermission', { userId, organizationId, permission: 'organization:delete' }))['source'];
 /** How many entries in Redis were not those of this replica's keys. A Redis that is slow is a miss, and counts as none. */

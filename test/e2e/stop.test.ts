@@ -13,6 +13,7 @@ import { startProxy, through } from '../../tools/network/proxy.ts';
 import { testDatabase } from '../support/database.ts';
 import type { Answer, DoorClient } from '../support/door-clients/client.ts';
 import { DOORS } from '../support/doors.ts';
+import { portOf } from '../support/port-of.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
@@ -75,7 +76,7 @@ const health = async ({ grpcAddress, httpUrl }: ServingAssent): Promise<readonly
 /** Until nobody listens there any more. */
 const untilClosed = (url: string | null): Promise<void> =>
   until('the door is closed', () => {
-    const socket = connect(Number(new URL(url ?? '').port), '127.0.0.1');
+    const socket = connect(portOf(url ?? ''), '127.0.0.1');
     return once(socket, 'connect').then(
       () => {
         socket.destroy();
@@ -148,7 +149,7 @@ describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), d
 );
 
 it('told while it starts, it opens no door', async () => {
-  const proxy = await startProxy(Number(new URL(database.url).port));
+  const proxy = await startProxy(portOf(database.url));
   onTestFinished(() => proxy.close());
   proxy.setMode('stall');
   const assent = spawnAssent({

@@ -1,13 +1,12 @@
 /** `buf curl`, as the README has it: lists by reflection, calls every rpc, and reads the details of errors. */
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { fromBinary, type JsonObject, toJson } from '@bufbuild/protobuf';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
 import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
+import { run } from '../../tools/run.ts';
 import { testDatabase } from '../support/database.ts';
 import type { MethodName } from '../support/door-clients/client.ts';
 import { createSeed } from '../support/seed.ts';
@@ -28,7 +27,6 @@ beforeAll(async () => {
 afterAll(() => assent.stop());
 
 const BUF = join(import.meta.dirname, '../../node_modules/.bin/buf');
-const run = promisify(execFile);
 const bufCurl = async (...args: readonly string[]): Promise<string> => {
   const common = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge'];
   // What it says of an error is on stderr, and is what is asked for here.

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { run } from '../run.ts';
 
-const run = promisify(execFile);
 const timeout = 180_000;
 const maxBuffer = 64 * 1024 * 1024;
 /** The output of apt is read. */

@@ -1,13 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { run } from '../run.ts';
 import { type Cleanup, registerCleanup, unregisterCleanup } from './cleanup.ts';
 import { freePort } from './ports.ts';
 import { withProgress } from './progress.ts';
 import type { Server, ServerKind, ServerOptions } from './server.ts';
 
-const run = promisify(execFile);
 const composeFile = fileURLToPath(new URL('../../docker-compose.yml', import.meta.url));
 /** Compose reads the whole file, whose other services insist on these. */
 const env = { BETTER_AUTH_SECRET: 'unused', BETTER_AUTH_URL: 'http://127.0.0.1', ...process.env };

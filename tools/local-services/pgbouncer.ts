@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process';
 import { chmod, chown, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { run } from '../run.ts';
 import { publicTemporaryFolder, temporaryFolder } from './folders.ts';
 import { freePort } from './ports.ts';
 import { type User, unprivilegedUser } from './postgres.ts';
@@ -9,8 +8,6 @@ import type { Program } from './programs.ts';
 import { createServerProcess } from './server-process.ts';
 import { serverProgram } from './server-program.ts';
 import { serviceUnavailable } from './unavailable.ts';
-
-const run = promisify(execFile);
 
 /** A PgBouncer in front of one PostgreSQL server. */
 export interface Pooler {

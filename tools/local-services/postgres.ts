@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { run } from '../run.ts';
 import { publicTemporaryFolder, temporaryFolder } from './folders.ts';
 import { freePort } from './ports.ts';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
@@ -54,8 +53,6 @@ const fastSettings: Readonly<Record<string, string>> = {
   // Paths of unix sockets are limited to about 100 bytes, which temporary folders can exceed.
   unix_socket_directories: '',
 };
-
-const run = promisify(execFile);
 
 /**
  * Starts a PostgreSQL of its own on 127.0.0.1, from the binaries that npm installed. As root it runs as an unprivileged

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { promisify } from 'node:util';
+import { run } from '../run.ts';
 
 /** A program that can be started. */
 export interface Program {
@@ -13,8 +12,6 @@ export interface Program {
 
 /** Where servers are installed though an ordinary user's path lacks it: Debian has nats-server in /usr/sbin. */
 const usualFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/opt/homebrew/bin'];
-
-const run = promisify(execFile);
 
 /** The first executable file of that name on the path. */
 export async function findOnPath(name: string): Promise<string | undefined> {

@@ -1,21 +1,20 @@
 /** The package as others install it, in processes of its own: under Node, under Bun, and under TypeScript. */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { parsePolicy } from '../../../src/policy/policy-file.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { run } from '../../../tools/run.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
 import { listen } from '../../support/better-auth/ear.ts';
 import { installPacked, ROOT } from '../../support/better-auth/packed.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
+import { portOf } from '../../support/port-of.ts';
 
-const run = promisify(execFile);
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
 const nats = await testNats();
@@ -47,7 +46,7 @@ describe.each([
   });
 
   it('lets no script end with a change that came after NATS was found away, as long as that is news', async () => {
-    const proxy = await startProxy(Number(new URL(nats.url).port));
+    const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     proxy.setMode('refuse');
     const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
@@ -73,7 +72,7 @@ publisher.wake();
   });
 
   it('tries for 10 s to publish what a script changed last, however long NATS had been away by then', async () => {
-    const proxy = await startProxy(Number(new URL(nats.url).port));
+    const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     proxy.setMode('refuse');
     await writeFile(
@@ -102,7 +101,7 @@ process.on('exit', () => console.log(performance.now() - changedAt));
   });
 
   it('says at process.exit() how many events are lost, and a process that awaits them before loses none', async () => {
-    const proxy = await startProxy(Number(new URL(nats.url).port));
+    const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     await writeFile(
       join(folder, 'exit.mjs'),

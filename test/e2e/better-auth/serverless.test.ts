@@ -9,6 +9,7 @@ import { listen } from '../../support/better-auth/ear.ts';
 import type { FunctionSettings } from '../../support/better-auth/function.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
+import { portOf } from '../../support/port-of.ts';
 import { until } from '../../support/until.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../support/better-auth/function.ts', import.meta.url));
@@ -35,7 +36,7 @@ const newMember = async () => {
 type Then = 'freeze' | 'exit' | 'stay';
 
 const startFunction = async (way: FunctionSettings['way']) => {
-  const proxy = await startProxy(Number(new URL(nats.url).port));
+  const proxy = await startProxy(portOf(nats.url));
   proxy.setDelay(DELAY_MS);
   const settings: FunctionSettings = {
     ...{ databaseUrl, nats: through(nats.url, proxy), prefix: nats.prefix, stream: nats.stream, way },

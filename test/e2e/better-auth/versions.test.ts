@@ -2,22 +2,20 @@
  * The core of the plugin's and the exporter's tests on another version of Better Auth: the oldest that `peerDependencies`
  * names, or the one whose folder `TEST_BETTER_AUTH` names (`npm run versions`). The other tests run on the newest.
  */
-import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { getMigrations } from 'better-auth/db/migration';
 import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { run } from '../../../tools/run.ts';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { listen } from '../../support/better-auth/ear.ts';
 import { installPacked, ROOT } from '../../support/better-auth/packed.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
-import { until } from '../../support/until.ts';
 
-const run = promisify(execFile);
 const betterAuth = process.env['TEST_BETTER_AUTH'] ?? join(ROOT, 'node_modules/better-auth-oldest');
 const { folder } = await installPacked(betterAuth);
 const manifest = z.object({ version: z.string() });
@@ -100,7 +98,7 @@ describe(`Better Auth ${version}`, () => {
     await ear.catchUp();
     ear.events.length = 0;
     await act();
-    await until('every event is acknowledged', () => application.plugin?.pending() === 0);
+    await acknowledged(application.plugin);
     await ear.catchUp();
     expect(ear.events).toEqual([]);
   });

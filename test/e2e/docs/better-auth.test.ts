@@ -1,16 +1,14 @@
 /** docs/use/better-auth.md, from nothing to the first decision: its files and its commands, in a folder of their own. */
-import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
 import { startAssent } from '../../../tools/assent/assent-process.ts';
 import { startNats } from '../../../tools/local-services/index.ts';
+import { run } from '../../../tools/run.ts';
 import { installPacked } from '../../support/better-auth/packed.ts';
 import { testDatabase } from '../../support/database.ts';
 import { until } from '../../support/until.ts';
 
-const run = promisify(execFile);
 const text = await readFile(new URL('../../../docs/use/better-auth.md', import.meta.url), 'utf8');
 const { url: databaseUrl } = await testDatabase();
 // Of its own: what the document sets up has the names that everybody has.

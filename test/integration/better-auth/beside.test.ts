@@ -2,11 +2,11 @@
 import type { BetterAuthPlugin, DBAdapter } from 'better-auth';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { assent } from '../../../packages/better-auth/src/index.ts';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { type Application, type ApplicationOptions, createApplication } from '../../support/better-auth/application.ts';
 import { type Heard, listen } from '../../support/better-auth/ear.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
-import { until } from '../../support/until.ts';
 
 const nats = await testNats();
 const { prefix, stream } = await testNats();
@@ -40,8 +40,7 @@ const changeALot = async (application: Application): Promise<readonly Heard[]> =
     { name: 'organization.deleted', organizationId },
   ];
 };
-const settle = (application: Application) =>
-  until('every event is acknowledged', () => application.plugin?.pending() === 0);
+const settle = (application: Application) => acknowledged(application.plugin);
 
 /** Puts an adapter of its own in the place of Better Auth's. */
 const wrapper = (wrap: (adapter: DBAdapter) => DBAdapter): BetterAuthPlugin => ({
@@ -135,7 +134,7 @@ describe('the plugin twice', () => {
     ];
     const expected = await changeALot(application);
     await settle(application);
-    await until('every event is acknowledged', () => second.pending() === 0);
+    await acknowledged(second);
     for (const ear of ears) {
       await ear.catchUp();
       expect(ear.events).toEqual(expected);

@@ -1,5 +1,6 @@
 /** Every change of Better Auth that a decision depends on, made by its API: exactly the events of the contract. */
 import { describe, expect, it } from 'vitest';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import {
   type Application,
   type ApplicationOptions,
@@ -12,7 +13,6 @@ import { type Ear, listen } from '../../support/better-auth/ear.ts';
 import { scenarios, silent } from '../../support/better-auth/scenarios.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
-import { until } from '../../support/until.ts';
 
 type Setup = Omit<ApplicationOptions, 'databaseUrl' | 'assent'>;
 
@@ -26,7 +26,7 @@ const start = async (setup: Setup) => {
 
 /** Until everything that was published has been heard. */
 const settle = async (application: Application, ear: Ear): Promise<void> => {
-  await until('every event is acknowledged', () => application.plugin?.pending() === 0);
+  await acknowledged(application.plugin);
   await ear.catchUp();
 };
 

@@ -1,10 +1,10 @@
 /** Events follow the commit: never before it, and none without it. */
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
 import { listen } from '../../support/better-auth/ear.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
-import { until } from '../../support/until.ts';
 
 const nats = await testNats();
 const { url: databaseUrl } = await testDatabase();
@@ -26,7 +26,7 @@ const owner = await application.signUp('owner');
 const person = await application.signUp('person');
 const userId = person.id;
 const settle = async (): Promise<void> => {
-  await until('every event is acknowledged', () => application.plugin?.pending() === 0);
+  await acknowledged(application.plugin);
   await ear.catchUp();
 };
 const newOrganization = async (): Promise<string> => {

@@ -8,11 +8,13 @@ import { type AssentOptions, assent } from '../../../packages/better-auth/src/in
 import { createPublisher } from '../../../packages/better-auth/src/publisher.ts';
 import { freePort, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { type Application, createApplication } from '../../support/better-auth/application.ts';
 import { listen } from '../../support/better-auth/ear.ts';
 import { startOneWayProxy } from '../../support/better-auth/one-way-proxy.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testStreamName } from '../../support/nats.ts';
+import { portOf } from '../../support/port-of.ts';
 import { until } from '../../support/until.ts';
 
 const { url: databaseUrl } = await testDatabase();
@@ -38,7 +40,7 @@ const hear = (at: string, prefix: string) => listen(at, prefix, () => {}, onTest
 
 const setUp = async (options: Partial<AssentOptions> = {}) => {
   const { prefix, stream } = ownStream();
-  const proxy = await startProxy(Number(new URL(url).port));
+  const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
   const application = start({ nats: through(url, proxy), prefix, stream, ...options });
   return { application, proxy, prefix, stream, ear: await hear(url, prefix) };
@@ -55,8 +57,7 @@ const added = (organizationId: string) =>
 const addEverybody = async (application: Application, organizationId: string): Promise<void> => {
   for (const { id } of people) await add(application, organizationId, id);
 };
-const idle = (application: Application) =>
-  until('every event is acknowledged', () => application.plugin?.pending() === 0, 20_000);
+const idle = (application: Application) => acknowledged(application.plugin, 20_000);
 const ours = (application: Application) => application.warnings.filter((line) => line.includes('assent'));
 
 const messagesOf = async (stream: string): Promise<number> => {
@@ -141,7 +142,7 @@ it('NATS away while the clock is set back by an hour: published as soon as it is
 
 it('an acknowledgement that is lost: published again with the same id, and stored once', async () => {
   const { prefix, stream } = ownStream();
-  const proxy = await startOneWayProxy(Number(new URL(url).port));
+  const proxy = await startOneWayProxy(portOf(url));
   onTestFinished(() => proxy.close());
   const application = start({ nats: through(url, proxy), prefix, stream });
   const ear = await hear(url, prefix);
@@ -184,7 +185,7 @@ it('more events than may wait: given up for one resync, and said', async () => {
 
 it('NATS away for as long as it likes: what waits is bounded, and one resync stands for all that was given up', async () => {
   const { prefix, stream } = ownStream();
-  const proxy = await startProxy(Number(new URL(url).port));
+  const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
   proxy.setMode('refuse');
   const warnings: string[] = [];
@@ -204,7 +205,7 @@ it('NATS away for as long as it likes: what waits is bounded, and one resync sta
   const last = publisher.pending();
   const ear = await hear(url, prefix);
   proxy.setMode('pass');
-  await until('every event is acknowledged', () => publisher.pending() === 0, 20_000);
+  await acknowledged(publisher, 20_000);
   await ear.catchUp();
   expect(ear.events[0]).toEqual({ name: 'resync' });
   expect(ear.events.slice(1, last).map(({ name }) => name)).toEqual(

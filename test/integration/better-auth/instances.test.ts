@@ -9,10 +9,12 @@ import { afterAll, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { type AssentOptions, assent } from '../../../packages/better-auth/src/index.ts';
 import { createPublisher } from '../../../packages/better-auth/src/publisher.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
 import { listen } from '../../support/better-auth/ear.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
+import { portOf } from '../../support/port-of.ts';
 import { until } from '../../support/until.ts';
 
 const { url, prefix, stream } = await testNats();
@@ -22,7 +24,7 @@ const pool = new pg.Pool({ connectionString: databaseUrl, max: 5 });
 afterAll(() => pool.end());
 
 const setUp = async () => {
-  const proxy = await startProxy(Number(new URL(url).port));
+  const proxy = await startProxy(portOf(url));
   const nats = through(url, proxy).replace('nats://', 'nats://user:password-of-nats@');
   const options = { nats, prefix, stream };
   onTestFinished(async () => {
@@ -58,7 +60,7 @@ it('300 requests, each with an instance of its own: one connection, and each eve
   for (let batch = 1; batch < 30; batch += 1) {
     expected.push(...(await Promise.all(Array.from({ length: 10 }, () => request(createAuth(options))))));
   }
-  await until('every event is acknowledged', () => assent(options).pending() === 0);
+  await acknowledged(assent(options));
   await ear.catchUp();
   const byUser = (events: readonly object[]) => events.map((event) => JSON.stringify(event)).sort();
   expect(byUser(ear.events)).toEqual(byUser(expected));
@@ -78,7 +80,7 @@ it('a module that is loaded again: the same connection, and an adapter that live
     module.assent(options).init((await first.$context) as never);
   }
   await request(first);
-  await until('every event is acknowledged', () => assent(options).pending() === 0);
+  await acknowledged(assent(options));
   await ear.catchUp();
   expect(ear.events).toHaveLength(5);
   expect(proxy.accepted()).toBe(1);

@@ -9,6 +9,7 @@ import { connect } from 'nats';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { readAuth } from '../../../packages/better-auth/src/policy/read-auth.ts';
 import { grantLeastPrivilege } from '../../../tools/assent/least-privilege.ts';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
 import { BETTER_AUTH_DEFAULTS } from '../../support/better-auth/defaults.ts';
 import { type Flip, scenarios } from '../../support/better-auth/scenarios.ts';
@@ -46,7 +47,7 @@ interface Page {
 
 /** Until every change so far is published, and applied by each replica. */
 const settle = async (): Promise<void> => {
-  await until('every event is acknowledged', () => application.plugin?.pending() === 0);
+  await acknowledged(application.plugin);
   await replicas.applied((await manager.streams.info(stream)).state.last_seq);
 };
 

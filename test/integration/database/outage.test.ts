@@ -6,6 +6,7 @@ import { createDatabase, type Database } from '../../../src/database/pool.ts';
 import { AssentError } from '../../../src/errors.ts';
 import { startProxy, type TcpProxy, through } from '../../../tools/network/proxy.ts';
 import { testDatabase } from '../../support/database.ts';
+import { portOf } from '../../support/port-of.ts';
 
 // slonik as it is; its pools are kept hold of, to see who waits in them and who asks them for a connection.
 const pools = vi.hoisted((): DatabasePool[] => []);
@@ -26,7 +27,7 @@ const faults: unknown[] = [];
 let proxy: TcpProxy;
 let database: Database;
 const start = async (statementTimeoutMs: number): Promise<void> => {
-  proxy = await startProxy(Number(new URL(inject('postgresUrl')).port));
+  proxy = await startProxy(portOf(inject('postgresUrl')));
   database = createDatabase({
     url: through(own.url, proxy),
     size: SIZE,

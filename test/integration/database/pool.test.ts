@@ -8,6 +8,7 @@ import { AssentError } from '../../../src/errors.ts';
 import { startPostgres, withClient } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { testDatabase } from '../../support/database.ts';
+import { portOf } from '../../support/port-of.ts';
 import { until } from '../../support/until.ts';
 
 const own = await testDatabase();
@@ -127,7 +128,7 @@ describe('a connection', () => {
   };
   /** A way to PostgreSQL on which `atSetup` has each request that sets a session up. */
   const startWay = async (atSetup: (client: Socket, forward: () => void) => void) => {
-    const target = Number(new URL(inject('postgresUrl')).port);
+    const target = portOf(inject('postgresUrl'));
     const server = createServer((client) => {
       const upstream = connect(target, '127.0.0.1');
       upstream.pipe(client);
@@ -290,7 +291,7 @@ describe('a statement', () => {
 
 describe('PostgreSQL', () => {
   it('that is not there makes UNAVAILABLE, and works once it is', async () => {
-    const proxy = await startProxy(Number(new URL(inject('postgresUrl')).port));
+    const proxy = await startProxy(portOf(inject('postgresUrl')));
     proxy.setMode('refuse');
     const database = create({ url: through(own.url, proxy) });
     expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
@@ -301,7 +302,7 @@ describe('PostgreSQL', () => {
   });
 
   it('that vanishes without a word is given up in time, and found again', async () => {
-    const proxy = await startProxy(Number(new URL(inject('postgresUrl')).port));
+    const proxy = await startProxy(portOf(inject('postgresUrl')));
     const database = create({ url: through(own.url, proxy), statementTimeoutMs: 300 });
     // What is under test begins with a connection, which a busy machine may make in more than one go.
     await until('a connection', async () => (await codeOf(select(database))) === 'OK');

@@ -2,11 +2,12 @@ import { expect, inject, it } from 'vitest';
 import { readOnlyDriver } from '../../../src/database/read-only-driver.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { testDatabase } from '../../support/database.ts';
+import { portOf } from '../../support/port-of.ts';
 
 const own = await testDatabase();
 
 it('a connection that stops answering is given up in time, and dropped without waiting for it again', async () => {
-  const proxy = await startProxy(Number(new URL(inject('postgresUrl')).port));
+  const proxy = await startProxy(portOf(inject('postgresUrl')));
   const createDriver = readOnlyDriver({
     url: through(own.url, proxy),
     statementTimeoutMs: 500,

@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createRedisClient } from '../../../src/facts/redis-client.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { createTestClock } from '../../support/facts/harness.ts';
+import { portOf } from '../../support/port-of.ts';
 import { testRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 
@@ -11,7 +12,7 @@ const { url } = await testRedis();
 
 /** A store that is connected, whose network and time are the test's. */
 const open = async () => {
-  const proxy = await startProxy(Number(new URL(url).port));
+  const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
   const clock = createTestClock();
   const failures: string[] = [];

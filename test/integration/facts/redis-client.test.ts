@@ -6,13 +6,14 @@ import { systemClock } from '../../../src/clock.ts';
 import { createRedisClient } from '../../../src/facts/redis-client.ts';
 import { startRedis } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { portOf } from '../../support/port-of.ts';
 import { testRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 
 const { url } = await testRedis();
 
 it('makes a connection anew whose other end vanished without a word', async () => {
-  const proxy = await startProxy(Number(new URL(url).port));
+  const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
   let ready = 0;
   const store = createRedisClient({

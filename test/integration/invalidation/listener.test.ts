@@ -9,6 +9,7 @@ import { momentOf, nanosecondsOf } from '../../../src/invalidation/delivery.ts';
 import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { portOf } from '../../support/port-of.ts';
 import { until } from '../../support/until.ts';
 
 const STREAM = 'EVENTS';
@@ -175,7 +176,7 @@ describe('a listener', () => {
   });
 
   it('notices messages that were purged before they came', async () => {
-    const proxy = await startProxy(Number(new URL(server.url).port));
+    const proxy = await startProxy(portOf(server.url));
     const ear = await listen(through(server.url, proxy));
     const before = ear.freshness.revision();
     proxy.setMode('stall');
@@ -190,7 +191,7 @@ describe('a listener', () => {
   });
 
   it('goes on without a gap after a cut, and is deaf meanwhile', async () => {
-    const proxy = await startProxy(Number(new URL(server.url).port));
+    const proxy = await startProxy(portOf(server.url));
     const ear = await listen(through(server.url, proxy));
     const { epoch } = ear.freshness.revision();
     await until('it is known how far behind it is', () => ear.lag() === 0);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { withLock } from '../../../tools/local-services/lock.ts';
+import { eventLoopTurn } from '../../support/event-loop.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -17,7 +18,7 @@ it('lets one in at a time, and leaves nothing behind, also after an error', asyn
     inside += 1;
     most = Math.max(most, inside);
     mkdirSync(join(workspace, 'unfinished'));
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventLoopTurn();
     inside -= 1;
   };
   await Promise.all([withLock(folder, work), withLock(folder, work), withLock(folder, work)]);

@@ -11,7 +11,9 @@ import { type RelayOptions, runRelay } from '../../../src/relay/relay.ts';
 import { leastPrivilegeUrl } from '../../../tools/assent/least-privilege.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, type TcpProxy, through } from '../../../tools/network/proxy.ts';
+import { eventLoopTurn } from '../../support/event-loop.ts';
 import { testNats, testStreamName } from '../../support/nats.ts';
+import { portOf } from '../../support/port-of.ts';
 import { outboxDatabase, variantOf } from '../../support/relay/outbox.ts';
 import { until } from '../../support/until.ts';
 
@@ -175,7 +177,7 @@ describe('a relay', () => {
       await outbox.read(1);
       const stopped = outbox.changed(60_000, stopping.signal);
       // What was read is no news any more.
-      await new Promise((resolve) => setImmediate(resolve));
+      await eventLoopTurn();
       expect(listeners()).toBe(1);
       stopping.abort();
       await stopped;
@@ -270,7 +272,7 @@ describe('what breaks', () => {
   afterEach(() => proxy.close());
 
   it('PostgreSQL, in the midst of it: every change arrives', async () => {
-    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    proxy = await startProxy(portOf(ownerUrl));
     const relay = start({ databaseUrl: through(relayUrl, proxy), batchSize: 3 });
     await relaying(relay);
     const users = [...(await change(40))];
@@ -286,7 +288,7 @@ describe('what breaks', () => {
   });
 
   it('the machine of the one at work, without a word: another takes over', async () => {
-    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    proxy = await startProxy(portOf(ownerUrl));
     const first = start({ databaseUrl: through(relayUrl, proxy) });
     await relaying(first);
     const second = start();
@@ -300,7 +302,7 @@ describe('what breaks', () => {
   });
 
   it('the way to PostgreSQL, without a word: it notices', async () => {
-    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    proxy = await startProxy(portOf(ownerUrl));
     const relay = start({ databaseUrl: through(relayUrl, proxy) });
     await relaying(relay);
     proxy.setMode('stall');
@@ -313,7 +315,7 @@ describe('what breaks', () => {
   });
 
   it('a backend that is ended by an administrator: it goes on', async () => {
-    proxy = await startProxy(Number(new URL(ownerUrl).port));
+    proxy = await startProxy(portOf(ownerUrl));
     const relay = start();
     await relaying(relay);
     await pool.query(
@@ -326,7 +328,7 @@ describe('what breaks', () => {
   });
 
   it('the way to NATS, before and in the midst of it: every change arrives', async () => {
-    proxy = await startProxy(Number(new URL(url).port));
+    proxy = await startProxy(portOf(url));
     proxy.setMode('refuse');
     const relay = start({ url: through(url, proxy), batchSize: 3 });
     await until('it noticed', () => relay.faults.length > 0);
@@ -341,7 +343,7 @@ describe('what breaks', () => {
   });
 
   it('a stream that does not acknowledge: nothing is removed before it does', async () => {
-    proxy = await startProxy(Number(new URL(url).port));
+    proxy = await startProxy(portOf(url));
     const relay = start({ url: through(url, proxy) });
     await relaying(relay);
     proxy.setMode('stall');
@@ -361,7 +363,7 @@ describe('NATS itself', () => {
 
   it('that comes back empty gets a stream again, and every change from then on', async () => {
     const own = await startNats({ own: true });
-    const proxy = await startProxy(Number(new URL(own.url).port));
+    const proxy = await startProxy(portOf(own.url));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);
     const relay = start({ url: through(own.url, proxy), stream: 'OWN' });
     await relaying(relay);
@@ -421,7 +423,7 @@ describe('NATS itself', () => {
 
   it('in core mode, that does not answer: nothing is removed before it does', async () => {
     const own = await startNats({ jetstream: false });
-    const proxy = await startProxy(Number(new URL(own.url).port));
+    const proxy = await startProxy(portOf(own.url));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);
     const relay = start({ url: through(own.url, proxy), mode: 'core' });
     await relaying(relay);

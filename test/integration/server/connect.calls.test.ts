@@ -9,6 +9,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AuthService, CheckPermissionRequestSchema } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { ErrorInfoSchema } from '../../../gen/google/rpc/error_details_pb.ts';
+import { portOf } from '../../support/port-of.ts';
 import { CHECK, check, frame, rawCall, send, withSession } from '../../support/server/raw-call.ts';
 import { openServer, type TestServer } from '../../support/server/test-server.ts';
 import { warningsOf } from '../../support/server/warnings.ts';
@@ -116,7 +117,7 @@ it.each([
 });
 
 it('a call by HTTP/1.1 that is under way when the server stops is the last of its connection', async () => {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  const socket = connect(portOf(url), '127.0.0.1');
   const body = '{"permission":"pending:1"}';
   const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
   socket.write(`${head}\r\n\r\n${body}`);
@@ -158,7 +159,7 @@ describe('a caller that leaves', () => {
 
   it('in the middle of its message over HTTP/1.1 is counted as such, too', async () => {
     const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n`;
-    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+    const socket = connect(portOf(url), '127.0.0.1').on('error', () => {});
     socket.end(`${head}{"permis`).resume();
     await once(socket, 'close');
     await until('the call to be counted', () => server.counted.length > 0);
@@ -172,7 +173,7 @@ describe('what a caller calls us', () => {
   it.each(['[', 'evil.example', 'x:y:z'])('is not looked at: "%s"', async (name) => {
     const { status } = await rawCall(url, { headers: { ':authority': name }, pieces: [frame(check('a:b'))] });
     expect(status).toBe('0');
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const socket = connect(portOf(url), '127.0.0.1');
     const head = `POST ${CHECK} HTTP/1.1\r\nhost: ${name}\r\nconnection: close\r\ncontent-type: application/json`;
     socket.write(`${head}\r\ncontent-length: 2\r\n\r\n{}`);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);

@@ -1,8 +1,6 @@
 /** Health, reflection and TLS of gRPC on both addresses, with the clients that ask for them. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { promisify } from 'node:util';
 import {
   type ClientReadableStream,
   credentials,
@@ -13,10 +11,10 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority } from '../../../tools/network/certificates.ts';
+import { run } from '../../../tools/run.ts';
 import { answerOf, check, frame, send, withSession } from '../../support/server/raw-call.ts';
 import { GRPC_SERVERS, openServer, type TestServer } from '../../support/server/test-server.ts';
 
-const run = promisify(execFile);
 const SERVICE = 'assent.auth.v1.AuthService';
 
 interface Health {

@@ -7,12 +7,12 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { outboxSql } from '../../../src/ddl/outbox.ts';
 import { asLeastPrivilege } from '../../../tools/assent/least-privilege.ts';
+import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
 import { type Heard, listen } from '../../support/better-auth/ear.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
 import { detect, variantOf } from '../../support/relay/outbox.ts';
-import { until } from '../../support/until.ts';
 
 const RUNS = Number(process.env['ASSENT_PROPERTY_RUNS'] ?? 200);
 const SEED = Number(process.env['ASSENT_PROPERTY_SEED'] ?? 7);
@@ -145,7 +145,7 @@ it('the events cover every change', async () => {
       // What the database refuses is not done.
       if (end === 'none') for (const one of writes) await perform(adapter, one).catch(() => {});
       else await adapter.transaction(all).catch(() => {});
-      await until('every event is acknowledged', () => application.plugin?.pending() === 0);
+      await acknowledged(application.plugin);
       await ear.catchUp();
       const rows = await seen();
       changes += rows.length;

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { portOf } from '../../support/port-of.ts';
 import { ACK, callHeaders, END_HEADERS, END_STREAM, FRAME, http2Frame, PREFACE } from '../../support/server/frames.ts';
 import { answerOf, CHECK, check, frame, rawCall, send } from '../../support/server/raw-call.ts';
 import { openServer, type TestServer } from '../../support/server/test-server.ts';
@@ -108,7 +109,7 @@ describe('HTTP/2', () => {
 
   /** Sends, and waits until all of it was read: until the PING at its end is answered, or the connection is closed. */
   const sendAll = async (sent: Buffer, whole: boolean): Promise<void> => {
-    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    const socket = connect(portOf(server.url), '127.0.0.1');
     socket.on('error', () => {});
     const gone = once(socket, 'close');
     let received = Buffer.alloc(0);

@@ -1,14 +1,12 @@
 /** The package as others get it: built, packed by npm, and unpacked into a folder that has its dependencies beside it. */
-import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterAll } from 'vitest';
+import { run } from '../../../tools/run.ts';
 
-const run = promisify(execFile);
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 export const ROOT = path('../../..');
 const PACKAGE = path('../../../packages/better-auth');

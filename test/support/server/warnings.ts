@@ -1,4 +1,5 @@
 /** The names of the warnings that Node gives while something runs. */
+import { eventLoopTurn } from '../event-loop.ts';
 export const warningsOf = async (run: () => Promise<void>): Promise<readonly string[]> => {
   const names: string[] = [];
   const note = ({ name }: Error): void => {
@@ -8,7 +9,7 @@ export const warningsOf = async (run: () => Promise<void>): Promise<readonly str
   try {
     await run();
     // Node tells of a warning in the next turn.
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventLoopTurn();
   } finally {
     process.off('warning', note);
   }

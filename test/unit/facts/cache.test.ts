@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { FactsReading } from '../../../src/facts/cache.ts';
 import type { Facts } from '../../../src/policy/facts.ts';
 import { CALLER } from '../../support/caller.ts';
+import { eventLoopTurn } from '../../support/event-loop.ts';
 import {
   createReplica,
   createTestClock,
@@ -40,12 +41,11 @@ const live = (one: Replica, lowWaterMark = 0): Replica => {
   return one;
 };
 /** Lets everything that can go on go on. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
 const read = async (one: Replica, full = false): Promise<FactsReading> => one.cache.read(KEY, full, CALLER);
 /** Reads while the database answers with `role`. */
 const readThrough = async (one: Replica, role: string | null): Promise<FactsReading> => {
   const result = read(one);
-  await settle();
+  await eventLoopTurn();
   reads.at(-1)?.resolve(factsOf(role));
   return result;
 };
@@ -100,7 +100,7 @@ describe('tiers', () => {
   it('counts it from when the read began, however long it took', async () => {
     const began = clock.now();
     const slow = read(replica);
-    await settle();
+    await eventLoopTurn();
     clock.advance(1_500);
     reads[0]?.resolve(factsOf('admin'));
     expect(await slow).toMatchObject({ tier: 'database', readAt: began });
@@ -113,7 +113,7 @@ describe('tiers', () => {
   it('keeps nowhere what a ban that ended meanwhile was read with', async () => {
     const banned: Facts = { ...factsOf('admin'), user: { roles: [], ban: { until: clock.now() + 1_000 } } };
     const slow = read(replica);
-    await settle();
+    await eventLoopTurn();
     clock.advance(1_000);
     reads[0]?.resolve(banned);
     expect(await slow).toMatchObject({ tier: 'database', facts: banned });
@@ -123,7 +123,7 @@ describe('tiers', () => {
 
   it('reads for FULL by a statement of its own, also beside a load under way', async () => {
     const cached = read(replica);
-    await settle();
+    await eventLoopTurn();
     const full = read(replica, true);
     expect(reads).toHaveLength(2);
     reads[1]?.resolve(factsOf('viewer'));
@@ -142,7 +142,7 @@ describe('a change', () => {
 
   it('outlives a load that began before it: the load lands nowhere', async () => {
     const before = read(replica);
-    await settle();
+    await eventLoopTurn();
     replica.freshness.apply(1, REMOVED);
     reads[0]?.resolve(factsOf('admin'));
     await before;
@@ -152,10 +152,10 @@ describe('a change', () => {
 
   it('keeps later calls out of a load that began before it', async () => {
     const before = read(replica);
-    await settle();
+    await eventLoopTurn();
     replica.freshness.apply(1, REMOVED);
     const after = readThrough(replica, null);
-    await settle();
+    await eventLoopTurn();
     reads[0]?.resolve(factsOf('admin'));
     expect(roleOf((await after).facts)).toBeNull();
     await before;
@@ -164,12 +164,12 @@ describe('a change', () => {
   it('sends a waiter whose load it overtook to one load more', async () => {
     const first = read(replica);
     const waiter = read(replica);
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(1);
     replica.freshness.apply(1, REMOVED);
     reads[0]?.resolve(factsOf('admin'));
     await first;
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(2);
     reads[1]?.resolve(factsOf(null));
     expect(roleOf((await waiter).facts)).toBeNull();
@@ -200,7 +200,7 @@ describe('a process that does not hear', () => {
     clock.advance(2_000);
     const gets = redis.counts.get;
     const [one, other] = [read(replica), read(replica)];
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(2);
     reads[1]?.resolve(factsOf('viewer'));
     expect((await one).facts).toEqual(factsOf('viewer'));
@@ -211,7 +211,7 @@ describe('a process that does not hear', () => {
   it('shares loads also when it never heard anything', async () => {
     const never = create();
     const all = [read(never), read(never), read(never)];
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(1);
     reads[0]?.resolve(factsOf('viewer'));
     for (const one of all) expect(await one).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
@@ -222,7 +222,7 @@ describe('a process that does not hear', () => {
     await readThrough(live(create()), 'admin');
     const waiting = read(replica);
     clock.advance(2_000);
-    await settle();
+    await eventLoopTurn();
     expect(refused).toEqual(['overtaken']);
     reads[1]?.resolve(factsOf('viewer'));
     expect(await waiting).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
@@ -245,7 +245,7 @@ describe('a process that does not hear', () => {
 describe('a ban', () => {
   it('is cached no longer than it lasts', async () => {
     const result = read(replica);
-    await settle();
+    await eventLoopTurn();
     reads[0]?.resolve({ user: { roles: [], ban: { until: clock.now() + 1_000 } }, organization: null });
     await result;
     clock.advance(1_000);

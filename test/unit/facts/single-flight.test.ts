@@ -7,6 +7,7 @@ import { createFreshnessTracker, type FreshnessTracker, type Revision } from '..
 import { createSingleFlight, type SingleFlight } from '../../../src/facts/single-flight.ts';
 import type { Facts } from '../../../src/policy/facts.ts';
 import { CALLER, createCaller } from '../../support/caller.ts';
+import { eventLoopTurn } from '../../support/event-loop.ts';
 import {
   createReplica,
   createTestClock,
@@ -21,7 +22,6 @@ import {
 const OTHER = { userId: 'v', organizationId: 'o' };
 const REMOVED = { kind: 'pair', userId: 'u', organizationId: 'o' } as const;
 /** Lets everything that can go on go on, without time passing. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a load', () => {
   const clock = createTestClock();
@@ -58,7 +58,7 @@ describe('a load', () => {
   ])('%s that hangs is given up, though its driver never says a word', async (_name, silence, full) => {
     clock.advance(silence);
     const waiting = Promise.allSettled([read(full), read(full)]);
-    await settle();
+    await eventLoopTurn();
     vi.advanceTimersByTime(LOAD_TIMEOUT_MS);
     for (const { status, ...rest } of await waiting) {
       expect(status).toBe('rejected');
@@ -67,10 +67,10 @@ describe('a load', () => {
     // Nobody waits for it any more, and what it still brings is cached nowhere.
     const began = reads.length;
     const next = read(full);
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(began + 1);
     for (const hung of reads.slice(0, began)) hung.resolve(factsOf('admin'));
-    await settle();
+    await eventLoopTurn();
     expect(redis.counts.set).toBe(0);
     reads[began]?.resolve(factsOf('viewer'));
     expect(await next).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
@@ -79,13 +79,13 @@ describe('a load', () => {
 
   it('that fails fails those who waited for it, and leaves nothing behind', async () => {
     const waiting = Promise.allSettled([read(), read()]);
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(1);
     reads[0]?.reject(new Error('canceling statement due to user request'));
     for (const { status } of await waiting) expect(status).toBe('rejected');
     expect(redis.counts.set).toBe(0);
     const next = read();
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(2);
     reads[1]?.resolve(factsOf('admin'));
     expect(await next).toMatchObject({ tier: 'database' });
@@ -95,10 +95,10 @@ describe('a load', () => {
   it('of a stale process is not joined by a call that begins a lease after it: a change may have been acknowledged since', async () => {
     clock.advance(2_000);
     const old = read();
-    await settle();
+    await eventLoopTurn();
     clock.advance(2_000);
     const late = read();
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(2);
     reads[0]?.resolve(factsOf('admin'));
     reads[1]?.resolve(factsOf('none'));
@@ -114,7 +114,7 @@ describe('a load', () => {
     clock.advance(silence);
     const calls = [createCaller(), createCaller()];
     const waiting = calls.map((call) => read(full, call).catch((error: unknown) => error));
-    await settle();
+    await eventLoopTurn();
     const loads = full ? 2 : 1;
     expect(signals).toHaveLength(loads);
     calls[0]?.end();
@@ -125,10 +125,10 @@ describe('a load', () => {
     for (const { aborted } of signals) expect(aborted).toBe(true);
     // The next call has a load of its own, and what the others bring by now is dropped.
     const next = read(full);
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(loads + 1);
     for (const ended of reads.slice(0, loads)) ended.resolve(factsOf('admin'));
-    await settle();
+    await eventLoopTurn();
     expect(redis.counts.set).toBe(0);
     reads[loads]?.resolve(factsOf('viewer'));
     expect((await next).facts).toEqual(factsOf('viewer'));
@@ -144,13 +144,13 @@ describe('a load', () => {
     call.end();
     expect(await left).toBeInstanceOf(CallEnded);
     answer.resolve(null);
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(0);
   });
 
   it('of FULL is shared with nobody, neither as the second nor as the first', async () => {
     const [full, cached, again] = [read(true), read(), read(true)];
-    await settle();
+    await eventLoopTurn();
     expect(reads).toHaveLength(3);
     for (const [index, role] of ['one', 'two', 'three'].entries()) reads[index]?.resolve(factsOf(role));
     // The cached read asks Redis first.
@@ -233,7 +233,7 @@ describe('single-flight', () => {
     freshness.apply(1, REMOVED);
     end(0, 'admin');
     await first;
-    await settle();
+    await eventLoopTurn();
     expect(loads).toHaveLength(2);
     freshness.apply(2, REMOVED);
     end(1, 'viewer');
@@ -270,7 +270,7 @@ describe('single-flight', () => {
     expect(loads).toHaveLength(2);
     // The one that was left ends late, and takes nothing from the next.
     loads[0]?.ends.reject(new CallEnded());
-    await settle();
+    await eventLoopTurn();
     expect(singleFlight.size()).toBe(1);
     end(1, 'viewer');
     expect((await next).facts).toEqual(factsOf('viewer'));

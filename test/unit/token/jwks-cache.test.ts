@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { promisify } from 'node:util';
 import { exportJWK } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PublishedKey } from '../../../src/token/jwk.ts';
 import { createJwksCache, type JwksCache, type JwksCacheOptions } from '../../../src/token/jwks-cache.ts';
 import type { JwksCacheEvent } from '../../../src/token/jwks-cache-state.ts';
+import { run } from '../../../tools/run.ts';
 import { createTestKey, NOW_MS, refusalOf, type TestKey } from '../../support/token/signing.ts';
 
 const SECOND = 1_000;
@@ -461,7 +460,7 @@ describe('a stopped JWKS cache', () => {
       await createJwksCache({ fetchKeys: async () => [] }).start();
       console.log('started');`;
     // The timer would keep the process alive for five minutes.
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
       timeout: 20 * SECOND,
     });
     expect(stdout).toBe('started\n');

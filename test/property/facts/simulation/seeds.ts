@@ -1,5 +1,6 @@
 /** Which runs are made: the same with every guard in place and with each one removed. */
 import fc from 'fast-check';
+import { eventLoopTurn } from '../../../support/event-loop.ts';
 import type { Modules } from './modules.ts';
 import { simulate, type Tally } from './simulation.ts';
 import { script } from './stories.ts';
@@ -19,7 +20,7 @@ export const search = (
       await simulate(modules, one, scheduler, tally);
       // A run has no turn of the event loop of its own, and what WeakRefs were made of is kept until there is one: the
       // signals of its sessions, 100 KB.
-      await new Promise((resolve) => setImmediate(resolve));
+      await eventLoopTurn();
     }),
     runs,
   );
