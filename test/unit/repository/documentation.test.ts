@@ -183,6 +183,16 @@ describe.each(documents)('%s', (name) => {
     expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
+  it('uses the words of the field, with a subject that can be named', () => {
+    // Code and the tables of a benchmark run keep their names.
+    const prose = read(name)
+      .replaceAll(/<!-- last full run.*<!-- end of the last full run -->/gs, '')
+      .replaceAll(/```.*?```|`[^`]*`/gs, '');
+    const words =
+      /\b(?:whoever|nobody|somebody|everybody|of (?:its|their) own|those (?:that|who)|doors?|deaf|monolith|stamps?)\b/gi;
+    expect(prose.match(words) ?? []).toEqual([]);
+  });
+
   it('names npm scripts that are there', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
     const named = [...read(name).matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, script = '']) => script);
