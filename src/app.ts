@@ -16,7 +16,7 @@ import { createFreshnessTracker, createTtlFreshness } from './facts/freshness.ts
 import { createMemoryStore } from './facts/memory.ts';
 import { createRedisClient } from './facts/redis-client.ts';
 import { redisTier } from './facts/redis-tier.ts';
-import { momentOf } from './invalidation/delivery.ts';
+import { momentOf } from './invalidation/jetstream.ts';
 import { createListener } from './invalidation/listener.ts';
 import { inOrder } from './invalidation/sink.ts';
 import { type Lifecycle, lifecycle } from './lifecycle.ts';
@@ -161,7 +161,7 @@ export const createApp = async (
     createListener({
       ...nats,
       windowMs: rememberMs,
-      proofIntervalMs: leaseMs / 4,
+      renewalIntervalMs: leaseMs / 4,
       sink,
       observer: observe.events,
       clock,

@@ -1,69 +1,44 @@
 /**
- * Keeps one ear at NATS for the life of the process: connects, listens, and begins again after every fault. Each process
- * has an ear of its own, so that every process hears every event.
+ * Follows the events of NATS for the life of the process: connects, follows the stream, and starts again after every fault.
+ * Each process has its own subscription, so that every process applies every event.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { NO_RESPONDERS, serversOf } from '@assent/event-contract';
 import { connect, ErrorCode, Events, type NatsConnection, NatsError } from 'nats';
-import { listenToCore } from './core-session.ts';
-import { createEventApplier } from './event-applier.ts';
+import { createApply } from './apply.ts';
+import { followCore } from './core-subscription.ts';
 import type { ListenerOptions, SessionOptions } from './session.ts';
 import { inOrder } from './sink.ts';
-import { createStreamPosition } from './stream-position.ts';
-import { listenToStream } from './stream-session.ts';
+import { createStreamSubscription, followStream } from './stream-session.ts';
 
 export interface Listener {
-  /** Resolves with the first proof of hearing, or after `timeoutMs` without one. */
+  /** Resolves with the first lease, or after `timeoutMs` without one. */
   readyWithin(timeoutMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 const RETRY_MS = 250;
 
-/** Starts listening in the background. NATS may be away, now or later: the positions' lease then runs out. */
-export const createListener = (options: ListenerOptions): Listener => {
+/** Starts in the background. NATS may be unavailable, now or later: the lease then runs out. */
+export function createListener(options: ListenerOptions): Listener {
   const stopping = new AbortController();
   const ready = Promise.withResolvers<void>();
-  const apply = createEventApplier(options.prefix, options.sink, options.observer);
-  const position = createStreamPosition();
-  let live: NatsConnection | null = null;
-
+  const apply = createApply(options.prefix, options.sink, options.observer);
+  const subscription = createStreamSubscription();
   const sink = inOrder(options.sink, { renewLease: () => ready.resolve() });
+  let connected: NatsConnection | null = null;
+  const running = run();
 
-  /** One connection, for as long as it lasts: the client's own reconnecting would hide how long it was gone. */
-  const session = async (): Promise<void> => {
-    const connection = await connect({
-      ...serversOf(options.url),
-      name: 'assent',
-      reconnect: false,
-      timeout: 2_000,
-      // A peer that vanished without a word is noticed by the proofs; these pings only free its socket.
-      pingInterval: 2_000,
-      maxPingOut: 2,
-    });
-    live = connection;
-    const ended = new AbortController();
-    const signal = AbortSignal.any([ended.signal, stopping.signal]);
-    void connection.closed().then((error) => ended.abort(error ?? new Error('the connection was closed')));
-    void (async () => {
-      for await (const status of connection.status())
-        if (status.type === Events.Disconnect) ended.abort(new Error('disconnected'));
-    })();
-    try {
-      const common: SessionOptions = { ...options, sink, connection, apply, signal };
-      if (options.mode === 'core') return await listenToCore(common);
-      // guard: mode-as-a-setting
-      return await listenToStream(common, position);
-    } finally {
-      // From here on its messages are another session's to hear: a late one must not be taken for one of the next.
-      ended.abort(new Error('the session ended'));
-      options.observer.lag(null);
-      live = null;
-      await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);
-    }
+  return {
+    readyWithin: (timeoutMs) => Promise.race([ready.promise, delay(timeoutMs, undefined, { ref: false })]),
+    stop: async () => {
+      stopping.abort(new Error('stopping'));
+      await connected?.close();
+      await running;
+    },
   };
 
-  const run = async (): Promise<void> => {
+  async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
         await session();
@@ -73,23 +48,46 @@ export const createListener = (options: ListenerOptions): Listener => {
       }
       await delay(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }
-  };
-  const running = run();
+  }
 
-  return {
-    readyWithin: (timeoutMs) => Promise.race([ready.promise, delay(timeoutMs, undefined, { ref: false })]),
-    stop: async () => {
-      stopping.abort(new Error('stopping'));
-      await live?.close();
-      await running;
-    },
-  };
-};
+  /** One session, on one connection: if the client reconnected by itself, it would hide how long it was disconnected. */
+  async function session(): Promise<void> {
+    const connection = await connect({
+      ...serversOf(options.url),
+      name: 'assent',
+      reconnect: false,
+      timeout: 2_000,
+      // The liveness checks notice a peer that vanished silently; these pings only free its socket.
+      pingInterval: 2_000,
+      maxPingOut: 2,
+    });
+    connected = connection;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([ended.signal, stopping.signal]);
+    void connection.closed().then((error) => ended.abort(error ?? new Error('the connection was closed')));
+    void (async () => {
+      for await (const status of connection.status())
+        if (status.type === Events.Disconnect) ended.abort(new Error('disconnected'));
+    })();
+    try {
+      const common: SessionOptions = { ...options, sink, connection, apply, signal };
+      if (options.mode === 'core') return await followCore(common);
+      // guard: mode-as-a-setting
+      return await followStream(common, subscription);
+    } finally {
+      // Messages that still arrive on this connection must not count for the next session.
+      ended.abort(new Error('the session ended'));
+      options.observer.lag(null);
+      connected = null;
+      await Promise.race([connection.close(), delay(500, undefined, { ref: false })]);
+    }
+  }
+}
 
-/** Why there are no events, in the same words each time, so that it is logged once: each session names its consumer anew. */
+/** Why no events arrive, in the same words each time, so that it is logged once: each session gives its consumer a new name. */
 function reasonOf(error: unknown): string {
   if (error instanceof NatsError) {
-    // Of an error that JetStream answered with the client keeps the code alone, which for "not ready" is the same 503.
+    // For an error that JetStream answered, the client keeps the code alone, and "not ready" has the same code 503.
     if (error.api_error !== undefined) return error.api_error.description;
     if (error.code === ErrorCode.NoResponders) return NO_RESPONDERS;
     if (error.code === ErrorCode.Timeout) return 'NATS did not answer in time';

@@ -1,27 +1,27 @@
-/** What listening needs. */
+/** The options of the listener, and of each of its sessions. */
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
-import type { ApplyEvent, EventObserver } from './event-applier.ts';
+import type { ApplyEvent, EventObserver } from './apply.ts';
 import type { InvalidationSink } from './sink.ts';
 
 export interface ListenerOptions {
   readonly url: string;
   readonly stream: string;
   readonly prefix: string;
-  /** Where events come from. A setting and never a finding: core NATS is no way out where JetStream does not answer. */
+  /** The source of events. A setting, never a fallback: core NATS does not replace a stream that does not answer. */
   readonly mode: 'stream' | 'core';
-  /** The JetStream domain of the stream; null for the one that the servers of `url` answer for. */
+  /** The JetStream domain of the stream; null for the domain that the servers of `url` answer for. */
   readonly domain: string | null;
-  /** How far back to listen at the start: the longest life of a cached entry and some more, in milliseconds. */
+  /** How far back to read the stream at the start, in milliseconds: the longest life of a cached entry, and a margin. */
   readonly windowMs: number;
-  /** How often to prove that events are heard, in milliseconds: a fraction of the lease. */
-  readonly proofIntervalMs: number;
+  /** How often to renew the lease, in milliseconds: a fraction of the lease. */
+  readonly renewalIntervalMs: number;
   readonly sink: InvalidationSink;
   readonly observer: EventObserver;
   readonly clock: Clock;
 }
 
-/** What a session needs; `signal` ends it. A session throws when it can no longer be sure to hear everything. */
+/** The options of a session on one connection; `signal` ends it. It throws once it may have missed an event. */
 export interface SessionOptions extends ListenerOptions {
   readonly connection: NatsConnection;
   readonly apply: ApplyEvent;

@@ -6,8 +6,8 @@ import { createFactsCache } from '../../../src/facts/cache.ts';
 import { databaseTier } from '../../../src/facts/database-tier.ts';
 import { createFreshnessTracker } from '../../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../../src/facts/memory.ts';
+import { leaderDoubtMs } from '../../../src/invalidation/jetstream.ts';
 import { createListener } from '../../../src/invalidation/listener.ts';
-import { leaderDoubtMs } from '../../../src/invalidation/stream.ts';
 import { type NatsServerPlan, startNatsNetwork } from '../../../tools/local-services/index.ts';
 import { startProxy, type TcpProxy } from '../../../tools/network/proxy.ts';
 import { CALLER } from '../../support/caller.ts';
@@ -88,7 +88,7 @@ const listen = (url: string) => {
   const states: string[] = [];
   const listener = createListener({
     ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
-    ...{ windowMs: 360_000, proofIntervalMs: LEASE_MS / 4 },
+    ...{ windowMs: 360_000, renewalIntervalMs: LEASE_MS / 4 },
     sink: freshness,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },

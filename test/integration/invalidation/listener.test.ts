@@ -5,7 +5,7 @@ import { connect, type JetStreamClient, type JetStreamManager, type NatsConnecti
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
-import { momentOf, nanosecondsOf } from '../../../src/invalidation/delivery.ts';
+import { momentOf, nanosecondsOf } from '../../../src/invalidation/jetstream.ts';
 import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
@@ -67,7 +67,7 @@ const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', wind
     mode,
     domain: null,
     windowMs,
-    proofIntervalMs: 100,
+    renewalIntervalMs: 100,
     sink: freshness,
     clock,
     observer: {

@@ -57,7 +57,7 @@ const listen = (
   const states: string[] = [];
   const listener = createListener({
     ...{ url: asListener(url), stream: STREAM, prefix: 'betterauth', mode, domain: null },
-    ...{ windowMs: 360_000, proofIntervalMs: 100 },
+    ...{ windowMs: 360_000, renewalIntervalMs: 100 },
     sink: freshness,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },

@@ -37,7 +37,7 @@ interface Ear {
   /** Why it stopped hearing, each time that it did. */
   readonly staleBy: string[];
 }
-const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } = {}): Promise<Ear> => {
+const listen = async ({ maxRemembered = MAX_REMEMBERED, renewalIntervalMs = 500 } = {}): Promise<Ear> => {
   const freshness = createFreshnessTracker({
     clock: systemClock,
     leaseMs: 2_000,
@@ -54,7 +54,7 @@ const listen = async ({ maxRemembered = MAX_REMEMBERED, proofIntervalMs = 500 } 
     mode: 'stream',
     domain: null,
     windowMs: REMEMBER_MS,
-    proofIntervalMs,
+    renewalIntervalMs,
     sink: freshness,
     clock: systemClock,
     observer: {
@@ -167,7 +167,7 @@ describe('events at scale', () => {
 describe('proofs', () => {
   it('go on while events overtake the answers to them', async () => {
     // Asked for so often that some answer was put together just before an event that comes first.
-    const ear = await listen({ proofIntervalMs: 1 });
+    const ear = await listen({ renewalIntervalMs: 1 });
     let last = 0;
     for (let number = 0; number < 2_000; number += 1)
       last = await publish('user.updated', { userId: `u${number % 9}` });

@@ -11,12 +11,11 @@ import {
 } from 'nats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.ts';
-import { listenToCore } from '../../../src/invalidation/core-session.ts';
-import { createEventApplier } from '../../../src/invalidation/event-applier.ts';
+import { createApply } from '../../../src/invalidation/apply.ts';
+import { followCore } from '../../../src/invalidation/core-subscription.ts';
 import type { SessionOptions } from '../../../src/invalidation/session.ts';
 import type { InvalidationSink } from '../../../src/invalidation/sink.ts';
-import { createStreamPosition } from '../../../src/invalidation/stream-position.ts';
-import { listenToStream } from '../../../src/invalidation/stream-session.ts';
+import { createStreamSubscription, followStream } from '../../../src/invalidation/stream-session.ts';
 import { createTestClock } from '../../support/facts/harness.ts';
 import { testNats } from '../../support/nats.ts';
 import { until } from '../../support/until.ts';
@@ -70,8 +69,8 @@ const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   };
   const options: SessionOptions = {
     ...{ url, stream, prefix, mode: 'stream', domain: null },
-    ...{ windowMs: 60_000, proofIntervalMs: 10, clock, sink, observer, connection },
-    apply: createEventApplier(prefix, sink, observer),
+    ...{ windowMs: 60_000, renewalIntervalMs: 10, clock, sink, observer, connection },
+    apply: createApply(prefix, sink, observer),
     signal: ending.signal,
   };
   return {
@@ -90,8 +89,8 @@ const publish = async (): Promise<void> => {
 };
 
 it.each([
-  ['core NATS', listenToCore],
-  ['the stream', (options: SessionOptions) => listenToStream(options, createStreamPosition())],
+  ['core NATS', followCore],
+  ['the stream', (options: SessionOptions) => followStream(options, createStreamSubscription())],
 ])('a session on %s that was ended hears nothing more, though its connection lives', async (_, listen) => {
   const { options, applied, listening, end } = open(nats);
   const session = listen(options);
@@ -119,7 +118,7 @@ it('a proof on core NATS is of the moment at which it was asked for, not of its 
     },
   });
   const { options, proved, listening, end } = open(slow, clock);
-  const session = listenToCore(options);
+  const session = followCore(options);
   session.catch(() => {});
   await listening;
   const asked = clock.now();
@@ -145,7 +144,7 @@ it('messages that come after they were given up as gone are left out, so that nu
     },
   });
   const { options, applied, proved, skipped, lags, listening, end } = open(slow, createTestClock());
-  const session = listenToStream(options, createStreamPosition());
+  const session = followStream(options, createStreamSubscription());
   session.catch(() => {});
   await listening;
   await until('a proof', () => proved.length > 0);

@@ -6,10 +6,10 @@ import { connect, type NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createFreshnessTracker, type FreshnessTracker } from '../../../src/facts/freshness.ts';
-import { nanosecondsOf } from '../../../src/invalidation/delivery.ts';
+import { lastSeqBefore, nanosecondsOf, snapshotOf } from '../../../src/invalidation/jetstream.ts';
 import { createListener, type Listener } from '../../../src/invalidation/listener.ts';
+import { historyAfter } from '../../../src/invalidation/resume-plan.ts';
 import { type InvalidationSink, inOrder } from '../../../src/invalidation/sink.ts';
-import { historyAfter, identity } from '../../../src/invalidation/stream-position.ts';
 import { type Server, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, type TcpProxy, through } from '../../../tools/network/proxy.ts';
 import { until } from '../../support/until.ts';
@@ -30,7 +30,7 @@ let proofs: { readonly of: number; readonly came: number }[];
 const startListener = (url: string, sink: InvalidationSink): Listener =>
   createListener({
     ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain: null },
-    ...{ windowMs: 360_000, proofIntervalMs: 100, sink, clock: systemClock },
+    ...{ windowMs: 360_000, renewalIntervalMs: 100, sink, clock: systemClock },
     observer: { event: () => {}, lag: () => {}, state: () => {} },
   });
 
@@ -129,10 +129,12 @@ describe('a stream', () => {
   it('that was rolled back twice to the same message has another history each time', async () => {
     await publish('a');
     const manager = await client.jetstreamManager();
-    const info = await manager.streams.info(STREAM);
+    const snapshot = snapshotOf(await manager.streams.info(STREAM));
     const rolledBack = (history: string) =>
-      historyAfter(manager, { stream: identity(info), history, applied: 9, takenAt: null }, info);
-    const first = await rolledBack(identity(info));
+      historyAfter({ stream: snapshot.identity, history, applied: 9, takenAt: null }, snapshot, (moment) =>
+        lastSeqBefore(manager, STREAM, moment),
+      );
+    const first = await rolledBack(snapshot.identity);
     const second = await rolledBack(first);
     for (const history of [first, second]) expect(history).toMatch(/^js:EVENTS:.+~1\.[\w-]{8}$/);
     expect(second).not.toBe(first);

@@ -42,7 +42,7 @@ const listen = ({ url }: Server, domain: string | null) => {
   });
   const states: string[] = [];
   const listener = createListener({
-    ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain, windowMs: 360_000, proofIntervalMs: 250 },
+    ...{ url, stream: STREAM, prefix: 'betterauth', mode: 'stream', domain, windowMs: 360_000, renewalIntervalMs: 250 },
     sink: freshness,
     clock: systemClock,
     observer: { event: () => {}, lag: () => {}, state: (state, detail) => states.push(`${state}: ${detail}`) },

@@ -77,7 +77,7 @@ const startReplica = (read: Parameters<typeof databaseTier>[0], onRefused: () =>
     mode: 'stream',
     domain: null,
     windowMs: TTL_MS + 60_000,
-    proofIntervalMs: 50,
+    renewalIntervalMs: 50,
     sink: inOrder(freshness, deleteChangedKeys(store)),
     observer: { event: () => {}, lag: () => {}, state: () => {} },
     clock,

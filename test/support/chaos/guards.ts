@@ -27,8 +27,8 @@ export const guardsForChaos: readonly GuardForChaos[] = [
     without: [
       {
         guard: 'lease-needs-an-answer-of-the-stream',
-        to: (code) => `${value((answer) => `${answer}.catch(() => connection.flush())`)(code)}
-    if (now === undefined) {
+        to: (code) => `${value((request) => `${request}.catch(() => connection.flush())`)(code)}
+    if (answer === undefined) {
       sink.renewLease(at);
       continue;
     }`,

@@ -4,7 +4,7 @@
  */
 import { DeliverPolicy, ErrorCode, NatsError } from 'nats';
 import { z } from 'zod';
-import { nanosecondsOf } from '../../../../src/invalidation/delivery.ts';
+import { nanosecondsOf } from '../../../../src/invalidation/jetstream.ts';
 
 /** Waits until the schedule comes to this. */
 export type Step = (label: string) => Promise<void>;

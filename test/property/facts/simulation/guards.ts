@@ -10,7 +10,7 @@ const whenJoining: Edit = { guard: 'current-when-a-load-is-joined', to: by('true
 const whenItEnds: Edit = { guard: 'current-when-a-joined-load-ends', to: condition('joined || !joined') };
 const fillingMemory: Edit = { guard: 'fill-memory-only-with-current-facts', to: removed };
 const fillingRedis: Edit = { guard: 'fill-redis-only-with-current-facts', to: by('true') };
-const otherStream: Edit = { guard: 'same-stream-when-a-session-begins', to: condition("position.stream === ''") };
+const otherStream: Edit = { guard: 'same-stream-when-a-session-begins', to: condition("point.stream === ''") };
 const sameNumber: Edit = { guard: 'moment-of-the-last-message-at-the-same-number', to: value(() => "'resume'") };
 const laterNumber: Edit = { guard: 'moment-of-the-last-message-at-a-later-number', to: value(() => "'resume'") };
 
@@ -37,7 +37,7 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the low-water mark at the start of a stream',
-    without: [{ guard: 'low-water-mark-at-the-start', to: by('0') }],
+    without: [{ guard: 'low-water-mark-at-the-start', to: by('lowWaterMark: 0') }],
   },
   { name: 'the low-water mark at a gap', without: [{ guard: 'low-water-mark-at-a-gap', to: removed }] },
   {
@@ -46,7 +46,9 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the low-water mark at a gap that no message shows',
-    without: [{ guard: 'low-water-mark-at-messages-that-are-gone', to: by('moveTo(now.state.first_seq - 1, null)') }],
+    without: [
+      { guard: 'low-water-mark-at-messages-that-are-gone', to: by('moveTo(draft, stream.firstSeq - 1, null)') },
+    ],
   },
   {
     name: 'the lease of the subscription',
@@ -115,7 +117,7 @@ export const loadBearing: readonly Guard[] = [
   },
   {
     name: 'the private epoch after a rollback',
-    without: [{ guard: 'epoch-of-a-rolled-back-history', to: value(() => 'identity(info)') }],
+    without: [{ guard: 'epoch-of-a-rolled-back-history', to: value(() => 'opened.identity') }],
   },
   {
     name: 'the mode as a setting, with core NATS in place of a stream without responders,',
@@ -124,7 +126,7 @@ export const loadBearing: readonly Guard[] = [
         guard: 'mode-as-a-setting',
         to: value(
           (session) => `${session}.catch((error) =>
-        error.code === ErrorCode.NoResponders ? listenToCore(common) : Promise.reject(error),
+        error.code === ErrorCode.NoResponders ? followCore(common) : Promise.reject(error),
       )`,
         ),
       },

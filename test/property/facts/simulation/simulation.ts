@@ -231,7 +231,7 @@ export const simulate = async (
       mode: script.mode,
       domain: null,
       windowMs: ttlMs + MARGIN_MS,
-      proofIntervalMs: LEASE_MS / 4,
+      renewalIntervalMs: LEASE_MS / 4,
       sink: modules.inOrder(freshness, modules.deleteChangedKeys(store), watching),
       observer: { event: () => {}, lag: () => {}, state: () => {} },
       clock,

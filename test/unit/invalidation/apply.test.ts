@@ -1,11 +1,11 @@
 /** What messages make stale, whatever they are made of. */
 import { expect, it } from 'vitest';
-import { createEventApplier } from '../../../src/invalidation/event-applier.ts';
+import { createApply } from '../../../src/invalidation/apply.ts';
 
 it('hands each message on once, with its number and moment: a change, everything where it cannot be read, or nothing', () => {
   const applied: unknown[][] = [];
   const outcomes: string[] = [];
-  const apply = createEventApplier(
+  const apply = createApply(
     'p',
     { begin: () => {}, skipTo: () => {}, apply: (...all) => void applied.push(all), renewLease: () => {} },
     { event: (outcome) => void outcomes.push(outcome), lag: () => {}, state: () => {} },

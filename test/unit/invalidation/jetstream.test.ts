@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nanosecondsOf, parseDelivery } from '../../../src/invalidation/delivery.ts';
+import { nanosecondsOf, parseDelivery } from '../../../src/invalidation/jetstream.ts';
 
 const TAKEN = '1795593600123456789';
 
