@@ -6,7 +6,7 @@ import { createTtlFreshness } from '../../src/facts/freshness.ts';
 import { createMemoryStore } from '../../src/facts/memory.ts';
 import { decide } from '../../src/policy/decide.ts';
 import type { Facts } from '../../src/policy/facts.ts';
-import { parsePolicy } from '../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../src/policy/file.ts';
 import type { CreateSubject } from './subject.ts';
 
 export const createSubject: CreateSubject = async ({ policyPath, userId, organizationId, role, others }) => {

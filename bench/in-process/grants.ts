@@ -1,7 +1,7 @@
 /** Assent's policy as the peers need it: which roles may do what. */
 import { readFile } from 'node:fs/promises';
+import { parsePolicy } from '../../src/policy/file.ts';
 import { pairsOf } from '../../src/policy/grants.ts';
-import { parsePolicy } from '../../src/policy/policy-file.ts';
 
 export interface Grant {
   readonly role: string;

@@ -1,15 +1,29 @@
 /**
- * Cases of a policy as data: facts, questions, and the answers that are expected. The format of `npm run policy -- test`
- * and of this project's own cases in test/cases; described in docs/use/policy.md.
+ * Cases of a policy as data: facts, questions and the expected answers. docs/use/policy.md describes the format, which
+ * `npm run policy -- test` and test/cases use.
  */
-
 import { parsePermission } from '@assent/policy-format';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Decision, decide } from './decide.ts';
 import type { Facts } from './facts.ts';
-import type { Policy } from './policy.ts';
-import { parsePolicy } from './policy-file.ts';
+import { parsePolicy } from './file.ts';
+import type { Policy } from './grants.ts';
+
+/** A file of cases, ready to run. */
+export interface CaseFile {
+  readonly policy: Policy;
+  /** The time of the cases that have none, in milliseconds since the epoch. */
+  readonly now: number;
+  readonly cases: readonly PolicyCase[];
+}
+
+export type PolicyCase = z.infer<typeof caseSchema>;
+
+/** The file of cases has problems; the message has a line for each. */
+export class CaseFileError extends Error {
+  override readonly name = 'CaseFileError';
+}
 
 const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
@@ -34,10 +48,10 @@ const organizationSchema = z
 const caseSchema = z.strictObject({
   name: z.string().min(1),
   user: userSchema.nullable().default({ roles: [], ban: null }),
-  /** Absent: the question is about the whole platform. */
+  /** Null for a question about the whole platform. */
   organization: organizationSchema.nullable().default(null),
   userId: z.string().default('user'),
-  /** The scopes of the access token by which an application asks; null: the user asks. */
+  /** The scopes of the access token by which an application asks; null when the user asks. */
   scopes: z.array(z.string()).nullable().default(null),
   ask: z.string(),
   now: moment.optional(),
@@ -50,32 +64,18 @@ const caseSchema = z.strictObject({
 });
 
 const fileSchema = z.strictObject({
-  /** The path of a policy file beside this one, or the policy itself as text. */
+  /** The path of a policy file relative to this one, or the text of a policy. */
   policy: z.string(),
   now: moment.default(Date.parse('2026-01-01T00:00:00Z')),
   cases: z.array(caseSchema).min(1),
 });
-
-export type PolicyCase = z.infer<typeof caseSchema>;
-
-/** A file of cases, ready to run. */
-export interface CaseFile {
-  readonly policy: Policy;
-  readonly now: number;
-  readonly cases: readonly PolicyCase[];
-}
-
-/** The file of cases cannot be used; the message lists why. */
-export class CaseFileError extends Error {
-  override readonly name = 'CaseFileError';
-}
 
 /**
  * Parses a file of cases.
  * @param readPolicy Reads the policy file that `policy` names.
  * @throws {CaseFileError} for the file itself, {PolicyError} for its policy.
  */
-export const parseCaseFile = (text: string, file: string, readPolicy: (path: string) => string): CaseFile => {
+export function parseCaseFile(text: string, file: string, readPolicy: (path: string) => string): CaseFile {
   let value: unknown;
   try {
     value = parse(text);
@@ -91,21 +91,17 @@ export const parseCaseFile = (text: string, file: string, readPolicy: (path: str
   const { policy, now, cases } = parsed.data;
   const inline = policy.includes('\n');
   return { policy: inline ? parsePolicy(policy, file) : parsePolicy(readPolicy(policy), policy), now, cases };
-};
+}
 
 const EXPECTED = ['allowed', 'reason', 'grantedBy', 'roles'] as const;
 
-/** Runs one case; null when it holds, else what was expected and what was answered. */
-export const runCase = ({ policy, now }: CaseFile, one: PolicyCase): string | null => {
+/** Runs one case. Returns null when the answer is the expected one, else the difference. */
+export function runCase({ policy, now }: CaseFile, one: PolicyCase): string | null {
   const permission = parsePermission(one.ask);
   if (permission === null) return `ask must be resource:action, and is ${JSON.stringify(one.ask)}`;
   const facts: Facts = { user: one.user, organization: one.organization };
-  const answer: Decision = decide(
-    policy,
-    facts,
-    { userId: one.userId, scopes: one.scopes, ...permission },
-    one.now ?? now,
-  );
+  const question = { userId: one.userId, scopes: one.scopes, ...permission };
+  const answer: Decision = decide(policy, facts, question, one.now ?? now);
   const wrong = EXPECTED.filter(
     (key) => one.expect[key] !== undefined && JSON.stringify(one.expect[key]) !== JSON.stringify(answer[key]),
   );
@@ -113,4 +109,4 @@ export const runCase = ({ policy, now }: CaseFile, one: PolicyCase): string | nu
   return wrong
     .map((key) => `${key} is ${JSON.stringify(answer[key])}, expected ${JSON.stringify(one.expect[key])}`)
     .join('; ');
-};
+}

@@ -1,69 +1,26 @@
-/** Everything that facts grant, by the same rules as the decision. Pure. */
-
-import { parsePermission } from '@assent/policy-format';
-import { isBanned } from './ban.ts';
-import { type Asker, type DecisionReason, platformRolesOf, withoutMembership } from './decide.ts';
+/** Lists every permission that facts grant, by the rules of the decision. Pure. */
+import { type Pair, pairName, parsePermission, WILDCARD } from '@assent/policy-format';
+import { type Asker, type DecisionReason, isBanned, platformRolesOf, withoutMembership } from './decide.ts';
 import type { Facts, OrganizationFacts, UserFacts } from './facts.ts';
-import { ANY, covers, type Grants, grantsOf, NO_GRANTS, pairsOf } from './grants.ts';
-import { organizationRoleGrants, type Policy, platformRoleGrants } from './policy.ts';
+import {
+  covers,
+  type Grants,
+  grantsOf,
+  NO_GRANTS,
+  organizationRoleGrants,
+  type Policy,
+  pairsOf,
+  platformRoleGrants,
+  scopeGrants,
+} from './grants.ts';
 
-const EVERYTHING: Grants = grantsOf([[ANY, ANY]]);
-
-const platformGrants = (policy: Policy, user: UserFacts, userId: string | null): readonly Grants[] => [
-  ...platformRolesOf(policy, user).map((role) => platformRoleGrants(policy, role)),
-  ...(userId !== null && policy.adminUserIds.has(userId) ? [EVERYTHING] : []),
-];
-
-const staticGrants = (policy: Policy, organization: OrganizationFacts): readonly Grants[] =>
-  // Without those that the policy does not know: each is held against the whole vocabulary.
-  (organization.memberRoles ?? [])
-    .map((role) => organizationRoleGrants(policy, role))
-    .filter((grants) => grants !== NO_GRANTS);
-
-/**
- * Pairs of dynamic roles, literal. One that nobody can ask for is left out: `*` means nothing here, and a name with a colon of
- * its own could be taken for another permission.
- */
-const dynamicPairs = ({ memberRoles, dynamicRoles }: OrganizationFacts): readonly (readonly [string, string])[] => {
-  const held = new Set(memberRoles);
-  return dynamicRoles
-    .filter(({ role }) => held.has(role))
-    .flatMap(({ grants }) => grants.filter(([resource, action]) => parsePermission(`${resource}:${action}`) !== null));
-};
-
-/** Names of pairs and patterns, and every pair of the vocabulary that a pattern covers; sorted. */
-const names = (
-  policy: Policy,
-  grants: readonly Grants[],
-  literal: readonly (readonly [string, string])[],
-): readonly string[] => {
-  const listed = new Set<string>();
-  const add = ([resource, action]: readonly [string, string]): void => {
-    listed.add(`${resource}:${action}`);
-  };
-  for (const one of grants) for (const pair of pairsOf(one)) add(pair);
-  for (const pair of literal) add(pair);
-  for (const pair of pairsOf(policy.vocabulary)) if (grants.some((one) => covers(one, pair[0], pair[1]))) add(pair);
-  return [...listed].toSorted();
-};
-
-/** Those of the permissions that the scopes of an access token stand for; all of them when the user asks. */
-const narrowed = (policy: Policy, scopes: Asker['scopes'], permissions: readonly string[]): readonly string[] => {
-  if (scopes === null) return permissions;
-  const named = new Set<string>();
-  for (const scope of scopes) {
-    for (const [resource, action] of pairsOf(policy.scopes.get(scope) ?? NO_GRANTS)) named.add(`${resource}:${action}`);
-  }
-  return permissions.filter((name) => named.has(name));
-};
-
-/** Every permission that the asker has where the facts are of, with the reason as in ListPermissions. */
-export const listPermissions = (
+/** Every permission of the asker where the facts are of, with the reason that ListPermissions answers. */
+export function listPermissions(
   policy: Policy,
   facts: Facts,
   { userId, scopes }: Asker,
   nowMs: number,
-): { readonly roles: readonly string[]; readonly permissions: readonly string[]; readonly reason: DecisionReason } => {
+): { readonly roles: readonly string[]; readonly permissions: readonly string[]; readonly reason: DecisionReason } {
   const { user, organization } = facts;
   if (user === null) return { roles: [], permissions: [], reason: 'USER_NOT_FOUND' };
   const roles = organization === null ? platformRolesOf(policy, user) : (organization.memberRoles ?? []);
@@ -72,9 +29,9 @@ export const listPermissions = (
   const without = organization === null ? null : withoutMembership(organization);
   const member = organization !== null && without === null ? organization : null;
   const grants = [...byPlatform, ...(member === null ? [] : staticGrants(policy, member))];
-  const granted = names(policy, grants, member === null ? [] : dynamicPairs(member));
-  const permissions = narrowed(policy, scopes, granted);
-  if (narrowed(policy, scopes, names(policy, byPlatform, [])).length > 0) {
+  const granted = namesOf(policy, grants, member === null ? [] : dynamicPairs(member));
+  const permissions = narrow(policy, scopes, granted);
+  if (narrow(policy, scopes, namesOf(policy, byPlatform, [])).length > 0) {
     return { roles, permissions, reason: 'PLATFORM_ROLE_GRANTS' };
   }
   if (permissions.length > 0) return { roles, permissions, reason: 'ROLE_GRANTS' };
@@ -83,13 +40,73 @@ export const listPermissions = (
     permissions,
     reason: granted.length > 0 ? 'SCOPE_LACKS_PERMISSION' : (without ?? 'ROLE_LACKS_PERMISSION'),
   };
-};
+}
 
-/** What the member's own roles grant, or the platform roles where there is no organization: for other readers of Redis. */
-export const memberPermissions = (policy: Policy, facts: Facts, nowMs: number): readonly string[] => {
+/**
+ * Makes the `role` and `permissions` that other services read beside the facts in Redis. Both are empty for a banned user;
+ * `role` is empty for a user who is no member.
+ */
+export function sharedView(
+  policy: () => Policy,
+): (facts: Facts, nowMs: number) => { readonly role: string; readonly permissions: readonly string[] } {
+  return (facts, nowMs) => {
+    if (facts.user === null || isBanned(facts.user.ban, nowMs)) return { role: '', permissions: [] };
+    const roles = facts.organization === null ? facts.user.roles : facts.organization.memberRoles;
+    return { role: (roles ?? []).join(','), permissions: memberPermissions(policy(), facts, nowMs) };
+  };
+}
+
+/** The permissions by the member's own roles; by the platform roles where there is no organization. */
+export function memberPermissions(policy: Policy, facts: Facts, nowMs: number): readonly string[] {
   const { user, organization } = facts;
   if (user === null || isBanned(user.ban, nowMs)) return [];
-  if (organization === null) return names(policy, platformGrants(policy, user, null), []);
+  if (organization === null) return namesOf(policy, platformGrants(policy, user, null), []);
   if (withoutMembership(organization) !== null) return [];
-  return names(policy, staticGrants(policy, organization), dynamicPairs(organization));
-};
+  return namesOf(policy, staticGrants(policy, organization), dynamicPairs(organization));
+}
+
+const EVERYTHING: Grants = grantsOf([[WILDCARD, WILDCARD]]);
+
+function platformGrants(policy: Policy, user: UserFacts, userId: string | null): readonly Grants[] {
+  return [
+    ...platformRolesOf(policy, user).map((role) => platformRoleGrants(policy, role)),
+    ...(userId !== null && policy.adminUserIds.has(userId) ? [EVERYTHING] : []),
+  ];
+}
+
+/** The grants by roles of the policy, without unknown roles: each of these would be matched with the whole vocabulary. */
+function staticGrants(policy: Policy, organization: OrganizationFacts): readonly Grants[] {
+  return (organization.memberRoles ?? [])
+    .map((role) => organizationRoleGrants(policy, role))
+    .filter((grants) => grants !== NO_GRANTS);
+}
+
+/**
+ * The pairs of dynamic roles, taken literally. A pair that no request can name is left out: `*` is no wildcard here, and a
+ * name with a colon could be taken for another permission.
+ */
+function dynamicPairs({ memberRoles, dynamicRoles }: OrganizationFacts): readonly Pair[] {
+  const held = new Set(memberRoles);
+  return dynamicRoles
+    .filter(({ role }) => held.has(role))
+    .flatMap(({ grants }) => grants.filter((pair) => parsePermission(pairName(pair)) !== null));
+}
+
+/** The names of pairs and patterns, and every pair of the vocabulary that a pattern covers; sorted. */
+function namesOf(policy: Policy, grants: readonly Grants[], literal: readonly Pair[]): readonly string[] {
+  const names = new Set<string>();
+  for (const one of grants) for (const pair of pairsOf(one)) names.add(pairName(pair));
+  for (const pair of literal) names.add(pairName(pair));
+  for (const pair of pairsOf(policy.vocabulary)) {
+    if (grants.some((one) => covers(one, pair[0], pair[1]))) names.add(pairName(pair));
+  }
+  return [...names].toSorted();
+}
+
+/** The permissions among these that the scopes of an access token stand for; all of them when the user asks. */
+function narrow(policy: Policy, scopes: Asker['scopes'], permissions: readonly string[]): readonly string[] {
+  if (scopes === null) return permissions;
+  const named = new Set<string>();
+  for (const scope of scopes) for (const pair of pairsOf(scopeGrants(policy, scope))) named.add(pairName(pair));
+  return permissions.filter((name) => named.has(name));
+}

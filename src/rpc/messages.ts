@@ -18,8 +18,8 @@ import {
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { MembershipRecord, OrganizationRecord } from '../database/organizations.ts';
 import type { UserRecord } from '../database/users.ts';
-import { isBanned } from '../policy/ban.ts';
 import type { Decision, DecisionReason } from '../policy/decide.ts';
+import { isBanned } from '../policy/decide.ts';
 import type { Principal } from '../token/principal.ts';
 import type { DecisionSource } from './services.ts';
 

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Directory } from '../database/directory.ts';
 import type { Caller, FactsCache, FactsTier } from '../facts/cache.ts';
 import type { DecisionReason } from '../policy/decide.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { Policy } from '../policy/grants.ts';
 import type { TokenVerifier } from '../token/principal.ts';
 import type { PageTokens } from './page-token.ts';
 

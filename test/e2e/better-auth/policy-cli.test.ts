@@ -1,7 +1,7 @@
 /** `assent-policy` as a command, on the auth.ts files that there are. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { BUN, createFolder } from '../../support/better-auth/cli.ts';
 
 const PACKAGE = new URL('../../../packages/better-auth/', import.meta.url);

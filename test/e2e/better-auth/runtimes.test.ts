@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { run } from '../../../tools/run.ts';
 import { createApplication } from '../../support/better-auth/application.ts';

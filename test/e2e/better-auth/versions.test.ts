@@ -8,7 +8,7 @@ import { getMigrations } from 'better-auth/db/migration';
 import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { run } from '../../../tools/run.ts';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { listen } from '../../support/better-auth/ear.ts';

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Directory } from '../../../src/database/directory.ts';
 import { SchemaError } from '../../../src/database/models.ts';
-import { isBanned } from '../../../src/policy/ban.ts';
+import { isBanned } from '../../../src/policy/decide.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { schemaTemplate } from '../../support/better-auth-schema.ts';
 import { testDatabase } from '../../support/database.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { AssentError } from '../../../src/errors.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { createHandlers } from '../../../src/rpc/handlers.ts';
 import { createPageTokens } from '../../../src/rpc/page-token.ts';
 import type { TokenVerifier } from '../../../src/token/principal.ts';

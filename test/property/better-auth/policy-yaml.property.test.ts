@@ -3,7 +3,7 @@ import { PolicyError, type PolicyModel, pairName, pairsOf, readPolicy, writePoli
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parse, parseDocument, stringify } from 'yaml';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 
 const name = fc.oneof(
   fc.constantFrom(

@@ -10,8 +10,8 @@ import { describe, expect, it } from 'vitest';
 import { AuthError, findInstance } from '../../../packages/better-auth/src/policy/instance.ts';
 import { readAuth } from '../../../packages/better-auth/src/policy/read-auth.ts';
 import { decide } from '../../../src/policy/decide.ts';
-import { DEFAULT_POLICY } from '../../../src/policy/default-policy.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { DEFAULT_POLICY } from '../../../src/policy/defaults.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { BETTER_AUTH_DEFAULTS } from '../../support/better-auth/defaults.ts';
 
 type Plugins = NonNullable<Parameters<typeof betterAuth>[0]['plugins']>;

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { organizationAccess, organizationRoles } from '../../../demo/application/access.ts';
 import { loadAuth } from '../../../packages/better-auth/src/policy/load-auth.ts';
 import { decide } from '../../../src/policy/decide.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 
 const text = await readFile(new URL('../../../demo/policy.yaml', import.meta.url), 'utf8');
 const policy = parsePolicy(text, 'policy.yaml');

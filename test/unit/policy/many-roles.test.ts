@@ -3,9 +3,9 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { heldDynamicRoles } from '../../../src/database/facts-query.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { DynamicRole, Facts } from '../../../src/policy/facts.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { NO_GRANTS } from '../../../src/policy/grants.ts';
 import { listPermissions } from '../../../src/policy/list.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
 
 const policy = parsePolicy('version: 1', 'policy.yaml');
 const COUNT = 1_000;

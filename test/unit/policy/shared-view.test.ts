@@ -1,9 +1,8 @@
 /** What stands in Redis for services that know nothing of Assent. */
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../../../src/policy/facts.ts';
-import { memberPermissions } from '../../../src/policy/list.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
-import { sharedView } from '../../../src/policy/shared-view.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
+import { memberPermissions, sharedView } from '../../../src/policy/list.ts';
 
 const NOW = 1_800_000_000_000;
 const policy = parsePolicy(

@@ -59,7 +59,7 @@ describe('src', () => {
   });
 
   it('policy is pure: no driver, no I/O, no clock, but for the files that read policies and cases', () => {
-    const readers = ['policy-store.ts', 'cases.ts'].map((file) => join('policy', file));
+    const readers = ['store.ts', 'cases.ts'].map((file) => join('policy', file));
     expect(readers.filter((file) => !imports.has(file))).toEqual([]);
     for (const [file, specifiers] of imports) {
       if (folderOf(file) !== 'policy' || readers.includes(file)) continue;

@@ -7,7 +7,7 @@ import { eventNames } from '@assent/event-contract';
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { ConfigError, loadConfig } from '../../../src/config.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createWorkerMetrics } from '../../../src/telemetry/worker-metrics.ts';
 

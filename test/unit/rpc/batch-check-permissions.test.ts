@@ -7,8 +7,8 @@ import {
   Source,
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError } from '../../../src/errors.ts';
-import { DEFAULT_POLICY } from '../../../src/policy/default-policy.ts';
-import { parsePolicy } from '../../../src/policy/policy-file.ts';
+import { DEFAULT_POLICY } from '../../../src/policy/defaults.ts';
+import { parsePolicy } from '../../../src/policy/file.ts';
 import { batchCheckPermissions } from '../../../src/rpc/batch-check-permissions.ts';
 import { checkPermission } from '../../../src/rpc/check-permission.ts';
 import type { Services } from '../../../src/rpc/services.ts';

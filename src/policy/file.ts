@@ -1,7 +1,6 @@
 /** From the text of a policy file to the policy that decisions are made by. Pure. */
 import { type NamedGrants, pairsOf as pairsOfList, readPolicy, vocabularyOf } from '@assent/policy-format';
-import { type Grants, grantsOf, pairsOf } from './grants.ts';
-import type { Policy } from './policy.ts';
+import { type Grants, grantsOf, type Policy, pairsOf } from './grants.ts';
 
 export { PolicyError } from '@assent/policy-format';
 

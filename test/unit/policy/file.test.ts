@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { PolicyError, parsePolicy } from '../../../src/policy/file.ts';
 import { pairsOf } from '../../../src/policy/grants.ts';
-import { PolicyError, parsePolicy } from '../../../src/policy/policy-file.ts';
 
 const problemsOf = (text: string): readonly string[] => {
   try {

@@ -1,4 +1,4 @@
-/** The policy without a policy file: what Better Auth's plugins grant when an application configures no roles. */
+/** The policy without a policy file: the grants of Better Auth's plugins when an application configures no roles. */
 
 /** Better Auth's own defaults (organization plugin and admin plugin, version 1.7), as a policy file. */
 export const DEFAULT_POLICY = `version: 1

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { PolicyError } from '../../../src/policy/policy-file.ts';
-import { createPolicyStore, type PolicyReload, type PolicyStore } from '../../../src/policy/policy-store.ts';
+import { PolicyError } from '../../../src/policy/file.ts';
+import { createPolicyStore, type PolicyReload, type PolicyStore } from '../../../src/policy/store.ts';
 import { until } from '../../support/until.ts';
 
 let folder = '';
