@@ -244,6 +244,16 @@ it('docs/understand/architecture.md shows every folder of src', () => {
   expect(needed.filter((path) => !shown.includes(path))).toEqual([]);
 });
 
+it('the drawings of docs/understand/architecture.md name files that are there', () => {
+  const drawings = [...read('docs/understand/architecture.md').matchAll(/```mermaid\n(.*?)```/gs)];
+  const named = drawings.flatMap(([, text = '']) => [...text.matchAll(/[\w-]+\.ts/g)].map(([name]) => name));
+  expect(named.length).toBeGreaterThan(30);
+  const files = ['src', 'packages']
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }))
+    .map((path) => path.slice(path.lastIndexOf('/') + 1));
+  expect(named.filter((name) => !files.includes(name))).toEqual([]);
+});
+
 it('each row of docs/understand/hardening.md names a test', () => {
   const rows = read('docs/understand/hardening.md')
     .split('\n')
