@@ -36,7 +36,7 @@ const fill = async (serverUrl: string, population: Population, stack: AsyncDispo
   await application.migrate();
   await application.stop();
   await generate(ownerUrl, population);
-  const directory = directoryOf(await grantLeastPrivilege(ownerUrl, 'plural'), { statementTimeoutMs: 10_000 });
+  const directory = directoryOf(await grantLeastPrivilege(ownerUrl), { statementTimeoutMs: 10_000 });
   stack.defer(() => directory.end());
   await directory.schema();
   const pids = await withClient(ownerUrl, (client) =>

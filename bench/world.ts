@@ -46,7 +46,7 @@ export const createWorld = async (stack: AsyncDisposableStack): Promise<World> =
   try {
     await application.migrate();
     await generate(ownerUrl, POPULATION);
-    const databaseUrl = await grantLeastPrivilege(ownerUrl, 'plural');
+    const databaseUrl = await grantLeastPrivilege(ownerUrl);
     const session = await application.signUp('Ada', 'ada@example.com');
     const tokenOrganization = organizationId(0);
     // By SQL: Better Auth adds no more members than 100 to an organization.

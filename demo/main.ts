@@ -48,7 +48,7 @@ const runLive = async (stack: AsyncDisposableStack) => {
 
   const assent = await print.during('Assent', async () => {
     const settings = {
-      DATABASE_URL: await grantLeastPrivilege(databaseUrl, 'plural'),
+      DATABASE_URL: await grantLeastPrivilege(databaseUrl),
       BETTER_AUTH_SECRET: secret,
       BETTER_AUTH_URL: application.url,
       ASSENT_POLICY: POLICY,

@@ -1,6 +1,6 @@
 /**
- * `npm run -s sql -- grants`: prints SQL for the names that Better Auth's tables have in DATABASE_URL, and runs none of it.
- * 0: printed; 1: the tables cannot be found; 2: wrong usage.
+ * `npm run -s sql -- grants|outbox`: prints SQL for the names that Better Auth's tables have in DATABASE_URL, and runs none of
+ * it. Exit code 0: printed; 1: the tables cannot be found; 2: wrong usage.
  */
 import { loadDatabaseConfig } from './config/programs.ts';
 import { ConfigError } from './config/reader.ts';
@@ -20,7 +20,19 @@ const COMMANDS: ReadonlyMap<string | undefined, (schema: Schema) => string> = ne
   ['outbox', outboxSql],
 ]);
 
-const main = async (): Promise<number> => {
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  const text =
+    error instanceof AssentError
+      ? `PostgreSQL at DATABASE_URL cannot be read: ${describeError(error)}`
+      : `${error.name}: ${error.message}`;
+  process.stderr.write(`${error instanceof ConfigError ? error.message : text}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<number> {
   const print = COMMANDS.get(process.argv[2]);
   if (print === undefined || process.argv.length > 3) {
     process.stderr.write(USAGE);
@@ -40,16 +52,4 @@ const main = async (): Promise<number> => {
   } finally {
     await directory.end();
   }
-};
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof Error)) throw error;
-  const text =
-    error instanceof AssentError
-      ? `PostgreSQL at DATABASE_URL cannot be read: ${describeError(error)}`
-      : `${error.name}: ${error.message}`;
-  process.stderr.write(`${error instanceof ConfigError ? error.message : text}\n`);
-  process.exitCode = 1;
 }

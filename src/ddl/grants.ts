@@ -4,35 +4,37 @@ import { schemasCompared } from '../database/sql.ts';
 import { policyStatements } from '../database/table-access.ts';
 import { quoteName, quoteTable } from './quote.ts';
 
-/** A role that is made unless the server has it already. */
-export const createRole = (role: string): string => `DO $$
-BEGIN
-  CREATE ROLE ${role} LOGIN PASSWORD 'change me';
-EXCEPTION
-  -- Roles belong to the server, grants to the database: running this for a second database keeps the role.
-  WHEN duplicate_object OR unique_violation THEN NULL;
-END $$;
-`;
-
 /** The statements that let the role `assent` read what the service selects, and nothing else. */
-export const grantsSql = (schema: Schema): string => {
+export function grantsSql(schema: Schema): string {
   const tables = tablesOf(schema);
   const schemas = [...new Set([...tables, ...schemasCompared(schema)].map((one) => one.schema))];
   const grants = tables.map((model) => {
     const columns = (Object.values(model.columns) as readonly FieldColumn[]).map(({ name }) => quoteName(name));
     return `GRANT SELECT (${columns.join(', ')}) ON ${quoteTable(model)} TO assent;\n`;
   });
-  return `-- The role that Assent connects as: it may read these columns and nothing else. Not password hashes, not session tokens,
--- not private keys. Run it as the owner of the tables, with a password of your own.
+  return `-- The role that Assent connects as. It may read these columns and nothing else: no password hash, no session token, no private
+-- key. Run this as the owner of the tables, with your own password.
 
 ${createRole('assent')}
 GRANT USAGE ON SCHEMA ${schemas.map(quoteName).join(', ')} TO assent;
 
 ${grants.join('')}${policies(tables)}
 ${settingsOf('assent')}`;
-};
+}
 
-/** Policies for the tables with row-level security: the role would take a row that is hidden for one that is not there. */
+/** Creates a role unless the server has it already. */
+export function createRole(role: string): string {
+  return `DO $$
+BEGIN
+  CREATE ROLE ${role} LOGIN PASSWORD 'change me';
+EXCEPTION
+  -- A role belongs to the server and its grants to the database: a second database keeps the role.
+  WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+`;
+}
+
+/** Policies for the tables with row-level security: Assent would take a hidden row for one that does not exist. */
 function policies(tables: readonly ModelTable<never>[]): string {
   const statements = tables.flatMap((table) => {
     const { kind, rowSecurity = false, hiddenBy = [] } = table.relation ?? {};
@@ -47,8 +49,8 @@ ${statements.map((statement) => `${statement}\n`).join('')}`;
 }
 
 /**
- * Settings of a role, as the second guard beside those of each statement (docs/operate/database.md). A role that can write is the
- * application's: with them its own work would fail.
+ * Settings of a role, as the second guard beside those of each statement (docs/operate/database.md). A role that can write is
+ * the application's, and its work would fail with them.
  */
 function settingsOf(role: string): string {
   return `-- For this role alone: with these settings the work of a role that writes would fail.

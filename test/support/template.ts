@@ -1,4 +1,4 @@
-/** Template databases with the tables that Better Auth's own migrations make, and the role of docs/operate/sql. */
+/** Template databases with the tables that Better Auth's own migrations make, and the service's least-privilege role. */
 import { createApplication } from '../../demo/application/server.ts';
 import { grantLeastPrivilege } from '../../tools/assent/least-privilege.ts';
 import { TEST_SECRET } from './application.ts';
@@ -13,5 +13,5 @@ export const applicationTemplate = (naming: 'plural' | 'singular'): Promise<stri
     const application = await createApplication({ databaseUrl, secret: TEST_SECRET, natsUrl: null, naming });
     await application.migrate();
     await application.stop();
-    await grantLeastPrivilege(databaseUrl, naming);
+    await grantLeastPrivilege(databaseUrl);
   });

@@ -29,14 +29,14 @@ const run = (env: Readonly<Record<string, string>>) => {
   return { child, ended, lines, stderr: () => stderr };
 };
 
-it('relays until it is told to stop', async () => {
+it('the relay publishes the outbox until it is told to stop', async () => {
   const { child, ended, lines } = run({
     RELAY_DATABASE_URL: leastPrivilegeUrl(url, 'assent_relay'),
     NATS_URL: natsUrl,
     NATS_STREAM: stream,
     ASSENT_EVENTS_PREFIX: prefix,
   });
-  await until('it relays', () => lines.some((line) => line.includes('"msg":"relaying"')));
+  await until('it relays', () => lines.some((line) => line.includes('"event":"relay.active"')));
   await pool.query(`INSERT INTO "user" (id, name, email, "emailVerified", "createdAt", "updatedAt")
     VALUES ('u1', 'x', 'x@example.com', true, now(), now())`);
   await until('an empty outbox', async () => (await waiting()) === 0);
@@ -45,7 +45,7 @@ it('relays until it is told to stop', async () => {
   expect(lines.at(-1)).toContain('"msg":"stopped"');
 });
 
-it('says once that it cannot, goes on trying, and stops all the same', async () => {
+it('a relay without access to the database warns once, goes on trying, and stops when it is told to', async () => {
   const { child, ended, lines } = run({
     RELAY_DATABASE_URL: leastPrivilegeUrl(url, 'assent_relay').replace('assent_relay', 'nobody'),
     NATS_URL: natsUrl,
@@ -53,7 +53,7 @@ it('says once that it cannot, goes on trying, and stops all the same', async () 
     ASSENT_EVENTS_PREFIX: prefix,
     LOG_LEVEL: 'debug',
   });
-  const faults = () => lines.filter((line) => line.includes('not relaying: changes wait in the outbox'));
+  const faults = () => lines.filter((line) => line.includes('"event":"relay.interrupted"'));
   await until('it tries again', () => faults().length > 1);
   expect(
     faults()
@@ -64,7 +64,7 @@ it('says once that it cannot, goes on trying, and stops all the same', async () 
   expect(await ended).toBe(0);
 });
 
-it('a database without the outbox: says once what makes it, and never that it relays', async () => {
+it('a relay of a database without an outbox names the command that makes one, once, and never reports that it relays', async () => {
   const empty = await testDatabase();
   const { child, ended, lines } = run({
     RELAY_DATABASE_URL: empty.url,
@@ -80,7 +80,7 @@ it('a database without the outbox: says once what makes it, and never that it re
   expect(await ended).toBe(0);
 });
 
-it('names every setting that it misses', async () => {
+it('a relay that lacks settings names all of them', async () => {
   const { ended, stderr } = run({ LOG_LEVEL: 'loud', NATS_STREAM: 'a b' });
   expect(await ended).toBe(1);
   for (const name of ['RELAY_DATABASE_URL', 'NATS_URL', 'LOG_LEVEL', 'NATS_STREAM']) {

@@ -26,7 +26,7 @@ const application = createApplication({ databaseUrl, assent: { nats: natsUrl, pr
 await application.migrate();
 const replicas = await startReplicas(
   {
-    DATABASE_URL: await grantLeastPrivilege(databaseUrl, 'singular'),
+    DATABASE_URL: await grantLeastPrivilege(databaseUrl),
     REDIS_URL: redis.url,
     NATS_URL: natsUrl,
     NATS_STREAM: stream,

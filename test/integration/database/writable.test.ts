@@ -29,7 +29,7 @@ const roleWith = async (grant: (role: string) => string): Promise<string> => {
   return Object.assign(new URL(database.url), { username: database.name, password: 'secret' }).href;
 };
 
-it('the role of docs/operate/sql cannot write, and neither can one that may read everything', async () => {
+it('the least-privilege role cannot write, and neither can one that may read everything', async () => {
   expect(await foundBy(leastPrivilegeUrl(database.url))).toEqual([]);
   expect(await foundBy(await roleWith(() => ''))).toEqual([]);
 });

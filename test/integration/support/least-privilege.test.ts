@@ -1,4 +1,4 @@
-/** docs/operate/sql grants what Assent reads and nothing else. */
+/** The role that `npm run sql -- grants` prints may read what Assent reads and nothing else. */
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../../demo/application/create-auth.ts';
 import { leastPrivilegeUrl } from '../../../tools/assent/least-privilege.ts';
@@ -14,7 +14,7 @@ const SECRETS = {
   invitation: ['email'],
 };
 
-describe.each(['plural', 'singular'] as const)('the role of docs/operate/sql, with %s names', async (naming) => {
+describe.each(['plural', 'singular'] as const)('the least-privilege role, with %s names,', async (naming) => {
   const database = await testDatabase(await applicationTemplate(naming));
   const url = leastPrivilegeUrl(database.url);
   const names: Readonly<Record<string, string>> = tableNames(naming);

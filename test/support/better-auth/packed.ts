@@ -43,10 +43,11 @@ export const installPacked = async (betterAuth = join(ROOT, 'node_modules/better
   afterAll(() => rm(folder, { recursive: true, force: true }));
   // A copy: the tests of other files may do the same at this moment.
   const copy = join(folder, 'package');
-  const isSource = (name: string): boolean => !/^(?:dist|node_modules)(?:\/|$)/.test(relative(PACKAGE, name));
+  const isSource = (name: string): boolean => !/^(?:dist|sql|node_modules)(?:\/|$)/.test(relative(PACKAGE, name));
   await cp(PACKAGE, copy, { recursive: true, filter: isSource });
   // What prepack does, without a shell of npm's in between.
   await run(process.execPath, [join(ROOT, 'scripts/build-package.ts'), join(copy, 'dist')], { cwd: PACKAGE });
+  await run(process.execPath, [join(ROOT, 'scripts/write-outbox-sql.ts'), join(copy, 'sql')]);
   await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: copy });
   const [archive = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
   const files = untar(gunzipSync(await readFile(join(folder, archive))));
