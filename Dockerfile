@@ -20,7 +20,7 @@ COPY packages/policy-format packages/policy-format
 COPY src src
 USER node
 EXPOSE 50051 8080
-# In a container only other containers and what is published can reach the doors, so they listen on all addresses; the
+# In a container only other containers and what is published can reach the servers, so they listen on all addresses; the
 # service refuses to start like this without caller tokens or client certificates.
 ENV ASSENT_GRPC_ADDRESS=0.0.0.0:50051 ASSENT_HTTP_ADDRESS=0.0.0.0:8080
 HEALTHCHECK --interval=5s --timeout=2s --start-period=10s \

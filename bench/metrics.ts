@@ -29,7 +29,7 @@ const parseMetrics = (text: string): Counts => {
   return { failed, succeeded, bySource };
 };
 
-/** Scrapes the HTTP door. */
+/** Scrapes the metrics of the HTTP server. */
 export const scrape = async (httpUrl: string): Promise<Counts> =>
   parseMetrics(await (await fetch(`${httpUrl}/metrics`)).text());
 

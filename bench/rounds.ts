@@ -10,7 +10,7 @@ export interface RowResult {
   /** Null when there were errors: a rate of answers that were none says nothing. */
   readonly rps: number | null;
   readonly cpuMicros: number | null;
-  /** Of the open loop at {@link openRps}; of single calls where there is no door. */
+  /** Of the open loop at {@link openRps}; of single calls where there is no server. */
   readonly p50Micros: number | null;
   readonly p99Micros: number | null;
   readonly openRps: number | null;

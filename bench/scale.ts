@@ -1,6 +1,6 @@
 /**
  * `--scale`: what the size of the data costs. The same reads from a small and a large population, in turn, by the
- * service's own directory and without a door, whose share would hide a difference.
+ * service's own directory and without a server, whose share would hide a difference.
  */
 import { createApplication } from '../demo/application/server.ts';
 import type { Directory } from '../src/database/directory.ts';

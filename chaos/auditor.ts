@@ -1,10 +1,10 @@
 /**
- * Judges every answer by what was true. An answer must show a change when the position that its replica named is at or past
- * the change's event, and when the call began a lease after the event's acknowledgement, whatever the position: by then the
- * replica has heard it or answers from PostgreSQL only. Pure but for what it records.
+ * Judges every answer by the recorded history. An answer must show a change when the revision that its replica named is at or past
+ * the change's event, and when the call began a lease after the event's acknowledgement, whatever the revision: by then the
+ * replica has applied it or answers from PostgreSQL only. Pure but for its records.
  */
 import { type Answer, type Change, type Pair, type State, sameAnswer } from './history.ts';
-import { includes, type Position } from './streams.ts';
+import { includes, type Revision } from './streams.ts';
 
 /** An answer as it was received. */
 export interface Observation {
@@ -13,7 +13,7 @@ export interface Observation {
   /** Before the call was sent, and after its answer came. */
   readonly sentAt: number;
   readonly receivedAt: number;
-  readonly position: Position | null;
+  readonly revision: Revision | null;
   readonly answer: Answer;
   readonly fromCache: boolean;
 }
@@ -32,7 +32,7 @@ export interface Violation {
 }
 
 export interface AuditorOptions {
-  /** How long a replica trusts what it heard. */
+  /** The replica's lease on events in milliseconds. */
   readonly leaseMs: number;
   readonly onViolation: (violation: Violation) => void;
 }
@@ -43,8 +43,8 @@ export interface Auditor {
   acknowledge(change: Change, acknowledged: NonNullable<Change['acknowledged']>): void;
 }
 
-const mustShow = ({ acknowledged }: Change, { sentAt, position }: Observation, leaseMs: number): boolean =>
-  acknowledged !== null && (includes(position, acknowledged.mark) || acknowledged.at + leaseMs < sentAt);
+const mustShow = ({ acknowledged }: Change, { sentAt, revision }: Observation, leaseMs: number): boolean =>
+  acknowledged !== null && (includes(revision, acknowledged.mark) || acknowledged.at + leaseMs < sentAt);
 
 /** The first state that the answer may show: that of the last change that it must. */
 const oldestAdmissible = (observation: Observation, leaseMs: number): number =>

@@ -1,7 +1,7 @@
 /**
  * A replica that is nothing but its drivers: the least that a publish, a miss and an answer take on a machine, for
- * `npm run chaos -- --no-faults --service chaos/baseline.ts`. It answers what that run asks, and keeps no promise: it takes no
- * proof of hearing, its entries have no age, and whoever can write to Redis decides.
+ * `npm run chaos -- --no-faults --service chaos/baseline.ts`. It answers the questions of that run and keeps no promise: it renews no
+ * lease, its entries have no age, and anyone who can write to Redis decides.
  */
 import { createServer } from 'node:http2';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -55,7 +55,7 @@ const find = () => streams.info(STREAM);
 const { created, state } = await find().catch(() =>
   streams.add({ name: STREAM, subjects: ['betterauth.>'] }).catch(find),
 );
-/** As the stream numbers them: nobody else publishes, and nothing is lost between two processes of one run. */
+/** As the stream numbers them: there is no other publisher, and nothing is lost between two processes of one run. */
 let applied = state.last_seq;
 const changed = new Map<string, number>();
 const memory = new Map<string, Entry>();
@@ -133,12 +133,12 @@ server.on('stream', (stream, headers) => {
   stream.on('error', () => {});
   stream.on('data', (piece: Buffer) => pieces.push(piece));
   stream.on('end', async () => {
-    const position = `js:${STREAM}:${created}:${applied}`;
+    const revision = `js:${STREAM}:${created}:${applied}`;
     const serve = headers[':path']?.endsWith('/CheckPermission') === true ? serveOne : serveBatch;
     const response = framed(await serve(Buffer.concat(pieces).subarray(PREFIX_BYTES)));
     if (stream.destroyed) return;
     stream.respond(
-      { ':status': 200, 'content-type': 'application/grpc', 'assent-position': position },
+      { ':status': 200, 'content-type': 'application/grpc', 'assent-position': revision },
       { waitForTrailers: true },
     );
     stream.on('wantTrailers', () => stream.sendTrailers(OK));

@@ -1,4 +1,4 @@
-/** What writers do: the change of rows, what it makes true, and the event that tells of it. */
+/** The changes that writers make: the rows, the answers that change with them, and the event that is published. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { PERMISSION } from './client.ts';
@@ -15,12 +15,12 @@ import type { Random } from './random.ts';
 
 export interface PlannedChange {
   readonly event: PublishedEvent;
-  /** Whose answers it changes, and the one of them that is waited for on every replica. */
+  /** The memberships whose answers change, and the one that is awaited on every replica. */
   readonly affected: readonly Membership[];
   readonly watched: Membership;
   /** Makes it true of the people and organizations here. */
   apply(): void;
-  /** Does it in the database. May be done again when nobody knows whether it was done. */
+  /** Does it in the database. May be done again when its outcome is not known. */
   commit(pool: pg.Pool): Promise<unknown>;
 }
 
@@ -60,10 +60,10 @@ const setRole = (membership: Membership, role: string | null): PlannedChange => 
   };
 };
 
-/** Takes the permission away from who has it, and gives it back to who has not. `serial` tells changes apart. */
+/** Takes the permission from a person who has it, or gives it to a person who lacks it. `serial` distinguishes changes. */
 export const planChange = (person: Person, random: Random, serial: number): PlannedChange => {
   const membership = random.pick(person.memberships);
-  // Roles that nobody defined grant nothing, and come back with the answer.
+  // Roles without a definition grant nothing, and come back with the answer.
   const named = (role: string): string => `${role},change-${serial}`;
   if (person.banned) return ban(person, membership, false);
   if (!answerNow(membership).allowed) return setRole(membership, named(GRANTING_ROLE));
@@ -75,7 +75,7 @@ export const planChange = (person: Person, random: Random, serial: number): Plan
 const [RESOURCE, ACTION] = PERMISSION.split(':') as [string, string];
 const ROLE_PERMISSION = JSON.stringify({ [RESOURCE]: [ACTION] });
 
-/** How a change of an organization's dynamic roles is told of. */
+/** The event by which a change of an organization's dynamic roles is published. */
 export type OrganizationEvent = 'organization_role.changed' | 'organization.updated' | 'resync';
 
 const setGrants = (organization: Organization, watched: Membership, name: OrganizationEvent): PlannedChange => {
@@ -101,8 +101,8 @@ const setGrants = (organization: Organization, watched: Membership, name: Organi
 };
 
 /**
- * Takes a dynamic role's grant from an organization that has it, else gives one to another: of those whose members are all
- * at rest, and one of whose members the grant makes a difference to; null when there is none.
+ * Takes a dynamic role's grant from an organization that has it, else gives one to another: an organization whose members are all
+ * at rest, with a member for whom the grant makes a difference; null when there is none.
  */
 export const planOrganizationChange = (
   organizations: readonly Organization[],

@@ -12,9 +12,9 @@ import {
   Source,
 } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Answer } from './history.ts';
-import { type Position, parsePosition } from './streams.ts';
+import { parseRevision, type Revision } from './streams.ts';
 
-/** Who is asked about. */
+/** The pair to check. */
 export interface Subject {
   readonly userId: string;
   readonly organizationId: string;
@@ -30,7 +30,7 @@ export type SourceName = 'memory' | 'redis' | 'database';
 export interface Reply {
   readonly sentAt: number;
   readonly receivedAt: number;
-  readonly position: Position | null;
+  readonly revision: Revision | null;
   /** One for each subject, in order. */
   readonly outcomes: readonly Outcome[];
 }
@@ -107,10 +107,10 @@ export const createReplicaClient = (address: string): ReplicaClient => {
       const [first] = subjects;
       const { path, body, read } = first !== undefined && subjects.length === 1 ? single(first) : batch(subjects);
       return new Promise((resolve) => {
-        let position: Position | null = null;
+        let revision: Revision | null = null;
         const sentAt = performance.now();
         const done = (outcomes: readonly Outcome[]): void =>
-          resolve({ sentAt, receivedAt: performance.now(), position, outcomes });
+          resolve({ sentAt, receivedAt: performance.now(), revision, outcomes });
         const deadline = Date.now() + DEADLINE_MS;
         client
           .makeUnaryRequest(path, asIs, asIs, Buffer.from(body), trace, { deadline }, (error, value) => {
@@ -125,7 +125,7 @@ export const createReplicaClient = (address: string): ReplicaClient => {
             }
           })
           .on('metadata', (metadata) => {
-            position = parsePosition(metadata.get('assent-position')[0]?.toString() ?? '');
+            revision = parseRevision(metadata.get('assent-position')[0]?.toString() ?? '');
           });
       });
     },

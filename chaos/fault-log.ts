@@ -16,7 +16,7 @@ export interface FaultLog {
   broken(part: Part, replica: number, from: number, settleMs: number): boolean;
 }
 
-/** Long after its end nothing is asked about a fault any more. */
+/** Long after its end a fault is not looked up any more. */
 const KEEP_MS = 60_000;
 
 export const createFaultLog = (): FaultLog => {

@@ -1,7 +1,7 @@
 /** What was true when: every state that a (user, organization) pair has had, and the change that made it. */
 import type { Mark } from './streams.ts';
 
-/** A change in the database and the event that told of it. Times are of one monotonic clock, in milliseconds. */
+/** A change in the database and its event. Times are of one monotonic clock, in milliseconds. */
 export interface Change {
   readonly name: string;
   /** When its SQL was sent: from then on an answer may show it. */
@@ -10,7 +10,7 @@ export interface Change {
   acknowledged: { readonly at: number; readonly mark: Mark } | null;
   /** Whether it took a permission away. */
   readonly revokes: boolean;
-  /** The pair that is asked about on every replica before and after; a ban changes others too. */
+  /** The pair that is checked on every replica before and after; a ban changes others too. */
   readonly watched: Pair;
   /** Whether it took away what had been answered as allowed from memory or Redis within the second before. */
   readonly revokesCached: boolean;
@@ -18,12 +18,12 @@ export interface Change {
   askedOn: number;
 }
 
-/** What the answer to the one question that is asked about a pair must be. */
+/** The correct answer to the check of a pair. */
 export interface Answer {
   readonly allowed: boolean;
   /** The name of the API's reason. */
   readonly reason: string;
-  /** The member's roles joined by commas: they name the change that wrote them, so that an answer tells its age. */
+  /** The member's roles joined by commas: they name the change that wrote them, so that an answer shows its age. */
   readonly roles: string;
 }
 

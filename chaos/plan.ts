@@ -25,9 +25,9 @@ interface Kind {
 const CLUSTERED: readonly Topology[] = ['cluster', 'edge', 'gateway'];
 const ALONE: readonly Topology[] = ['single', 'leaf'];
 const WITH_ENTRY: readonly Topology[] = ['edge', 'gateway', 'leaf'];
-/** Longer than a replica's lease: the time in which revocations are acknowledged that no replica can hear. */
+/** Longer than a replica's lease: revocations are acknowledged in this time that reach no replica. */
 const APART_MS = [3_000, 10_000] as const;
-/** Servers connect anew, then replicas, which then read what is asked about. */
+/** Servers connect again, then replicas, which then read the facts that the calls need. */
 const RECONNECT_MS = 4_000;
 /** Others are elected after 4 to 9 s of silence. */
 const ELECTION_MS = 6_000;
@@ -112,7 +112,7 @@ export interface PlannedFault {
   readonly delayMs: number;
 }
 
-/** The last seconds stay quiet, so that what was broken heals and the last changes are seen to be heard. */
+/** The last seconds stay quiet, so that every fault ends and the last changes are seen to be applied. */
 const QUIET_MS = 3_000;
 const FIRST_MS = 1_000;
 /** Of a run with several servers, kept for faults that begin late: what they are done to waits for a leader. */

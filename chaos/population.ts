@@ -33,7 +33,7 @@ export interface Person {
   readonly userId: string;
   readonly memberships: Membership[];
   banned: boolean;
-  /** A change of this user is being made or told. */
+  /** A change of this user is being committed or published. */
   busy: boolean;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Publishes as docs/operate/events.md asks: after the commit, with acknowledgement, again with the same id until there is one. Tells
+ * Publishes by the rules of docs/operate/events.md: after the commit, with acknowledgement, and again with the same id until
+ * one comes. Reports
  * in which making of the stream an event stands.
  */
 import { randomUUID } from 'node:crypto';

@@ -11,7 +11,7 @@ export interface Random {
   shuffled<T>(from: readonly T[]): T[];
 }
 
-/** A Weyl sequence through a mixing function: no more is asked of it than to look like chance. */
+/** A Weyl sequence through a mixing function: good enough for a test, and not for cryptography. */
 export const createRandom = (seed: number): Random => {
   let state = seed >>> 0;
   const next = (): number => {

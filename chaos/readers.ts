@@ -1,17 +1,17 @@
-/** Asks all replicas at a steady pace: mostly about the same few and who was changed lately, and some of it in batches. */
+/** Calls all replicas at a steady pace: mostly about few pairs and recently changed ones, and partly in batches. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pair } from './history.ts';
 import type { Random } from './random.ts';
 
 export interface ReaderOptions {
   readonly pairs: readonly Pair[];
-  /** Who was changed lately; may be empty. */
+  /** Pairs that changed lately; may be empty. */
   readonly recent: readonly Pair[];
   readonly random: Random;
   readonly replicas: readonly number[];
   /** Whether some of the calls are batches. */
   readonly batches: boolean;
-  /** Asks, and has the reply taken in; tells whether all of it was answered. */
+  /** Sends the checks and records the reply; resolves to whether all of them were answered. */
   readonly ask: (replica: number, pairs: readonly Pair[]) => Promise<boolean>;
 }
 
@@ -19,11 +19,11 @@ const TICK_MS = 2;
 const CATCH_UP_MS = 50;
 const BATCH = 40;
 const BATCH_EVERY = 6;
-/** A replica that does not answer is not asked more than this at once: callers give up somewhere too. */
+/** The bound of calls under way on a replica that does not answer: real callers have a bound, too. */
 const MAX_WAITING = 32;
 /** A client leaves a replica alone for a moment after a call that failed. */
 const BACKOFF_MS = 50;
-/** Asked about all the time, and hence in memory. */
+/** Pairs that are checked all the time, and hence in memory. */
 const POPULAR = 120;
 const MAX_TRAIL = 1_000;
 const FOLLOW_MS = 200;
@@ -39,7 +39,7 @@ export const runReaders = async (
   const underWay = new Set<Promise<void>>();
   const popular = pairs.slice(0, POPULAR);
   const resting = replicas.map(() => 0);
-  /** Whom another replica was asked about a moment ago, as the services behind one request do: in Redis by now. */
+  /** Pairs that another replica answered a moment ago, as for the services behind one request: in Redis by now. */
   const trails: { readonly pair: Pair; readonly since: number }[][] = replicas.map(() => []);
   const pickRare = (replica: number): Pair => {
     const now = performance.now();
@@ -77,7 +77,7 @@ export const runReaders = async (
   let count = 0;
   while (!signal.aborted) {
     const now = performance.now();
-    // Not made up for: after a pause of this process a flood would tell of nothing.
+    // Lost time is not made up for: a flood after a pause of this process would measure nothing.
     due = Math.max(due, now - CATCH_UP_MS);
     for (; due <= now; due += 1_000 / perSecond()) {
       count += 1;

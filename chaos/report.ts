@@ -16,10 +16,10 @@ export interface Results {
   readonly withFaults: boolean;
   readonly counts: Counts;
   readonly changes: number;
-  /** By the event that told of them. */
+  /** By the name of their event. */
   readonly changesByEvent: Readonly<Record<string, number>>;
   readonly revocations: number;
-  /** Of a grant that had been answered from a cache in the second before, and that was then asked about on all replicas. */
+  /** Revocations of a grant that a cache had answered in the second before, and that was then checked on all replicas. */
   readonly revocationsOfCachedGrants: number;
   /** Acknowledged by the stream while the servers that replicas connect to had no way to it; in a cluster one of them. */
   readonly revocationsWhileApart: number;
@@ -43,7 +43,7 @@ interface Needs {
 const NEEDS: Needs = { memory: 0.5, redis: 0.02, revocationsOfCachedGrants: 1_000, revocationsWhileApart: 0 };
 /**
  * Servers that are apart stay so for longer than a lease, and elect leaders for seconds: meanwhile replicas answer from
- * PostgreSQL, as they must. How many revocations they could not hear of is asked instead.
+ * PostgreSQL, as they must. The number of revocations that could not reach them is required instead.
  */
 const NEEDS_BETWEEN_SERVERS: Needs = {
   ...{ memory: 0.2, redis: 0.002, revocationsOfCachedGrants: 500, revocationsWhileApart: 200 },
@@ -82,7 +82,7 @@ export const defects = ({ findings, counts }: Results): readonly string[] => [
   ...(findings.stale > 0 ? [`${findings.stale} other answers from before a change that they had to show`] : []),
   ...(findings.wrong > 0 ? [`${findings.wrong} answers that never were true`] : []),
   ...(counts.late > 0
-    ? [`${counts.late} answers of replicas that had not heard of an event in time (${Math.round(counts.latestMs)} ms)`]
+    ? [`${counts.late} answers of replicas that had not applied an event in time (${Math.round(counts.latestMs)} ms)`]
     : []),
   ...(counts.failuresByCause.none > 0
     ? [`${counts.failuresByCause.none} checks failed though neither PostgreSQL nor the replica was broken`]
@@ -96,13 +96,13 @@ const gaps = (results: Results): readonly string[] => {
   const redis = share(counts.bySource.redis, counts.answers);
   const needs = needsOf(results);
   const missing = faultKinds(topology, only).filter((kind) => faults[kind] === undefined);
-  const untold = EVENTS_NEEDED.filter((name) => results.changesByEvent[name] === undefined);
+  const unpublished = EVENTS_NEEDED.filter((name) => results.changesByEvent[name] === undefined);
   return [
     ...(memory < needs.memory ? [`only ${percent(memory)} of the answers came from memory`] : []),
     ...(redis < needs.redis ? [`only ${percent(redis)} of the answers came from Redis`] : []),
     ...(revocationsOfCachedGrants < needs.revocationsOfCachedGrants
       ? [
-          `only ${revocationsOfCachedGrants} of ${needs.revocationsOfCachedGrants} revocations hit a cached grant that was then asked about everywhere`,
+          `only ${revocationsOfCachedGrants} of ${needs.revocationsOfCachedGrants} revocations hit a cached grant that was then checked on every replica`,
         ]
       : []),
     ...(revocationsWhileApart < needs.revocationsWhileApart
@@ -110,7 +110,7 @@ const gaps = (results: Results): readonly string[] => {
           `only ${revocationsWhileApart} of ${needs.revocationsWhileApart} revocations were acknowledged while servers were apart`,
         ]
       : []),
-    ...(withFaults && untold.length > 0 ? [`no change was told of by ${untold.join(', ')}`] : []),
+    ...(withFaults && unpublished.length > 0 ? [`no change was published as ${unpublished.join(', ')}`] : []),
     ...(withFaults && missing.length > 0 ? [`these faults did not occur: ${missing.join(', ')}`] : []),
   ];
 };
@@ -143,7 +143,7 @@ export const summary = (results: Results): readonly string[] => {
   return [
     `${topology}, ${only === '' ? '' : `only ${only}, `}seed ${seed}, ${seconds} s: ${counts.calls} calls, ${counts.answers} answers`,
     `answers from memory ${from(counts.bySource.memory)}, Redis ${from(counts.bySource.redis)}, PostgreSQL ${from(counts.bySource.database)}`,
-    `${results.changes} changes, ${results.revocations} revocations, of which ${results.revocationsOfCachedGrants} of a grant that was cached and then asked about on every replica (${needs.revocationsOfCachedGrants} needed); ${results.publishRetries} publishes tried again`,
+    `${results.changes} changes, ${results.revocations} revocations, of which ${results.revocationsOfCachedGrants} of a grant that was cached and then checked on every replica (${needs.revocationsOfCachedGrants} needed); ${results.publishRetries} publishes tried again`,
     ...(needs.revocationsWhileApart > 0
       ? [
           `${results.revocationsWhileApart} revocations were acknowledged while servers were apart (${needs.revocationsWhileApart} needed)`,

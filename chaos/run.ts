@@ -1,11 +1,11 @@
-/** One run: writers, readers and faults on a world, until the time is over or somebody stops it. */
+/** One run: writers, readers and faults on a world, until the time is over or it is stopped. */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { createAuditor, type Finding, type Violation } from './auditor.ts';
 import { createFaultLog } from './fault-log.ts';
 import { type FaultUnderWay, runFaults } from './faults.ts';
-import { createHearingWatch } from './hearing.ts';
 import { type Change, latest, type Pair, sameAnswer } from './history.ts';
+import { createLagWatch } from './lag.ts';
 import type { ChaosOptions } from './options.ts';
 import { type FaultKind, type PlannedFault, partOf, planFaults, REPLICAS, scopeOf, separates } from './plan.ts';
 import { createPublisher } from './publisher.ts';
@@ -20,11 +20,11 @@ import { runWriters } from './writers.ts';
 const LEASE_MS = 2_000;
 const PROGRESS_MS = 5_000;
 const RECENT = 48;
-/** Of each way to go wrong; the rest is only counted. */
+/** The bound of shown cases for each kind of failure; the rest is only counted. */
 const MAX_SHOWN = 20;
 /**
- * Programs are slow while they are new: at 170 calls a second a replica runs uncompiled for minutes. Where it is the service's
- * own time that is measured, it is first asked more, and that is not counted.
+ * A new process is slow: at 170 calls a second a replica runs uncompiled for minutes. Where the run measures the service's
+ * own time, replicas first get more calls, which are not counted.
  */
 const WARM_UP_MS = 15_000;
 const WARM_UP_FACTOR = 5;
@@ -37,12 +37,12 @@ export interface RunOptions {
 }
 
 const describe = ({ finding, observation, change }: Violation): string => {
-  const { pair, replica, sentAt, position, answer, fromCache } = observation;
-  const told = change?.acknowledged ?? null;
+  const { pair, replica, sentAt, revision, answer, fromCache } = observation;
+  const acknowledged = change?.acknowledged ?? null;
   return [
     `${finding.toUpperCase()}: replica ${replica} answered ${JSON.stringify(answer)}${fromCache ? ' from cache' : ''}`,
-    `  about ${pair.userId} in ${pair.organizationId} at ${JSON.stringify(position)}`,
-    `  though ${change?.name ?? 'nothing'} stands at ${JSON.stringify(told?.mark ?? null)}, acknowledged ${told === null ? '?' : Math.round(sentAt - told.at)} ms before the call;`,
+    `  about ${pair.userId} in ${pair.organizationId} at ${JSON.stringify(revision)}`,
+    `  though ${change?.name ?? 'nothing'} stands at ${JSON.stringify(acknowledged?.mark ?? null)}, acknowledged ${acknowledged === null ? '?' : Math.round(sentAt - acknowledged.at)} ms before the call;`,
     `  its states: ${pair.states
       .slice(-4)
       .map((state) => JSON.stringify(state.answer))
@@ -66,12 +66,12 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
     if (findings[violation.finding] <= MAX_SHOWN) say(describe(violation));
   };
   const auditor = createAuditor({ leaseMs: LEASE_MS, onViolation });
-  const hearing = createHearingWatch(faultLog);
-  const survey = createSurvey({ auditor, hearing, faults: faultLog, onUnexplained: show });
+  const lag = createLagWatch(faultLog);
+  const survey = createSurvey({ auditor, lag, faults: faultLog, onUnexplained: show });
   const { counts } = survey;
 
   const pool = stack.adopt(new pg.Pool({ connectionString: world.ownerUrl, max: 8 }), (opened) => opened.end());
-  // Of sessions that a killed server leaves: whoever commits next hears of it.
+  // For sessions that a killed server leaves: the next commit reports the failure.
   pool.on('error', () => {});
   const publisher = stack.adopt(createPublisher(world.publisherUrls, world.nats.topology), (created) => created.end());
   const replicas = Array.from({ length: REPLICAS }, (_, index) => index);
@@ -142,7 +142,7 @@ export const run = async ({ options, world, stopped, say }: RunOptions): Promise
         pool,
         publisher,
         auditor,
-        hearing,
+        lag,
         random: createRandom(seed + 1),
         replicas,
         signal,

@@ -3,8 +3,8 @@ import { Code } from '../src/rpc/errors.ts';
 import type { Auditor } from './auditor.ts';
 import type { Outcome, Reply, SourceName } from './client.ts';
 import type { FaultLog } from './fault-log.ts';
-import type { HearingWatch } from './hearing.ts';
 import type { Pair } from './history.ts';
+import type { LagWatch } from './lag.ts';
 
 /** What was broken when a call failed; `none` when neither the replica nor PostgreSQL was, and Redis and NATS may have been. */
 export type Cause = 'replica' | 'postgres' | 'none';
@@ -18,14 +18,14 @@ export interface Counts {
   readonly failures: Record<string, number>;
   /** Failed checks by what was broken, but for those that were shed (RESOURCE_EXHAUSTED). */
   readonly failuresByCause: Record<Cause, number>;
-  /** Answers whose replica had not heard of an event in time. */
+  /** Answers whose replica had not applied an event in time. */
   late: number;
   latestMs: number;
 }
 
 export interface SurveyOptions {
   readonly auditor: Auditor;
-  readonly hearing: HearingWatch;
+  readonly lag: LagWatch;
   readonly faults: FaultLog;
   /** A check failed though neither PostgreSQL nor the replica was broken. */
   readonly onUnexplained: (text: string) => void;
@@ -45,7 +45,7 @@ const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
 ]);
 
 /** Creates a survey that has taken nothing. */
-export const createSurvey = ({ auditor, hearing, faults, onUnexplained }: SurveyOptions): Survey => {
+export const createSurvey = ({ auditor, lag, faults, onUnexplained }: SurveyOptions): Survey => {
   const counts: Counts = {
     calls: 0,
     answers: 0,
@@ -73,7 +73,7 @@ export const createSurvey = ({ auditor, hearing, faults, onUnexplained }: Survey
   return {
     counts,
     take: (replica, pairs, reply) => {
-      const { sentAt, receivedAt, position, outcomes } = reply;
+      const { sentAt, receivedAt, revision, outcomes } = reply;
       counts.calls += 1;
       let answered = false;
       for (const [index, outcome] of outcomes.entries()) {
@@ -87,9 +87,9 @@ export const createSurvey = ({ auditor, hearing, faults, onUnexplained }: Survey
         counts.answers += 1;
         counts.bySource[outcome.source] += 1;
         const fromCache = outcome.source !== 'database';
-        auditor.observe({ pair, replica, sentAt, receivedAt, position, answer: outcome.answer, fromCache });
+        auditor.observe({ pair, replica, sentAt, receivedAt, revision, answer: outcome.answer, fromCache });
       }
-      const late = answered ? hearing.late(replica, sentAt, position) : null;
+      const late = answered ? lag.late(replica, sentAt, revision) : null;
       if (late === null) return;
       counts.late += 1;
       counts.latestMs = Math.max(counts.latestMs, late);

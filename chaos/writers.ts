@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Auditor } from './auditor.ts';
 import { type OrganizationEvent, type PlannedChange, planChange, planOrganizationChange } from './changes.ts';
-import type { HearingWatch } from './hearing.ts';
 import { type Change, latest, type Pair } from './history.ts';
+import type { LagWatch } from './lag.ts';
 import { answerNow, type Organization, type Person } from './population.ts';
 import type { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
@@ -15,7 +15,7 @@ export interface WriterOptions {
   readonly pool: pg.Pool;
   readonly publisher: Publisher;
   readonly auditor: Auditor;
-  readonly hearing: HearingWatch;
+  readonly lag: LagWatch;
   readonly random: Random;
   readonly replicas: readonly number[];
   /** The end: nothing is begun after it. */
@@ -42,13 +42,13 @@ const COMMIT_RETRY_MS = 100;
 /** After the end, for the changes that were made just before it. */
 const LAST_LOOK_MS = 3_000;
 
-/** Asks without a pause at first, then more and more seldom, so that a replica that cannot hear is not flooded. */
+/** Asks without a pause at first, then more and more seldom, so that a replica without events is not flooded. */
 const pauseBefore = (attempt: number): number => {
   if (attempt < 20) return 0;
   return attempt < 40 ? 5 : attempt < 60 ? 25 : SELDOM_MS;
 };
 
-/** A server that is away, or that went away before it told whether it did it; not one that refuses it. */
+/** Whether a server is away, or went away before it reported the outcome; false for a server that refuses the statement. */
 const isAway = (error: unknown): boolean =>
   !(error instanceof pg.DatabaseError) || /^(?:57P|08)/.test(error.code ?? '');
 
@@ -71,7 +71,7 @@ const commitSurely = async ({ commit }: PlannedChange, pool: pg.Pool): Promise<v
 
 /** Changes one person, or what holds for all of an organization. Rejects when PostgreSQL refuses the change. */
 const makeChange = async (planned: PlannedChange, options: WriterOptions): Promise<void> => {
-  const { pool, publisher, auditor, hearing, replicas, signal, ask, askAll, onChange, onFlip } = options;
+  const { pool, publisher, auditor, lag, replicas, signal, ask, askAll, onChange, onFlip } = options;
   const { event, affected, watched } = planned;
   // Known to every replica, so that what is measured and audited is an answer that changes.
   // One after the other, so that the later ones find in Redis what the first has read; then all from memory.
@@ -106,20 +106,20 @@ const makeChange = async (planned: PlannedChange, options: WriterOptions): Promi
     }
     return null;
   };
-  const told = publisher.publish(event).then((mark) => {
+  const published = publisher.publish(event).then((mark) => {
     const at = performance.now();
     auditor.acknowledge(change, { at, mark });
-    hearing.acknowledged(mark, at);
+    lag.acknowledged(mark, at);
   });
   // From the acknowledgement on: asking earlier takes the time that the event needs on its way.
-  await Promise.race([told, delay(PATIENCE_MS, undefined, { ref: false })]);
-  const [flips] = await Promise.all([Promise.all(replicas.map(watch)), told]);
+  await Promise.race([published, delay(PATIENCE_MS, undefined, { ref: false })]);
+  const [flips] = await Promise.all([Promise.all(replicas.map(watch)), published]);
   if (flips.every((ms) => ms !== null)) onFlip(Math.max(...flips));
   // By now they have to show it, all of them.
   if (affected.length > 1) await Promise.all(replicas.map((replica) => askAll(replica, affected)));
 };
 
-/** How often it is an organization that is changed, and how often such a change is told of as a change of everything. */
+/** How often it is an organization that is changed, and how often such a change is published as a change of everything. */
 const ORGANIZATION_EVERY = 8;
 const RESYNC_EVERY = 6;
 
@@ -131,8 +131,8 @@ const eventOf = (serial: number): OrganizationEvent => {
 };
 
 /**
- * Begins `perSecond` changes a second until the signal, each of somebody who is not being changed already, and waits for
- * those that are under way.
+ * Begins `perSecond` changes a second until the signal, each of a person without another change under way, and waits for
+ * the changes that are under way.
  */
 export const runWriters = async (options: WriterOptions, perSecond: number): Promise<void> => {
   const { people, organizations, random, signal } = options;

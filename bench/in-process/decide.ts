@@ -1,4 +1,4 @@
-/** Assent without its door: facts from memory and the decision, as a handler does it. */
+/** Assent without its servers: facts from memory and the decision, as a handler does it. */
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../src/clock.ts';
 import { createFactsCache } from '../../src/facts/cache.ts';

@@ -1,4 +1,4 @@
-/** Whatever a caller sends, through every door: the contract's error, nothing allowed that should not be, no crash. */
+/** Whatever a caller sends, through every protocol: the contract's error, nothing allowed that should not be, no crash. */
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
@@ -8,8 +8,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { TEST_SECRET } from '../support/application.ts';
 import { testDatabase } from '../support/database.ts';
-import type { Answer, DoorClient, MethodName } from '../support/door-clients/client.ts';
-import { DOORS, openDoors } from '../support/doors.ts';
+import type { Answer, MethodName, ProtocolClient } from '../support/protocol-clients/client.ts';
+import { openProtocols, PROTOCOLS } from '../support/protocols.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
@@ -27,7 +27,7 @@ const joiner = await seed.user();
 for (let count = 0; count < 51; count += 1) await seed.member(joiner, await seed.organization(), 'member');
 await pool.end();
 
-const doors = openDoors({
+const protocols = openProtocols({
   ...settingsFor(leastPrivilegeUrl(database.url)),
   LOG_LEVEL: 'debug',
 });
@@ -168,11 +168,11 @@ const check = (change: JsonObject): JsonObject => ({
   ...change,
 });
 
-describe.each(DOORS)('$name', (door) => {
-  let client: DoorClient;
+describe.each(PROTOCOLS)('$name', (protocol) => {
+  let client: ProtocolClient;
   const call = (method: MethodName, request: JsonObject): Promise<Answer> => client.call(method, request);
   beforeAll(async () => {
-    client = await doors.client(door);
+    client = await protocols.client(protocol);
   });
   // Each test leaves a service that still answers, and answers rightly.
   const stillRight = async (): Promise<void> => {
@@ -372,7 +372,7 @@ describe.each(DOORS)('$name', (door) => {
 });
 
 it('nothing of it was a defect, and no token is in the log', async () => {
-  for (const assent of await doors.assents()) {
+  for (const assent of await protocols.assents()) {
     const lines = assent.logs();
     expect(lines.filter(({ level }) => level >= 50)).toEqual([]);
     const text = lines.map((line) => JSON.stringify(line)).join('\n');

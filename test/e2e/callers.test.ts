@@ -11,10 +11,10 @@ import { type ServingAssent, spawnAssent, startAssent } from '../../tools/assent
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { type Certificate, createAuthority } from '../../tools/network/certificates.ts';
 import { testDatabase } from '../support/database.ts';
-import type { DoorClient, MethodName } from '../support/door-clients/client.ts';
-import { grpcClient } from '../support/door-clients/grpc.ts';
-import { DOORS, openDoors } from '../support/doors.ts';
 import { testFolder } from '../support/folder.ts';
+import type { MethodName, ProtocolClient } from '../support/protocol-clients/client.ts';
+import { grpcClient } from '../support/protocol-clients/grpc.ts';
+import { openProtocols, PROTOCOLS } from '../support/protocols.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
 
@@ -57,12 +57,12 @@ describe('caller tokens', () => {
   const [orders, billing] = ['the-token-of-orders', 'the-token-of-billing'] as const;
   const digest = (token: string): string => createHash('sha256').update(token).digest('hex');
   const lines = `# services\norders: ${digest(orders)}\nbilling: ${digest(billing)}\n`;
-  const doors = openDoors({ ...ENVIRONMENT, ASSENT_CALLER_TOKENS: file('callers', lines) });
+  const protocols = openProtocols({ ...ENVIRONMENT, ASSENT_CALLER_TOKENS: file('callers', lines) });
 
-  describe.each(DOORS)('$name', (door) => {
-    let client: DoorClient;
+  describe.each(PROTOCOLS)('$name', (protocol) => {
+    let client: ProtocolClient;
     beforeAll(async () => {
-      client = await doors.client(door);
+      client = await protocols.client(protocol);
     });
 
     it.each([
@@ -91,8 +91,8 @@ describe('caller tokens', () => {
   });
 
   it('reflection needs one too; health, probes and metrics are open', async () => {
-    for (const door of DOORS.filter(({ name }) => name.startsWith('gRPC'))) {
-      const { grpcAddress, httpUrl } = await doors.assent(door);
+    for (const protocol of PROTOCOLS.filter(({ name }) => name.startsWith('gRPC'))) {
+      const { grpcAddress, httpUrl } = await protocols.assent(protocol);
       const client = new Client(grpcAddress, credentials.createInsecure());
       // list_services, field 7.
       const list = Buffer.from([0x3a, 0x01, 0x2a]);
@@ -140,9 +140,9 @@ describe('client certificates', () => {
       client === null
         ? credentials.createSsl(Buffer.from(authority.cert))
         : credentials.createSsl(Buffer.from(authority.cert), Buffer.from(client.key), Buffer.from(client.cert));
-    const door = grpcClient(address, channel);
-    const { code, response } = await door.call('CheckPermission', ASK, { timeoutMs: 3_000 });
-    door.close();
+    const protocol = grpcClient(address, channel);
+    const { code, response } = await protocol.call('CheckPermission', ASK, { timeoutMs: 3_000 });
+    protocol.close();
     return response ?? code;
   };
   const overHttps = (client: Certificate | null): Promise<unknown> =>
@@ -162,7 +162,7 @@ describe('client certificates', () => {
       sent.end(JSON.stringify(ASK));
     });
 
-  it('of the authority are let in by both doors', async () => {
+  it('of the authority are let in on both addresses', async () => {
     const client = authority.issue('client');
     expect(await overGrpc(assent.grpcAddress, client)).toMatchObject(ANSWER);
     expect(await overGrpc(new URL(assent.httpUrl ?? '').host, client)).toMatchObject(ANSWER);
@@ -202,7 +202,7 @@ describe('the start', () => {
     expect(assent.logs()).toEqual([]);
   });
 
-  it('takes sockets of this machine, also after a process that was killed, and does without the HTTP door', async () => {
+  it('takes sockets of this machine, also after a process that was killed, and does without the HTTP server', async () => {
     const path = join(folder, 'grpc.sock');
     const settings = { ...ENVIRONMENT, ASSENT_GRPC_ADDRESS: `unix:${path}`, ASSENT_HTTP_ADDRESS: 'off' };
     const first = await startAssent(settings);

@@ -3,8 +3,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { testDatabase } from '../support/database.ts';
-import type { DoorClient } from '../support/door-clients/client.ts';
-import { DOORS, openDoors } from '../support/doors.ts';
+import type { ProtocolClient } from '../support/protocol-clients/client.ts';
+import { openProtocols, PROTOCOLS } from '../support/protocols.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
@@ -22,12 +22,12 @@ await pool.query(
   [twice],
 );
 
-const doors = openDoors(settingsFor(leastPrivilegeUrl(database.url)));
+const protocols = openProtocols(settingsFor(leastPrivilegeUrl(database.url)));
 
-describe.each(DOORS)('$name', (door) => {
-  let client: DoorClient;
+describe.each(PROTOCOLS)('$name', (protocol) => {
+  let client: ProtocolClient;
   beforeAll(async () => {
-    client = await doors.client(door);
+    client = await protocols.client(protocol);
   });
 
   it('a defect is INTERNAL and nothing else; the log names the problem', async () => {
@@ -39,7 +39,7 @@ describe.each(DOORS)('$name', (door) => {
       message,
       details,
     });
-    const assent = await doors.assent(door);
+    const assent = await protocols.assent(protocol);
     const line = await assent.logged(({ msg }) => msg.startsWith('a defect'));
     expect(JSON.stringify(line['err'])).toContain('Two users have one id');
     expect((await client.call('CheckPermission', { userId, ...check })).response).toMatchObject({ allowed: true });

@@ -11,8 +11,8 @@ import { loadConfig } from '../../src/config.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { ServingAssent } from '../../tools/assent/assent-process.ts';
 import { testDatabase } from '../support/database.ts';
-import type { DoorClient, MethodName } from '../support/door-clients/client.ts';
-import { DOORS } from '../support/doors.ts';
+import type { MethodName, ProtocolClient } from '../support/protocol-clients/client.ts';
+import { PROTOCOLS } from '../support/protocols.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
@@ -65,7 +65,7 @@ const untilHeldUp = (count: number) => until(`${count} held up`, async () => (aw
 
 const metrics = createMetrics();
 let app: App;
-let clients: ReadonlyMap<string, DoorClient>;
+let clients: ReadonlyMap<string, ProtocolClient>;
 beforeAll(async () => {
   const config = loadConfig({
     ...settingsFor(database.url),
@@ -76,7 +76,7 @@ beforeAll(async () => {
   await app.prepare();
   const [grpcAddress = '', http = ''] = await Promise.all(app.servers.all.map((server) => server.listen()));
   const assent = { grpcAddress, httpUrl: `http://${http}` } as ServingAssent;
-  clients = new Map(DOORS.map((door) => [door.name, door.open(assent)]));
+  clients = new Map(PROTOCOLS.map((protocol) => [protocol.name, protocol.open(assent)]));
 });
 afterEach(async () => {
   await unlock();
@@ -88,7 +88,7 @@ afterAll(async () => {
   await app.end();
 });
 
-const clientOf = (name: string): DoorClient => {
+const clientOf = (name: string): ProtocolClient => {
   const client = clients.get(name);
   if (client === undefined) throw new Error(`no client ${name}`);
   return client;
@@ -102,7 +102,7 @@ const leavers = async (method: MethodName): Promise<number> =>
   (await metric(`assent_requests_total{method="${method}",code="DEADLINE_EXCEEDED"}`));
 const questionOf = (userId: string) => ({ userId, organizationId, permission: 'organization:delete' });
 
-describe.each(DOORS)('by $name', ({ name }) => {
+describe.each(PROTOCOLS)('by $name', ({ name }) => {
   const requests: readonly (readonly [MethodName, (userId: string) => JsonObject])[] = [
     ['CheckPermission', questionOf],
     ['CheckPermission', (userId) => ({ ...questionOf(userId), consistency: 'CONSISTENCY_FULL' })],
@@ -142,9 +142,9 @@ describe.each(DOORS)('by $name', ({ name }) => {
   });
 });
 
-const [{ name: grpc } = { name: '' }] = DOORS;
+const [{ name: grpc } = { name: '' }] = PROTOCOLS;
 /** Comes back when the service has all calls that this connection sent before. */
-const untilReceived = (client: DoorClient) => client.call('VerifyToken', { token: 'none' });
+const untilReceived = (client: ProtocolClient) => client.call('VerifyToken', { token: 'none' });
 
 it('a load that two calls share goes on when one of them ends, and is cancelled when both have', async () => {
   const client = clientOf(grpc);

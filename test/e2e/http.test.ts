@@ -1,4 +1,4 @@
-/** What only the HTTP door has: JSON as curl sends it, and clients that know HTTP better than its users do. */
+/** What only the HTTP server has: JSON as curl sends it, and clients that know HTTP better than its users do. */
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** PostgreSQL, Redis and NATS absent at start, lost while running, and back: what callers see, through every door. */
+/** PostgreSQL, Redis and NATS absent at start, lost while running, and back: what callers see, through every protocol. */
 import type { JsonObject } from '@bufbuild/protobuf';
 import { Redis } from 'ioredis';
 import { connect } from 'nats';
@@ -8,10 +8,10 @@ import { type ServingAssent, startAssent } from '../../tools/assent/assent-proce
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { startProxy, through } from '../../tools/network/proxy.ts';
 import { testDatabase } from '../support/database.ts';
-import type { Answer, DoorClient, MethodName } from '../support/door-clients/client.ts';
-import { DOORS } from '../support/doors.ts';
 import { testNats } from '../support/nats.ts';
 import { portOf } from '../support/port-of.ts';
+import type { Answer, MethodName, ProtocolClient } from '../support/protocol-clients/client.ts';
+import { PROTOCOLS } from '../support/protocols.ts';
 import { testRedis } from '../support/redis.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
@@ -33,12 +33,12 @@ afterAll(() => pool.end());
 
 const INSIDE = /select|postgres|sqlstate|ECONN|127\.0\.0\.1|localhost|slonik|redis|nats|timeout|terminat|\.ts:/i;
 
-/** The doors by process: what happens behind those of one is the same for all of them. */
-const processes = [...Map.groupBy(DOORS, ({ settings }) => JSON.stringify(settings)).values()];
+/** The protocols by process: protocols of one process share the same state. */
+const processes = [...Map.groupBy(PROTOCOLS, ({ settings }) => JSON.stringify(settings)).values()];
 
 describe('outages', () => {
   let assents: readonly ServingAssent[] = [];
-  let clients: readonly DoorClient[] = [];
+  let clients: readonly ProtocolClient[] = [];
   let redisUrl = '';
   const proxies = {
     postgres: startProxy(portOf(inject('postgresUrl'))),
@@ -68,11 +68,14 @@ describe('outages', () => {
       ASSENT_EVENTS_PREFIX: stream.prefix,
     };
     assents = await Promise.all(
-      processes.map((doors) =>
-        startAssent({ ...environment, ...doors[0]?.settings }, 'PostgreSQL cannot be read: not serving until it can'),
+      processes.map((protocols) =>
+        startAssent(
+          { ...environment, ...protocols[0]?.settings },
+          'PostgreSQL cannot be read: not serving until it can',
+        ),
       ),
     );
-    clients = assents.flatMap((assent, index) => (processes[index] ?? []).map((door) => door.open(assent)));
+    clients = assents.flatMap((assent, index) => (processes[index] ?? []).map((protocol) => protocol.open(assent)));
   });
   afterAll(async () => {
     for (const client of clients) client.close();

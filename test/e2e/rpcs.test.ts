@@ -1,5 +1,5 @@
 /**
- * Every rpc through every door, on a database that the real Better Auth has migrated and filled, with tokens that it
+ * Every rpc through every protocol, on a database that the real Better Auth has migrated and filled, with tokens that it
  * signed; for both of its ways to name tables.
  */
 import { createEmailVerificationToken } from 'better-auth/api';
@@ -8,9 +8,9 @@ import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { withClient } from '../../tools/local-services/index.ts';
 import { createApplication, TEST_SECRET } from '../support/application.ts';
 import { testDatabase } from '../support/database.ts';
-import type { DoorClient } from '../support/door-clients/client.ts';
-import { DOORS, openDoors } from '../support/doors.ts';
 import { testFolder } from '../support/folder.ts';
+import type { ProtocolClient } from '../support/protocol-clients/client.ts';
+import { openProtocols, PROTOCOLS } from '../support/protocols.ts';
 import { createSeed, PLURAL, SINGULAR, type TableNames } from '../support/seed.ts';
 import { applicationTemplate } from '../support/template.ts';
 
@@ -85,7 +85,7 @@ const world = async (naming: 'plural' | 'singular') => {
   await staff.post('/organization/set-active', { organizationId: acme });
   await writeBySql(database.url, naming === 'plural' ? PLURAL : SINGULAR);
   const tokens = { plugin: await staff.token(), secret: await application.hs256Token(staff.userId, acme) };
-  const doors = openDoors({
+  const protocols = openProtocols({
     DATABASE_URL: leastPrivilegeUrl(database.url),
     BETTER_AUTH_SECRET: TEST_SECRET,
     BETTER_AUTH_URL: application.url,
@@ -93,11 +93,11 @@ const world = async (naming: 'plural' | 'singular') => {
     ASSENT_JWKS: naming === 'plural' ? 'database' : `${application.url}/api/auth/jwks`,
     ASSENT_POLICY: POLICY,
   });
-  return { superadmin, staff: staff.userId, owner: owner.userId, acme, zeta, tokens, doors };
+  return { superadmin, staff: staff.userId, owner: owner.userId, acme, zeta, tokens, protocols };
 };
 
 describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
-  const { superadmin, staff, owner, acme, zeta, tokens, doors } = await world(naming);
+  const { superadmin, staff, owner, acme, zeta, tokens, protocols } = await world(naming);
   const principal = {
     userId: staff,
     email: 'sam@example.com',
@@ -109,10 +109,10 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
     scopes: [],
   };
 
-  describe.each(DOORS)('$name', (door) => {
-    let client: DoorClient;
+  describe.each(PROTOCOLS)('$name', (protocol) => {
+    let client: ProtocolClient;
     beforeAll(async () => {
-      client = await doors.client(door);
+      client = await protocols.client(protocol);
     });
 
     it.each(['plugin', 'secret'] as const)('VerifyToken: a token signed by the %s', async (signer) => {

@@ -11,9 +11,9 @@ import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { freePort } from '../../tools/local-services/ports.ts';
 import { startProxy, through } from '../../tools/network/proxy.ts';
 import { testDatabase } from '../support/database.ts';
-import type { Answer, DoorClient } from '../support/door-clients/client.ts';
-import { DOORS } from '../support/doors.ts';
 import { portOf } from '../support/port-of.ts';
+import type { Answer, ProtocolClient } from '../support/protocol-clients/client.ts';
+import { PROTOCOLS } from '../support/protocols.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';
@@ -46,7 +46,7 @@ const waitingForLocks = async (): Promise<number> => {
 };
 
 /** Asks again and again until `stopped`, each time until there is an answer. */
-const keepAsking = (client: DoorClient, stopped: AbortSignal) => {
+const keepAsking = (client: ProtocolClient, stopped: AbortSignal) => {
   const answers: Answer[] = [];
   const ask = async (): Promise<void> => {
     while (!stopped.aborted) {
@@ -75,7 +75,7 @@ const health = async ({ grpcAddress, httpUrl }: ServingAssent): Promise<readonly
 };
 /** Until nobody listens there any more. */
 const untilClosed = (url: string | null): Promise<void> =>
-  until('the door is closed', () => {
+  until('the server is closed', () => {
     const socket = connect(portOf(url ?? ''), '127.0.0.1');
     return once(socket, 'connect').then(
       () => {
@@ -88,24 +88,24 @@ const untilClosed = (url: string | null): Promise<void> =>
 const SERVING = 1;
 const NOT_SERVING = 2;
 
-const groups = [...Map.groupBy(DOORS, ({ settings }) => JSON.stringify(settings)).values()];
+const groups = [...Map.groupBy(PROTOCOLS, ({ settings }) => JSON.stringify(settings)).values()];
 
-describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), doors] as const))(
+describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(', '), protocols] as const))(
   '%s',
-  (_name, doors) => {
+  (_name, protocols) => {
     it('SIGTERM under load, and a start on the same ports', async () => {
       const environment = {
         ...settingsFor(leastPrivilegeUrl(database.url)),
         ASSENT_GRPC_ADDRESS: `127.0.0.1:${await freePort()}`,
         ASSENT_HTTP_ADDRESS: `127.0.0.1:${await freePort()}`,
-        ...doors[0]?.settings,
+        ...protocols[0]?.settings,
       };
       const first = await startAssent(environment);
       expect(await health(first)).toEqual([SERVING, 200]);
-      const clients = doors.map((door) => door.open(first));
+      const clients = protocols.map((protocol) => protocol.open(first));
       const enough = new AbortController();
       const asking = clients.map((client) => keepAsking(client, enough.signal));
-      // Calls that are under way when the signal comes, and until after the doors have closed.
+      // Calls that are under way when the signal comes, and until after the servers have closed.
       const slow = await whileLocked(async () => {
         const calls = clients.map((client) => client.call('GetUser', { userId }));
         await until('they wait', async () => (await waitingForLocks()) >= clients.length);
@@ -138,7 +138,7 @@ describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), d
     it('a second signal does not wait', async () => {
       const assent = await startAssent({
         ...settingsFor(leastPrivilegeUrl(database.url)),
-        ...doors[0]?.settings,
+        ...protocols[0]?.settings,
       });
       assent.kill('SIGINT');
       await assent.logged(({ msg }) => msg.startsWith('stopping'));
@@ -148,7 +148,7 @@ describe.each(groups.map((doors) => [doors.map(({ name }) => name).join(', '), d
   },
 );
 
-it('told while it starts, it opens no door', async () => {
+it('told while it starts, no server listens', async () => {
   const proxy = await startProxy(portOf(database.url));
   onTestFinished(() => proxy.close());
   proxy.setMode('stall');
@@ -161,6 +161,6 @@ it('told while it starts, it opens no door', async () => {
   await assent.logged(({ msg }) => msg.startsWith('NATS_URL is not set'));
   assent.kill('SIGTERM');
   expect(await assent.exited).toEqual({ code: 0, signal: null });
-  // Said once the doors are open.
+  // Logged once the servers listen.
   expect(assent.logs().filter(({ msg }) => msg.startsWith('PostgreSQL cannot be read'))).toEqual([]);
 });

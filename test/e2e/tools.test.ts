@@ -8,7 +8,7 @@ import { type ServingAssent, startAssent } from '../../tools/assent/assent-proce
 import { leastPrivilegeUrl } from '../../tools/assent/least-privilege.ts';
 import { run } from '../../tools/run.ts';
 import { testDatabase } from '../support/database.ts';
-import type { MethodName } from '../support/door-clients/client.ts';
+import type { MethodName } from '../support/protocol-clients/client.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
 import { applicationTemplate } from '../support/template.ts';

@@ -41,7 +41,7 @@ export interface ServingAssent extends AssentProcess {
   readonly grpcAddress: string;
   /** The same as a URL. */
   readonly grpcUrl: string;
-  /** The HTTP door; null when it is off. */
+  /** The URL of the HTTP server; null when it is off. */
   readonly httpUrl: string | null;
 }
 
@@ -169,7 +169,7 @@ export const spawnAssent = (environment: Environment, main = MAIN): AssentProces
 };
 
 /**
- * Starts Assent and waits until its doors are open.
+ * Starts Assent and waits until its servers listen.
  * @param until The line of the log to wait for: by default the one that says that it serves.
  * @param main The file to run, for a changed copy of the service.
  * @throws with its output when it does not come so far; the process has then ended.

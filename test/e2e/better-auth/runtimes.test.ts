@@ -10,7 +10,7 @@ import { parsePolicy } from '../../../src/policy/file.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { run } from '../../../tools/run.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
-import { listen } from '../../support/better-auth/ear.ts';
+import { recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { installPacked, ROOT } from '../../support/better-auth/packed.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
@@ -35,14 +35,14 @@ describe.each([
     if (!existsSync(program)) {
       throw new Error(`${runtime} is not installed: "npm ci" brings it, from the npm package "bun" (devDependencies)`);
     }
-    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     const arguments_ = ['script.ts', databaseUrl, nats.url, nats.prefix, nats.stream];
     // A connection that kept it alive would keep it beyond the time-out.
     const { stdout, stderr } = await run(program, arguments_, { cwd: folder, timeout: 15_000 });
     const report = reportSchema.parse(JSON.parse(stdout));
-    await ear.catchUp();
+    await recorder.catchUp();
     expect(report.runtime).toBe(runtime);
-    expect(ear.events).toEqual(report.events);
+    expect(recorder.events).toEqual(report.events);
     expect(stderr).toBe('');
   });
 
@@ -50,7 +50,7 @@ describe.each([
     const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     proxy.setMode('refuse');
-    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     await writeFile(
       join(folder, 'late.mjs'),
       `import { createPublisher } from './node_modules/@assent/better-auth/dist/publisher.js';
@@ -68,8 +68,8 @@ publisher.wake();
     const script = run(program, arguments_, { cwd: folder, timeout: 15_000 });
     script.child.stdout?.once('data', () => proxy.setMode('pass'));
     expect((await script).stdout).not.toContain('not published');
-    await ear.catchUp();
-    expect(ear.events).toContainEqual({ name: 'user.deleted', userId: 'late' });
+    await recorder.catchUp();
+    expect(recorder.events).toContainEqual({ name: 'user.deleted', userId: 'late' });
   });
 
   it('tries for 10 s to publish what a script changed last, however long NATS had been away by then', async () => {
@@ -115,13 +115,13 @@ if (wait === 'awaited') await publisher.settled(10_000);
 process.exit(0);
 `,
     );
-    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     const exit = (wait: string) =>
       run(program, ['exit.mjs', through(nats.url, proxy), nats.prefix, nats.stream, wait], { cwd: folder });
     expect((await exit('not awaited')).stdout).toBe('assent: the process ends with 1 events that were not published\n');
     expect((await exit('awaited')).stdout).toBe('');
-    await ear.catchUp();
-    expect(ear.events).toEqual([{ name: 'user.deleted', userId: 'awaited' }]);
+    await recorder.catchUp();
+    expect(recorder.events).toEqual([{ name: 'user.deleted', userId: 'awaited' }]);
   });
 
   it('exports the roles of an auth.ts, which has the plugin in its list', async () => {

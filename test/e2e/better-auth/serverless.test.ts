@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
-import { listen } from '../../support/better-auth/ear.ts';
+import { recordEvents } from '../../support/better-auth/event-recorder.ts';
 import type { FunctionSettings } from '../../support/better-auth/function.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
@@ -50,7 +50,7 @@ const startFunction = async (way: FunctionSettings['way']) => {
   });
   const [line] = await once(child.stdout, 'data');
   const port = Number(String(line));
-  const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+  const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
   const call = async (path: string, then: Then, body?: object): Promise<void> => {
     const { status } = await fetch(`http://127.0.0.1:${port}/api/auth${path}`, {
       method: body === undefined ? 'GET' : 'POST',
@@ -68,9 +68,9 @@ const startFunction = async (way: FunctionSettings['way']) => {
     return { name: 'member.removed', userId, organizationId };
   };
   const heard = (event: object) =>
-    until('the event', () => ear.events.some((one) => JSON.stringify(one) === JSON.stringify(event)));
+    until('the event', () => recorder.events.some((one) => JSON.stringify(one) === JSON.stringify(event)));
   return {
-    ...{ child, proxy, ear, remove, heard },
+    ...{ child, proxy, recorder, remove, heard },
     /** Connected, and frozen. */
     warmUp: async (): Promise<void> => {
       await heard(await remove('stay'));
@@ -107,7 +107,7 @@ it.each([...CASES, ...ENDS])('$way, $end, $connection: the event is there', asyn
   }
   const event = await one.remove(end);
   if (way === 'await') {
-    await one.ear.catchUp();
-    expect(one.ear.events).toContainEqual(event);
+    await one.recorder.catchUp();
+    expect(one.recorder.events).toContainEqual(event);
   } else await one.heard(event);
 });

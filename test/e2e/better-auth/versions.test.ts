@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { parsePolicy } from '../../../src/policy/file.ts';
 import { run } from '../../../tools/run.ts';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
-import { listen } from '../../support/better-auth/ear.ts';
+import { recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { installPacked, ROOT } from '../../support/better-auth/packed.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
@@ -67,7 +67,7 @@ const background: Promise<unknown>[] = [];
 const advanced = { backgroundTasks: { handler: (promise: Promise<unknown>) => void background.push(promise) } };
 const options = { nats: url, prefix, stream, await: true, awaitMs: 10_000 };
 const application = createApplication({ databaseUrl, assent: options, more: { advanced } });
-const ear = await listen(url, prefix);
+const recorder = await recordEvents(url, prefix);
 
 describe(`Better Auth ${version}`, () => {
   it('is the version that the tests mean', async () => {
@@ -81,26 +81,26 @@ describe(`Better Auth ${version}`, () => {
 
   it.each(Object.entries(scenarios))('%s: its events, acknowledged when the call returns', async (_, prepare) => {
     const { act, expected } = await prepare(application);
-    await ear.catchUp();
-    ear.events.length = 0;
+    await recorder.catchUp();
+    recorder.events.length = 0;
     background.length = 0;
     await act();
     expect(application.plugin?.pending()).toBe(0);
-    await ear.catchUp();
+    await recorder.catchUp();
     // What one transaction publishes as one event is two where a version writes without.
-    expect(ear.events).toEqual(expect.arrayContaining([...expected()]));
+    expect(recorder.events).toEqual(expect.arrayContaining([...expected()]));
     expect(background.length).toBeGreaterThan(0);
     expect(await Promise.all(background)).not.toContain(false);
   });
 
   it.each(Object.entries(silent))('%s: nothing', async (_, prepare) => {
     const act = await prepare(application);
-    await ear.catchUp();
-    ear.events.length = 0;
+    await recorder.catchUp();
+    recorder.events.length = 0;
     await act();
     await acknowledged(application.plugin);
-    await ear.catchUp();
-    expect(ear.events).toEqual([]);
+    await recorder.catchUp();
+    expect(recorder.events).toEqual([]);
   });
 
   it('exports the roles of an auth.ts', async () => {

@@ -24,7 +24,7 @@ const ENVIRONMENT = settingsFor(database.url);
 const childrenOf = (pid: number): readonly number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
-it('several workers share the doors; a dead one is replaced; metrics and health are of the whole', async () => {
+it('several workers share the addresses; a dead one is replaced; metrics and health are of the whole', async () => {
   const seed = createSeed(pool);
   const [userId, organizationId] = [await seed.user(), await seed.organization()];
   await seed.member(userId, organizationId, 'owner');

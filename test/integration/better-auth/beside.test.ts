@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { assent } from '../../../packages/better-auth/src/index.ts';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { type Application, type ApplicationOptions, createApplication } from '../../support/better-auth/application.ts';
-import { type Heard, listen } from '../../support/better-auth/ear.ts';
+import { type RecordedEvent, recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
 
@@ -18,7 +18,7 @@ type Beside = NonNullable<ApplicationOptions['beside']>;
 const start = (beside: Beside) => createApplication({ databaseUrl, assent: options, beside }, onTestFinished);
 
 /** Some of everything: by hooks of the database, in a transaction, and by the plugin's own adapter. */
-const changeALot = async (application: Application): Promise<readonly Heard[]> => {
+const changeALot = async (application: Application): Promise<readonly RecordedEvent[]> => {
   const { auth, signUp } = application;
   const owner = await signUp('owner');
   const member = await signUp('member');
@@ -60,11 +60,11 @@ describe.each(Object.entries(WRAPPERS))('an adapter that %s', (_, wrap) => {
     ['after it', (other) => (plugin) => [plugin, other]],
   ])('%s: each event, once', async (__, order) => {
     const application = start(order(wrapper(wrap)));
-    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     const expected = await changeALot(application);
     await settle(application);
-    await ear.catchUp();
-    expect(ear.events).toEqual(expected);
+    await recorder.catchUp();
+    expect(recorder.events).toEqual(expected);
   });
 });
 
@@ -75,7 +75,7 @@ it('an adapter that counts none of the rows that it writes: each event all the s
     updateMany: async (input) => (await adapter.updateMany(input)) * 0,
   });
   const application = start((plugin) => [wrapper(wrap), plugin]);
-  const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+  const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
   const user = await application.signUp('user');
   const { adapter } = await application.auth.$context;
   const byId = [{ field: 'id', value: user.id }];
@@ -84,9 +84,9 @@ it('an adapter that counts none of the rows that it writes: each event all the s
   await adapter.updateMany({ model: 'user', where: byEmail, update: { role: 'user' } });
   await adapter.deleteMany({ model: 'user', where: byEmail });
   await settle(application);
-  await ear.catchUp();
+  await recorder.catchUp();
   const updated = { name: 'user.updated', userId: user.id };
-  expect(ear.events).toEqual([updated, updated, updated, { name: 'user.deleted', userId: user.id }]);
+  expect(recorder.events).toEqual([updated, updated, updated, { name: 'user.deleted', userId: user.id }]);
 });
 
 it.each(['before it', 'after it'])('a plugin that keeps the adapter and writes to it later, %s', async (place) => {
@@ -98,7 +98,7 @@ it.each(['before it', 'after it'])('a plugin that keeps the adapter and writes t
     },
   };
   const application = start((plugin) => (place === 'before it' ? [keeper, plugin] : [plugin, keeper]));
-  const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+  const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
   const user = await application.signUp('user');
   await (kept as DBAdapter | null)?.update({
     model: 'user',
@@ -106,8 +106,8 @@ it.each(['before it', 'after it'])('a plugin that keeps the adapter and writes t
     update: { role: 'admin' },
   });
   await settle(application);
-  await ear.catchUp();
-  expect(ear.events).toEqual(Array.from({ length: 2 }, () => ({ name: 'user.updated', userId: user.id })));
+  await recorder.catchUp();
+  expect(recorder.events).toEqual(Array.from({ length: 2 }, () => ({ name: 'user.updated', userId: user.id })));
 });
 
 describe('the plugin twice', () => {
@@ -116,11 +116,11 @@ describe('the plugin twice', () => {
     ['two of the same options', (plugin) => [plugin, assent(options)]],
   ])('%s: each event once', async (_, beside) => {
     const application = start(beside);
-    const ear = await listen(nats.url, nats.prefix, () => {}, onTestFinished);
+    const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     const expected = await changeALot(application);
     await settle(application);
-    await ear.catchUp();
-    expect(ear.events).toEqual(expected);
+    await recorder.catchUp();
+    expect(recorder.events).toEqual(expected);
   });
 
   it('for two streams: each event to both', async () => {
@@ -128,16 +128,16 @@ describe('the plugin twice', () => {
     const second = assent({ ...options, ...other });
     onTestFinished(() => second.close());
     const application = start((plugin) => [plugin, second]);
-    const ears = [
-      await listen(nats.url, nats.prefix, () => {}, onTestFinished),
-      await listen(nats.url, other.prefix, () => {}, onTestFinished),
+    const recorders = [
+      await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished),
+      await recordEvents(nats.url, other.prefix, () => {}, onTestFinished),
     ];
     const expected = await changeALot(application);
     await settle(application);
     await acknowledged(second);
-    for (const ear of ears) {
-      await ear.catchUp();
-      expect(ear.events).toEqual(expected);
+    for (const recorder of recorders) {
+      await recorder.catchUp();
+      expect(recorder.events).toEqual(expected);
     }
   });
 });

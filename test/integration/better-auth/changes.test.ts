@@ -9,7 +9,7 @@ import {
   SINGULAR,
 } from '../../support/better-auth/application.ts';
 import { drizzleDatabase } from '../../support/better-auth/drizzle.ts';
-import { type Ear, listen } from '../../support/better-auth/ear.ts';
+import { type EventRecorder, recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { scenarios, silent } from '../../support/better-auth/scenarios.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
@@ -21,54 +21,54 @@ const start = async (setup: Setup) => {
   const { url: databaseUrl } = await testDatabase();
   await createApplication({ databaseUrl, names: setup.names ?? SINGULAR, assent: null }).migrate();
   const application = createApplication({ ...setup, databaseUrl, assent: { nats: url, prefix, stream } });
-  return { application, ear: await listen(url, prefix) };
+  return { application, recorder: await recordEvents(url, prefix) };
 };
 
-/** Until everything that was published has been heard. */
-const settle = async (application: Application, ear: Ear): Promise<void> => {
+/** Until everything that was published has been recorded. */
+const settle = async (application: Application, recorder: EventRecorder): Promise<void> => {
   await acknowledged(application.plugin);
-  await ear.catchUp();
+  await recorder.catchUp();
 };
 
 describe.each([
   ['singular tables, the plugin last', await start({ names: SINGULAR, place: 'last' })],
   ['plural tables, the plugin first', await start({ names: PLURAL, place: 'first' })],
   ["Drizzle's adapter", await start({ database: (pool, options) => drizzleDatabase(pool, options, true) })],
-])('%s', (_, { application, ear }) => {
+])('%s', (_, { application, recorder }) => {
   it.each(Object.entries(scenarios))('%s', async (__, prepare) => {
     const { act, expected } = await prepare(application);
-    await settle(application, ear);
-    ear.events.length = 0;
+    await settle(application, recorder);
+    recorder.events.length = 0;
     await act();
-    await settle(application, ear);
-    expect(ear.events).toEqual(expected());
+    await settle(application, recorder);
+    expect(recorder.events).toEqual(expected());
   });
 
   it.each(Object.entries(silent))('%s: nothing', async (__, prepare) => {
     const act = await prepare(application);
-    await settle(application, ear);
-    ear.events.length = 0;
+    await settle(application, recorder);
+    recorder.events.length = 0;
     await act();
-    await settle(application, ear);
-    expect(ear.events).toEqual([]);
+    await settle(application, recorder);
+    expect(recorder.events).toEqual([]);
   });
 
   it('publishes each event once, and warns of nothing', () => {
-    expect([...ear.counts.values()].filter((count) => count !== 1)).toEqual([]);
+    expect([...recorder.counts.values()].filter((count) => count !== 1)).toEqual([]);
     expect(application.warnings.filter((line) => line.includes('assent'))).toEqual([]);
   });
 });
 
 const plain = await start({ database: (pool, options) => drizzleDatabase(pool, options, false) });
 it("Drizzle's adapter without transactions, as it is by default: told of each write as it is done", async () => {
-  const { application, ear } = plain;
+  const { application, recorder } = plain;
   for (const prepare of Object.values(scenarios)) {
     const { act, expected } = await prepare(application);
-    await settle(application, ear);
-    ear.events.length = 0;
+    await settle(application, recorder);
+    recorder.events.length = 0;
     await act();
-    await settle(application, ear);
+    await settle(application, recorder);
     // What one transaction would have told in one event may be two.
-    expect(ear.events).toEqual(expect.arrayContaining([...expected()]));
+    expect(recorder.events).toEqual(expect.arrayContaining([...expected()]));
   }
 });

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
-import { listen } from '../../support/better-auth/ear.ts';
+import { recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
 
@@ -17,7 +17,7 @@ const { adapter } = await application.auth.$context;
 
 /** What the database said at each event, for somebody who reads as soon as they hear it. */
 const readings: Promise<readonly string[]>[] = [];
-const ear = await listen(nats.url, nats.prefix, ({ organizationId }) => {
+const recorder = await recordEvents(nats.url, nats.prefix, ({ organizationId }) => {
   const rows = application.sql('SELECT role FROM member WHERE "organizationId" = $1 ORDER BY role', [organizationId]);
   readings.push(rows.then((found) => found.map(({ role }) => String(role))));
 });
@@ -27,13 +27,13 @@ const person = await application.signUp('person');
 const userId = person.id;
 const settle = async (): Promise<void> => {
   await acknowledged(application.plugin);
-  await ear.catchUp();
+  await recorder.catchUp();
 };
 const newOrganization = async (): Promise<string> => {
   const body = { name: 'Acme', slug: crypto.randomUUID() };
   const { id } = (await application.auth.api.createOrganization({ body, headers: owner.headers })) ?? { id: '' };
   await settle();
-  ear.events.length = 0;
+  recorder.events.length = 0;
   readings.length = 0;
   return id;
 };
@@ -53,7 +53,7 @@ it('whoever reads at the event sees the change', async () => {
   await settle();
   await application.auth.api.deleteOrganization({ body: { organizationId }, headers: owner.headers });
   await settle();
-  expect(ear.events.map(({ name }) => name)).toEqual(['member.added', 'member.removed', 'organization.deleted']);
+  expect(recorder.events.map(({ name }) => name)).toEqual(['member.added', 'member.removed', 'organization.deleted']);
   expect(await Promise.all(readings)).toEqual([['member', 'owner'], ['owner'], []]);
 });
 
@@ -72,11 +72,11 @@ describe('in a transaction', () => {
       // Something else, so that there is something to hear.
       await adapter.create(memberOf(organizationId, 'witness'));
       await settle();
-      expect(ear.events).toEqual([{ name: 'member.added', userId, organizationId }]);
+      expect(recorder.events).toEqual([{ name: 'member.added', userId, organizationId }]);
       expect(await Promise.all(readings)).toEqual([['owner', 'witness']]);
     });
     await settle();
-    expect(ear.events.slice(1)).toEqual([
+    expect(recorder.events.slice(1)).toEqual([
       { name: 'member.added', userId, organizationId },
       { name: 'member.role_changed', userId, organizationId },
     ]);
@@ -92,7 +92,7 @@ describe('in a transaction', () => {
     });
     await expect(work).rejects.toBe(failure);
     await settle();
-    expect(ear.events).toEqual([]);
+    expect(recorder.events).toEqual([]);
   });
 
   it('nothing is heard of an endpoint whose transaction the database refuses', async () => {
@@ -103,7 +103,7 @@ describe('in a transaction', () => {
     const deletion = application.auth.api.deleteOrganization({ body: { organizationId }, headers: owner.headers });
     await expect(deletion).rejects.toThrow();
     await settle();
-    expect(ear.events).toEqual([]);
+    expect(recorder.events).toEqual([]);
     const left = await application.sql('SELECT 1 FROM member WHERE "organizationId" = $1', [organizationId]);
     expect(left).toHaveLength(1);
   });
@@ -116,7 +116,7 @@ describe('in a transaction', () => {
     const work = adapter.transaction((transaction) => transaction.create(memberOf(organizationId, 'late')));
     await expect(work).rejects.toThrow('too late');
     await settle();
-    expect(ear.events).toEqual([]);
+    expect(recorder.events).toEqual([]);
   });
 });
 
@@ -124,7 +124,7 @@ it('a write that the database refuses is not heard', async () => {
   const nobody = { ...memberOf(organizationId).data, userId: 'nobody' };
   await expect(adapter.create({ model: 'member', data: nobody })).rejects.toThrow();
   await settle();
-  expect(ear.events).toEqual([]);
+  expect(recorder.events).toEqual([]);
 });
 
 describe('writes of many rows', () => {
@@ -135,14 +135,14 @@ describe('writes of many rows', () => {
     ];
     await adapter.updateMany({ model: 'member', where, update: { role: 'admin' } });
     await settle();
-    expect(ear.events).toEqual([{ name: 'organization.updated', organizationId }]);
+    expect(recorder.events).toEqual([{ name: 'organization.updated', organizationId }]);
   });
 
   it('all memberships of a user: the user', async () => {
     await adapter.create(memberOf(organizationId));
     await adapter.deleteMany({ model: 'member', where: [{ field: 'userId', value: userId }] });
     await settle();
-    expect(ear.events.slice(1)).toEqual([{ name: 'user.updated', userId }]);
+    expect(recorder.events.slice(1)).toEqual([{ name: 'user.updated', userId }]);
   });
 
   it('rows found by anything else: each of them', async () => {
@@ -150,11 +150,11 @@ describe('writes of many rows', () => {
     await adapter.create(memberOf(organizationId, 'odd'));
     await adapter.create(memberOf(other, 'odd'));
     await settle();
-    ear.events.length = 0;
+    recorder.events.length = 0;
     await adapter.deleteMany({ model: 'member', where: [{ field: 'role', value: 'odd' }] });
     await settle();
-    expect(ear.events).toHaveLength(2);
-    expect(ear.events).toEqual(
+    expect(recorder.events).toHaveLength(2);
+    expect(recorder.events).toEqual(
       expect.arrayContaining([
         { name: 'member.removed', userId, organizationId },
         { name: 'member.removed', userId, organizationId: other },
@@ -167,13 +167,13 @@ describe('writes of many rows', () => {
     await adapter.create(memberOf(organizationId, 'odd'));
     await adapter.create(memberOf(other, 'odd'));
     await settle();
-    ear.events.length = 0;
+    recorder.events.length = 0;
     await adapter.update({ model: 'member', where: [{ field: 'role', value: 'odd' }], update: { role: 'even' } });
     await settle();
     const left = await application.sql(`SELECT 1 FROM member WHERE role = 'even'`);
     expect(left).toHaveLength(2);
-    expect(ear.events).toHaveLength(2);
-    expect(ear.events).toEqual(
+    expect(recorder.events).toHaveLength(2);
+    expect(recorder.events).toEqual(
       expect.arrayContaining([
         { name: 'member.role_changed', userId, organizationId },
         { name: 'member.role_changed', userId, organizationId: other },
@@ -191,7 +191,7 @@ describe('writes of many rows', () => {
     };
     await adapter.update({ model: 'member', where: [{ field: 'role', value: 'odd' }], update: { role: 'even' } });
     await settle();
-    expect(ear.events).toEqual([{ name: 'resync' }]);
+    expect(recorder.events).toEqual([{ name: 'resync' }]);
   });
 
   it('more rows than can be looked at one by one: everything', async () => {
@@ -201,7 +201,7 @@ describe('writes of many rows', () => {
     );
     await adapter.deleteMany({ model: 'member', where: [{ field: 'role', value: 'bulk' }] });
     await settle();
-    expect(ear.events).toEqual([{ name: 'resync' }]);
+    expect(recorder.events).toEqual([{ name: 'resync' }]);
   });
 
   it('a row that moves to another organization: both', async () => {
@@ -209,7 +209,7 @@ describe('writes of many rows', () => {
     const { id } = await adapter.create<Record<string, unknown>, { id: string }>(memberOf(organizationId));
     await adapter.update({ model: 'member', where: [{ field: 'id', value: id }], update: { organizationId: other } });
     await settle();
-    expect(ear.events.slice(1)).toEqual([
+    expect(recorder.events.slice(1)).toEqual([
       { name: 'member.role_changed', userId, organizationId },
       { name: 'member.role_changed', userId, organizationId: other },
     ]);
@@ -219,7 +219,7 @@ describe('writes of many rows', () => {
     await adapter.deleteMany({ model: 'member', where: [{ field: 'organizationId', value: 'x'.repeat(2_000_000) }] });
     await adapter.create(memberOf(organizationId));
     await settle();
-    expect(ear.events).toEqual([{ name: 'member.added', userId, organizationId }]);
+    expect(recorder.events).toEqual([{ name: 'member.added', userId, organizationId }]);
   });
 
   it('none: nothing', async () => {
@@ -229,6 +229,6 @@ describe('writes of many rows', () => {
     await adapter.update({ model: 'member', where, update: { role: 'other' } });
     await adapter.delete({ model: 'member', where });
     await settle();
-    expect(ear.events).toEqual([]);
+    expect(recorder.events).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import { freePort, startNats } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { type Application, createApplication } from '../../support/better-auth/application.ts';
-import { listen } from '../../support/better-auth/ear.ts';
+import { recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { startOneWayProxy } from '../../support/better-auth/one-way-proxy.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testStreamName } from '../../support/nats.ts';
@@ -36,14 +36,14 @@ const ownStream = () => {
   return names;
 };
 const start = (options: AssentOptions) => createApplication({ databaseUrl, assent: options }, onTestFinished);
-const hear = (at: string, prefix: string) => listen(at, prefix, () => {}, onTestFinished);
+const record = (at: string, prefix: string) => recordEvents(at, prefix, () => {}, onTestFinished);
 
 const setUp = async (options: Partial<AssentOptions> = {}) => {
   const { prefix, stream } = ownStream();
   const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
   const application = start({ nats: through(url, proxy), prefix, stream, ...options });
-  return { application, proxy, prefix, stream, ear: await hear(url, prefix) };
+  return { application, proxy, prefix, stream, recorder: await record(url, prefix) };
 };
 
 const newOrganization = async ({ auth }: Application): Promise<string> => {
@@ -81,7 +81,7 @@ it('creates the stream that Assent would create', async () => {
 it.each(['refuse', 'stall'] as const)(
   'NATS away from the start (%s): requests go on, then all of it and a resync',
   async (mode) => {
-    const { application, proxy, ear } = await setUp();
+    const { application, proxy, recorder } = await setUp();
     proxy.setMode(mode);
     // Did each of these wait for NATS, which takes two seconds to be given up, the test would not end in time.
     const organizationId = await newOrganization(application);
@@ -90,9 +90,9 @@ it.each(['refuse', 'stall'] as const)(
     await until('it is said', () => ours(application).length === 1);
     proxy.setMode('pass');
     await idle(application);
-    await ear.catchUp();
+    await recorder.catchUp();
     // A process before this one may have ended with events that it could not publish.
-    expect(ear.events).toEqual([
+    expect(recorder.events).toEqual([
       { name: 'organization.updated', organizationId },
       { name: 'member.added', userId: owner.id, organizationId },
       ...added(organizationId),
@@ -106,11 +106,11 @@ it.each(['refuse', 'stall'] as const)(
 );
 
 it('NATS away for a while: the events of that time, each once, and no resync', async () => {
-  const { application, proxy, ear, stream } = await setUp();
+  const { application, proxy, recorder, stream } = await setUp();
   const organizationId = await newOrganization(application);
   await idle(application);
-  await ear.catchUp();
-  ear.events.length = 0;
+  await recorder.catchUp();
+  recorder.events.length = 0;
   const before = await messagesOf(stream);
   proxy.setMode('refuse');
   proxy.cut();
@@ -119,13 +119,13 @@ it('NATS away for a while: the events of that time, each once, and no resync', a
   await until('it is said', () => ours(application).length === 1);
   proxy.setMode('pass');
   await idle(application);
-  await ear.catchUp();
-  expect(ear.events).toEqual(added(organizationId));
+  await recorder.catchUp();
+  expect(recorder.events).toEqual(added(organizationId));
   expect(await messagesOf(stream)).toBe(before + people.length);
 });
 
 it('NATS away while the clock is set back by an hour: published as soon as it is there', async () => {
-  const { application, proxy, ear } = await setUp();
+  const { application, proxy, recorder } = await setUp();
   const organizationId = await newOrganization(application);
   await idle(application);
   proxy.setMode('refuse');
@@ -136,8 +136,8 @@ it('NATS away while the clock is set back by an hour: published as soon as it is
   onTestFinished(() => void vi.useRealTimers());
   proxy.setMode('pass');
   await idle(application);
-  await ear.catchUp();
-  expect(ear.events.slice(-people.length)).toEqual(added(organizationId));
+  await recorder.catchUp();
+  expect(recorder.events.slice(-people.length)).toEqual(added(organizationId));
 });
 
 it('an acknowledgement that is lost: published again with the same id, and stored once', async () => {
@@ -145,7 +145,7 @@ it('an acknowledgement that is lost: published again with the same id, and store
   const proxy = await startOneWayProxy(portOf(url));
   onTestFinished(() => proxy.close());
   const application = start({ nats: through(url, proxy), prefix, stream });
-  const ear = await hear(url, prefix);
+  const recorder = await record(url, prefix);
   const organizationId = await newOrganization(application);
   await idle(application);
   const before = await messagesOf(stream);
@@ -157,29 +157,29 @@ it('an acknowledgement that is lost: published again with the same id, and store
   expect(application.plugin?.pending()).toBe(1);
   proxy.loseAnswers(false);
   await idle(application);
-  await ear.catchUp();
-  expect(ear.events.at(-1)).toEqual({ name: 'member.added', userId: person?.id, organizationId });
-  expect([...ear.counts.values()].at(-1)).toBeGreaterThan(1);
+  await recorder.catchUp();
+  expect(recorder.events.at(-1)).toEqual({ name: 'member.added', userId: person?.id, organizationId });
+  expect([...recorder.counts.values()].at(-1)).toBeGreaterThan(1);
   expect(await messagesOf(stream)).toBe(before + 1);
 });
 
 it('more events than may wait: given up for one resync, and said', async () => {
-  const { application, proxy, ear } = await setUp({ bufferSize: 8 });
+  const { application, proxy, recorder } = await setUp({ bufferSize: 8 });
   const organizationId = await newOrganization(application);
   await idle(application);
-  await ear.catchUp();
-  ear.events.length = 0;
+  await recorder.catchUp();
+  recorder.events.length = 0;
   proxy.setMode('refuse');
   proxy.cut();
   await addEverybody(application, organizationId);
   expect(application.plugin?.pending()).toBeLessThanOrEqual(8);
   proxy.setMode('pass');
   await idle(application);
-  await ear.catchUp();
+  await recorder.catchUp();
   // Every change is either heard by name or was made before a resync.
-  const resync = ear.events.findIndex(({ name }) => name === 'resync');
+  const resync = recorder.events.findIndex(({ name }) => name === 'resync');
   expect(resync).toBe(0);
-  expect(ear.events.slice(1)).toEqual(added(organizationId).slice(-(ear.events.length - 1)));
+  expect(recorder.events.slice(1)).toEqual(added(organizationId).slice(-(recorder.events.length - 1)));
   expect(ours(application).filter((line) => line.includes('given up')).length).toBeGreaterThan(0);
 });
 
@@ -203,15 +203,15 @@ it('NATS away for as long as it likes: what waits is bounded, and one resync sta
     if (second % 100 === 0) await new Promise(setImmediate);
   }
   const last = publisher.pending();
-  const ear = await hear(url, prefix);
+  const recorder = await record(url, prefix);
   proxy.setMode('pass');
   await acknowledged(publisher, 20_000);
-  await ear.catchUp();
-  expect(ear.events[0]).toEqual({ name: 'resync' });
-  expect(ear.events.slice(1, last).map(({ name }) => name)).toEqual(
+  await recorder.catchUp();
+  expect(recorder.events[0]).toEqual({ name: 'resync' });
+  expect(recorder.events.slice(1, last).map(({ name }) => name)).toEqual(
     Array.from({ length: last - 1 }, () => 'user.updated'),
   );
-  expect(ear.events[last - 1]).toEqual({ name: 'user.updated', userId: '3599-29' });
+  expect(recorder.events[last - 1]).toEqual({ name: 'user.updated', userId: '3599-29' });
   expect(warnings.filter((line) => line.includes('a resync follows')).length).toBeGreaterThan(100);
 });
 
@@ -225,7 +225,7 @@ it('tls:// and a server without TLS: said, and nothing is told to it', async () 
 });
 
 it('a stream that does not take the events: said, and published once it does', async () => {
-  const { application, ear, prefix, stream } = await setUp();
+  const { application, recorder, prefix, stream } = await setUp();
   const connection = await connect({ servers: url });
   const manager = await connection.jetstreamManager();
   await manager.streams.add({ name: stream, subjects: [`${prefix}.member.*`] });
@@ -235,12 +235,12 @@ it('a stream that does not take the events: said, and published once it does', a
   await manager.streams.update(stream, { subjects: [`${prefix}.>`] });
   await idle(application);
   await connection.close();
-  await ear.catchUp();
-  expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+  await recorder.catchUp();
+  expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
 });
 
 it('another stream that takes the events instead: not taken for it, and published once they go where they should', async () => {
-  const { application, ear, prefix, stream } = await setUp();
+  const { application, recorder, prefix, stream } = await setUp();
   const organizationId = await newOrganization(application);
   await idle(application);
   const connection = await connect({ servers: url });
@@ -258,8 +258,8 @@ it('another stream that takes the events instead: not taken for it, and publishe
   await manager.streams.delete(`${stream}_OTHER`);
   await manager.streams.update(stream, { subjects: [`${prefix}.>`] });
   await idle(application);
-  await ear.catchUp();
-  expect(ear.events).toContainEqual(added(organizationId)[0]);
+  await recorder.catchUp();
+  expect(recorder.events).toContainEqual(added(organizationId)[0]);
   expect(await messagesOf(stream)).toBe(before + 1);
 });
 
@@ -269,21 +269,21 @@ describe('core mode', async () => {
 
   it('publishes to the subscribers of the moment, on a server without JetStream', async () => {
     const application = start({ nats: server.url, mode: 'core' });
-    const ear = await hear(server.url, 'betterauth');
+    const recorder = await record(server.url, 'betterauth');
     const organizationId = await newOrganization(application);
     await idle(application);
-    await ear.catchUp();
-    expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+    await recorder.catchUp();
+    expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
     expect(await application.plugin?.published()).toBeNull();
     expect(ours(application)).toEqual([]);
   });
 
   it('stays core NATS on a server with JetStream: it makes no stream', async () => {
-    const { application, ear, stream } = await setUp({ mode: 'core' });
+    const { application, recorder, stream } = await setUp({ mode: 'core' });
     const organizationId = await newOrganization(application);
     await idle(application);
-    await ear.catchUp();
-    expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+    await recorder.catchUp();
+    expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
     await expect(messagesOf(stream)).rejects.toThrow('stream not found');
   });
 
@@ -291,7 +291,7 @@ describe('core mode', async () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.close());
     const application = start({ nats: through(server.url, proxy), mode: 'core' });
-    const ear = await hear(server.url, 'betterauth');
+    const recorder = await record(server.url, 'betterauth');
     const organizationId = await newOrganization(application);
     await idle(application);
     proxy.setMode('stall');
@@ -301,8 +301,8 @@ describe('core mode', async () => {
     await until('it is said', () => ours(application).length === 1);
     proxy.setMode('pass');
     await idle(application);
-    await ear.catchUp();
-    expect(ear.events).toContainEqual(added(organizationId)[0]);
+    await recorder.catchUp();
+    expect(recorder.events).toContainEqual(added(organizationId)[0]);
   });
 });
 
@@ -393,7 +393,7 @@ describe('await: true', () => {
   });
 
   it('NATS away: the write succeeds after the bound, its event stays queued, and that is said', async () => {
-    const { application, proxy, ear } = await setUp({ await: true, awaitMs: 50 });
+    const { application, proxy, recorder } = await setUp({ await: true, awaitMs: 50 });
     proxy.setMode('refuse');
     const organizationId = await newOrganization(application);
     expect(organizationId).not.toBe('');
@@ -401,8 +401,8 @@ describe('await: true', () => {
     expect(await application.plugin?.published(50)).toBeNull();
     proxy.setMode('pass');
     await idle(application);
-    await ear.catchUp();
-    expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+    await recorder.catchUp();
+    expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
   });
 
   it('a write whose event was given up for a resync waits for the resync', async () => {
@@ -434,11 +434,11 @@ it('a background handler that fails: the write succeeds, its event goes out, and
 });
 
 it('close waits for what is not acknowledged yet', async () => {
-  const { application, ear } = await setUp();
+  const { application, recorder } = await setUp();
   const organizationId = await newOrganization(application);
   await application.plugin?.close();
-  await ear.catchUp();
-  expect(ear.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
+  await recorder.catchUp();
+  expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
 });
 
 describe('options', () => {

@@ -11,7 +11,7 @@ import { createPublisher } from '../../../packages/better-auth/src/publisher.ts'
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
-import { listen } from '../../support/better-auth/ear.ts';
+import { recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
 import { portOf } from '../../support/port-of.ts';
@@ -31,7 +31,7 @@ const setUp = async () => {
     await assent(options).close();
     await proxy.close();
   });
-  return { proxy, options, ear: await listen(url, prefix, () => {}, onTestFinished) };
+  return { proxy, options, recorder: await recordEvents(url, prefix, () => {}, onTestFinished) };
 };
 
 /** What `createAuth()` of an application is. */
@@ -54,22 +54,22 @@ const request = async (auth: ReturnType<typeof createAuth>): Promise<object> => 
 };
 
 it('300 requests, each with an instance of its own: one connection, and each event once', async () => {
-  const { proxy, options, ear } = await setUp();
+  const { proxy, options, recorder } = await setUp();
   const expected = [await request(createAuth(options))];
   const listeners = process.eventNames().map((name) => process.listenerCount(name));
   for (let batch = 1; batch < 30; batch += 1) {
     expected.push(...(await Promise.all(Array.from({ length: 10 }, () => request(createAuth(options))))));
   }
   await acknowledged(assent(options));
-  await ear.catchUp();
+  await recorder.catchUp();
   const byUser = (events: readonly object[]) => events.map((event) => JSON.stringify(event)).sort();
-  expect(byUser(ear.events)).toEqual(byUser(expected));
+  expect(byUser(recorder.events)).toEqual(byUser(expected));
   expect(proxy.accepted()).toBe(1);
   expect(process.eventNames().map((name) => process.listenerCount(name))).toEqual(listeners);
 });
 
 it('a module that is loaded again: the same connection, and an adapter that lives on is observed once', async () => {
-  const { proxy, options, ear } = await setUp();
+  const { proxy, options, recorder } = await setUp();
   const first = createAuth(options);
   await request(first);
   for (let reload = 0; reload < 3; reload += 1) {
@@ -81,8 +81,8 @@ it('a module that is loaded again: the same connection, and an adapter that live
   }
   await request(first);
   await acknowledged(assent(options));
-  await ear.catchUp();
-  expect(ear.events).toHaveLength(5);
+  await recorder.catchUp();
+  expect(recorder.events).toHaveLength(5);
   expect(proxy.accepted()).toBe(1);
 });
 

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Application, createApplication, TEST_SECRET } from '../../support/application.ts';
-import { type Ear, listen } from '../../support/better-auth/ear.ts';
+import { type EventRecorder, recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
 import { applicationTemplate } from '../../support/template.ts';
@@ -16,9 +16,9 @@ const database = await testDatabase(await applicationTemplate('plural'));
 const idSchema = z.object({ id: z.string() });
 
 let application: Application;
-let ear: Ear;
+let recorder: EventRecorder;
 beforeAll(async () => {
-  ear = await listen(natsUrl, prefix);
+  recorder = await recordEvents(natsUrl, prefix);
   application = await createApplication({ databaseUrl: database.url, secret: TEST_SECRET, natsUrl, stream, prefix });
 });
 afterAll(() => application.stop());
@@ -42,9 +42,9 @@ it('each change once, and in the order in which they were made', async () => {
   await root.post('/admin/remove-user', { userId });
   await owner.post('/organization/delete', { organizationId });
 
-  await until('the last of them is heard', () => ear.events.at(-1)?.name === 'organization.deleted');
+  await until('the last of them is heard', () => recorder.events.at(-1)?.name === 'organization.deleted');
   const pair = { userId, organizationId };
-  expect(ear.events).toEqual([
+  expect(recorder.events).toEqual([
     { name: 'user.updated', userId: rootId },
     { name: 'user.updated', userId: owner.userId },
     { name: 'user.updated', userId },

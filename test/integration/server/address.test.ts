@@ -10,7 +10,7 @@ let folder = '';
 let path = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'assent-address-'));
-  path = join(folder, 'door.sock');
+  path = join(folder, 'server.sock');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -48,7 +48,7 @@ describe('a socket that is in the way', () => {
 });
 
 it('addresses are written as people write them', () => {
-  expect(formatAddress({ kind: 'unix', path: '/run/door.sock' })).toBe('unix:/run/door.sock');
+  expect(formatAddress({ kind: 'unix', path: '/run/server.sock' })).toBe('unix:/run/server.sock');
   expect(formatAddress({ kind: 'tcp', host: '::1', port: 0 }, 8080)).toBe('[::1]:8080');
   expect(formatAddress({ kind: 'tcp', host: 'localhost', port: 1 })).toBe('localhost:1');
 });

@@ -9,7 +9,7 @@ import { outboxSql } from '../../../src/ddl/outbox.ts';
 import { asLeastPrivilege } from '../../../tools/assent/least-privilege.ts';
 import { acknowledged } from '../../support/better-auth/acknowledged.ts';
 import { createApplication } from '../../support/better-auth/application.ts';
-import { type Heard, listen } from '../../support/better-auth/ear.ts';
+import { type RecordedEvent, recordEvents } from '../../support/better-auth/event-recorder.ts';
 import { testDatabase } from '../../support/database.ts';
 import { testNats } from '../../support/nats.ts';
 import { detect, variantOf } from '../../support/relay/outbox.ts';
@@ -23,7 +23,7 @@ const application = createApplication({ databaseUrl, assent: { nats, prefix, str
 await application.migrate();
 await asLeastPrivilege(databaseUrl, outboxSql(await detect(databaseUrl, variantOf("by Better Auth's default names"))));
 const { adapter } = await application.auth.$context;
-const ear = await listen(nats, prefix);
+const recorder = await recordEvents(nats, prefix);
 
 const USERS = ['u1', 'u2', 'u3'];
 const ORGANIZATIONS = ['o1', 'o2'];
@@ -82,7 +82,7 @@ const perform = async (on: Adapter, { method, model, where, update }: Write): Pr
   else if (method === 'consumeOne') await on.consumeOne({ model, where });
   else await on.incrementOne({ model, where, increment: {}, set: update });
 };
-const covers = (event: Heard, row: Heard): boolean => {
+const covers = (event: RecordedEvent, row: RecordedEvent): boolean => {
   if (event.name === 'resync') return true;
   if (event.name.startsWith('user.')) return event.userId === row.userId;
   if (event.name.startsWith('member.')) {
@@ -123,7 +123,7 @@ const reset = async (): Promise<void> => {
   }
   await application.sql('DELETE FROM assent.outbox');
 };
-const seen = async (): Promise<readonly Heard[]> => {
+const seen = async (): Promise<readonly RecordedEvent[]> => {
   const rows = await application.sql('DELETE FROM assent.outbox RETURNING name, user_id, organization_id');
   return rows.map((row) => ({
     name: String(row['name']),
@@ -137,7 +137,7 @@ it('the events cover every change', async () => {
   await fc.assert(
     fc.asyncProperty(transaction, async ({ writes, end }) => {
       await reset();
-      ear.events.length = 0;
+      recorder.events.length = 0;
       const all = async (on: Adapter): Promise<void> => {
         for (const one of writes) await perform(on, one);
         if (end === 'roll back') throw new Error('rolled back');
@@ -146,11 +146,11 @@ it('the events cover every change', async () => {
       if (end === 'none') for (const one of writes) await perform(adapter, one).catch(() => {});
       else await adapter.transaction(all).catch(() => {});
       await acknowledged(application.plugin);
-      await ear.catchUp();
+      await recorder.catchUp();
       const rows = await seen();
       changes += rows.length;
-      expect(rows.filter((row) => !ear.events.some((event) => covers(event, row)))).toEqual([]);
-      if (end === 'roll back') expect(ear.events).toEqual([]);
+      expect(rows.filter((row) => !recorder.events.some((event) => covers(event, row)))).toEqual([]);
+      if (end === 'roll back') expect(recorder.events).toEqual([]);
     }),
     { numRuns: RUNS, seed: SEED },
   );

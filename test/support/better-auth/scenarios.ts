@@ -1,6 +1,6 @@
 /** The table of changes: each made through Better Auth's own API, with the events that must follow. */
 import { type Application, PASSWORD } from './application.ts';
-import type { Heard } from './ear.ts';
+import type { RecordedEvent } from './event-recorder.ts';
 
 /** A question to Assent, and the reason of its answer before a change and after it. */
 export interface Flip {
@@ -16,7 +16,7 @@ export interface Flip {
 /** What is about to happen, and what must be heard of it (looked at afterwards: some ids come with the change). */
 export interface Scenario {
   readonly act: () => Promise<unknown>;
-  readonly expected: () => readonly Heard[];
+  readonly expected: () => readonly RecordedEvent[];
   readonly flips: () => readonly Flip[];
 }
 
@@ -61,7 +61,7 @@ const flip =
 const joins = (ids: { userId: string; organizationId: string }) => flip(ids, REQUEST, 'NOT_A_MEMBER', 'ROLE_GRANTS');
 const goes = (ids: { userId: string; organizationId: string }) => flip(ids, REQUEST, 'ROLE_GRANTS', 'NOT_A_MEMBER');
 
-const one = (name: string, ids: Omit<Heard, 'name'>) => (): readonly Heard[] => [{ name, ...ids }];
+const one = (name: string, ids: Omit<RecordedEvent, 'name'>) => (): readonly RecordedEvent[] => [{ name, ...ids }];
 
 /** By raw SQL, of which no event tells: what makes the answer new is the event of the scenario. */
 const giveRole = (application: Application, memberId: string, role: string) =>

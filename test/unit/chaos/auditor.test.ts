@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAuditor, type Finding, type Observation } from '../../../chaos/auditor.ts';
 import type { Answer, Change, Pair } from '../../../chaos/history.ts';
-import type { Mark, Position } from '../../../chaos/streams.ts';
+import type { Mark, Revision } from '../../../chaos/streams.ts';
 
 const LEASE_MS = 2_000;
 const OLD = '2026-01-01T00:00:00.123456789Z';
@@ -10,7 +10,7 @@ const NEW = '2026-01-01T00:10:00.5Z';
 
 const allowed = (roles: string): Answer => ({ allowed: true, reason: 'ROLE_GRANTS', roles });
 const denied = (roles: string): Answer => ({ allowed: false, reason: 'ROLE_LACKS_PERMISSION', roles });
-const at = (created: string, seq: number, exact = true): Position => ({ created, seq, exact });
+const at = (created: string, seq: number, exact = true): Revision => ({ created, seq, exact });
 
 const newPair = (answer: Answer): Pair => ({
   userId: 'u',
@@ -40,16 +40,16 @@ const setup = (first: Answer) => {
       return change;
     },
     acknowledge: (change: Change, moment: number, mark: Mark) => auditor.acknowledge(change, { at: moment, mark }),
-    answer: (answer: Answer, position: Position | null, sentAt: number, more: Partial<Observation> = {}) =>
+    answer: (answer: Answer, revision: Revision | null, sentAt: number, more: Partial<Observation> = {}) =>
       auditor.observe({
-        ...{ pair, replica: 0, sentAt, receivedAt: sentAt + 1, position, answer, fromCache: true },
+        ...{ pair, replica: 0, sentAt, receivedAt: sentAt + 1, revision, answer, fromCache: true },
         ...more,
       }),
   };
 };
 
 describe('the auditor', () => {
-  it('takes either state while a change is under way, and the old one from a replica that has not heard', () => {
+  it('takes either state while a change is under way, and the old one from a replica that has not applied it', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     const revoked = change(denied('b'), 100);
     answer(allowed('a'), at(OLD, 4), 101);
@@ -60,7 +60,7 @@ describe('the auditor', () => {
     expect(findings).toEqual([]);
   });
 
-  it('finds a grant from before a change that the position includes', () => {
+  it('finds a grant from before a change that the revision includes', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
     answer(denied('b'), at(OLD, 5), 111);
@@ -79,7 +79,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['stale grant']);
   });
 
-  it('finds it whatever the position once the lease has passed since the acknowledgement', () => {
+  it('finds it whatever the revision once the lease has passed since the acknowledgement', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
     answer(allowed('a'), null, 110 + LEASE_MS);

@@ -48,7 +48,7 @@ describe('the verdict', () => {
     ['a stale grant', { ...GOOD, findings: { 'stale grant': 1, stale: 0, wrong: 0 } }, /^1 stale grants/],
     ['a stale denial', { ...GOOD, findings: { 'stale grant': 0, stale: 2, wrong: 0 } }, /^2 other answers/],
     ['a wrong answer', { ...GOOD, findings: { 'stale grant': 0, stale: 0, wrong: 1 } }, /^1 answers that never/],
-    ['an event not heard in time', counts({ late: 1, latestMs: 1_234 }), /\(1234 ms\)/],
+    ['an event that was applied too late', counts({ late: 1, latestMs: 1_234 }), /\(1234 ms\)/],
     [
       'a call that failed without a reason',
       counts({ failuresByCause: { replica: 0, postgres: 0, none: 1 } }),
@@ -57,7 +57,7 @@ describe('the verdict', () => {
     ['too little memory', counts({ bySource: { memory: 499, redis: 21, database: 480 } }), /nothing: only 49.9 %/],
     ['too little Redis', counts({ bySource: { memory: 500, redis: 19, database: 481 } }), /nothing: only 1.9 %/],
     ['too few revocations', { ...GOOD, revocationsOfCachedGrants: 999 }, /nothing: only 999 of 1000/],
-    ['events that were not told', { ...GOOD, changesByEvent: {} }, /nothing: no change was told of by .*resync/],
+    ['events that were not published', { ...GOOD, changesByEvent: {} }, /nothing: no change was published as .*resync/],
     ['a fault that did not occur', { ...GOOD, faults: { 'nats-kill': 1 } }, /nothing: these faults did not occur/],
   ])('fails for %s', (_, results, problem) => {
     expect(problems(results)).toEqual([expect.stringMatching(problem)]);

@@ -1,10 +1,10 @@
-/** Hears the events of a test, as anybody who subscribes would. */
+/** Records the events of a test, as any subscriber receives them. */
 import { connect } from 'nats';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
 
 /** An event without what differs each time. */
-export interface Heard {
+export interface RecordedEvent {
   readonly name: string;
   readonly userId?: string;
   readonly organizationId?: string;
@@ -17,12 +17,12 @@ const payloadSchema = z.strictObject({
   organizationId: z.string().optional(),
 });
 
-export interface Ear {
+export interface EventRecorder {
   /** The events so far, each once, whatever it took to publish it. */
-  readonly events: Heard[];
-  /** How often each was heard, by its id. */
+  readonly events: RecordedEvent[];
+  /** How often each event was received, by its id. */
   readonly counts: ReadonlyMap<string, number>;
-  /** Everything that NATS took before this call has been heard after it. */
+  /** Everything that NATS took before this call has been recorded after it. */
   catchUp(): Promise<void>;
 }
 
@@ -30,15 +30,15 @@ export interface Ear {
  * @param onEvent Called with each event as it arrives.
  * @param atEnd When it stops: `afterAll`, or `onTestFinished` in a test.
  */
-export const listen = async (
+export const recordEvents = async (
   url: string,
   prefix: string,
-  onEvent: (event: Heard) => void = () => {},
+  onEvent: (event: RecordedEvent) => void = () => {},
   atEnd: (stop: () => Promise<void>) => void = afterAll,
-): Promise<Ear> => {
+): Promise<EventRecorder> => {
   const connection = await connect({ servers: url });
   atEnd(() => connection.close());
-  const events: Heard[] = [];
+  const events: RecordedEvent[] = [];
   const counts = new Map<string, number>();
   connection.subscribe(`${prefix}.>`, {
     callback: (error, message) => {
@@ -48,7 +48,7 @@ export const listen = async (
       const count = (counts.get(id) ?? 0) + 1;
       counts.set(id, count);
       if (count > 1) return;
-      const event = { name: message.subject.slice(prefix.length + 1), ...ids } as Heard;
+      const event = { name: message.subject.slice(prefix.length + 1), ...ids } as RecordedEvent;
       events.push(event);
       onEvent(event);
     },

@@ -1,9 +1,9 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
-import { type Answer, codeName, type DoorClient, decode, encode, ok, statusDetails } from './client.ts';
+import { type Answer, codeName, decode, encode, ok, type ProtocolClient, statusDetails } from './client.ts';
 
 /** gRPC, by grpc-js. */
-export const grpcClient = (address: string, channel = credentials.createInsecure()): DoorClient => {
+export const grpcClient = (address: string, channel = credentials.createInsecure()): ProtocolClient => {
   const client = new Client(address, channel, {
     'grpc.enable_retries': 0,
     'grpc.max_receive_message_length': -1,
@@ -13,7 +13,7 @@ export const grpcClient = (address: string, channel = credentials.createInsecure
     'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 200,
   });
-  const send: DoorClient['send'] = (name, request, { metadata = {}, timeoutMs = 10_000, signal } = {}) =>
+  const send: ProtocolClient['send'] = (name, request, { metadata = {}, timeoutMs = 10_000, signal } = {}) =>
     new Promise((resolve) => {
       const sent = new Metadata();
       for (const [key, value] of Object.entries(metadata)) sent.set(key, value);

@@ -1,4 +1,4 @@
-/** A caller of the service, and what came of its calls: the same whichever door they went through. */
+/** A caller of the service, and what came of its calls: the same whichever protocol they use. */
 import { createRegistry, fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { AuthService } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
@@ -22,7 +22,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What came of a call, the same whichever door it went through. */
+/** What came of a call, the same whichever protocol it used. */
 export interface Answer {
   /** A name of google.rpc.Code. */
   readonly code: string;
@@ -35,7 +35,7 @@ export interface Answer {
   readonly header: (name: string) => string | null;
 }
 
-export interface DoorClient {
+export interface ProtocolClient {
   /** @param request As JSON. */
   call(method: MethodName, request: JsonObject, options?: CallOptions): Promise<Answer>;
   /** @param request As bytes, which need not be a message. */

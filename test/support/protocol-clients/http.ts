@@ -5,12 +5,12 @@ import {
   type Answer,
   type CallOptions,
   codeName,
-  type DoorClient,
   decode,
   detailJson,
   encode,
   type MethodName,
   ok,
+  type ProtocolClient,
   statusDetails,
 } from './client.ts';
 
@@ -30,7 +30,7 @@ const post = (
   });
 
 /** Connect: JSON, as curl sends it; bytes as protobuf. */
-export const connectClient = (url: string): DoorClient => {
+export const connectClient = (url: string): ProtocolClient => {
   const run = async (
     name: MethodName,
     type: string,
@@ -74,8 +74,8 @@ export const connectClient = (url: string): DoorClient => {
 const HEAD_BYTES = 5;
 
 /** gRPC-Web, over HTTP/1.1. */
-export const grpcWebClient = (url: string): DoorClient => {
-  const send: DoorClient['send'] = async (name, request, { metadata = {}, timeoutMs = 10_000, signal } = {}) => {
+export const grpcWebClient = (url: string): ProtocolClient => {
+  const send: ProtocolClient['send'] = async (name, request, { metadata = {}, timeoutMs = 10_000, signal } = {}) => {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt32BE(request.byteLength, 1);
     const headers = { ...metadata, 'grpc-timeout': `${timeoutMs}m` };
