@@ -1,6 +1,6 @@
 import { createDirectory, type Directory, type DirectoryOptions } from '../../src/database/directory.ts';
 
-/** Reads of a test's own database, with one connection unless told otherwise; what nobody looks at is told to nobody. */
+/** Reads of a database, by default with one connection and without observers. */
 export const directoryOf = (url: string, options: Partial<DirectoryOptions> = {}): Directory =>
   createDirectory({
     url,

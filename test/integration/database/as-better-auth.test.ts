@@ -1,4 +1,4 @@
-/** Better Auth itself on tables that others made: it works on them, and Assent says the same. */
+/** Better Auth and Assent on the same tables, with column types that Better Auth does not make: both decide the same. */
 import { betterAuth } from 'better-auth';
 import { admin, organization } from 'better-auth/plugins';
 import pg from 'pg';
@@ -37,7 +37,7 @@ beforeAll(async () => {
   });
   organizationId = (await auth.api.createOrganization({ body: { name: 'Acme', slug: 'acme' }, headers }))?.id ?? '';
   await pool.query("CREATE EXTENSION citext; CREATE DOMAIN word AS text; CREATE TYPE rank AS ENUM ('owner')");
-  // These would refuse another type.
+  // Foreign keys would refuse another type.
   const { rows } = await pool.query<{ drop: string }>(
     `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop FROM pg_constraint WHERE contype = 'f'`,
   );
@@ -53,7 +53,7 @@ it.each([
   ['text[]', 'ARRAY[role]'],
   ['json', 'to_json(role)'],
   ['jsonb', 'role::jsonb'],
-])('roles of members are the same from %s', async (type, using) => {
+])('a member has the same roles for Better Auth and Assent from a column of type %s', async (type, using) => {
   await pool.query(`ALTER TABLE member ALTER role TYPE ${type} USING ${using}`);
   const permissions = { organization: ['delete' as const] };
   const answer = await auth.api.hasPermission({ body: { organizationId, permissions }, headers });
@@ -67,7 +67,7 @@ it.each([
   ['citext[]', "'{owner}'"],
   ['text[]', "'{NULL,owner}'"],
   ['json', `'[1,"owner"]'`],
-])('nobody is an owner by a role of %s: %s', async (type, value) => {
+])('the role value of %s %s makes no owner, for Better Auth and Assent', async (type, value) => {
   await pool.query(`ALTER TABLE member DROP role, ADD role ${type}`);
   await pool.query(`UPDATE member SET role = ${value}`);
   const permissions = { organization: ['delete' as const] };
@@ -94,31 +94,34 @@ it.each([
   ['boolean', 'true', 'text', "'soon'", true],
   ['boolean', 'true', 'text', "''", true],
   ['boolean', 'true', 'bigint', "'4070908800000'", true],
-  // In seconds.
+  // Seconds.
   ['boolean', 'true', 'bigint', "'1577836800'", true],
-])('a ban is the same from %s %s with an end from %s %s', async (banned, value, expires, end, isHeld) => {
-  await pool.query(
-    `ALTER TABLE "user" DROP banned, DROP "banExpires", ADD banned ${banned}, ADD "banExpires" ${expires}`,
-  );
-  await pool.query(`UPDATE "user" SET banned = ${value}, "banExpires" = ${end}`);
-  const { user } = await directory.facts({ userId, organizationId: null });
-  expect(isBanned(user?.ban ?? null, Date.now())).toBe(isHeld);
-  // To lift a ban that has ended it writes a boolean, which an integer refuses: that error is not the refusal of a ban.
-  const refused = await auth.api.signInEmail({ body: credentials }).then(
-    () => false,
-    (error: unknown) => /banned/i.test(String(error)),
-  );
-  expect(refused).toBe(isHeld);
-});
+])(
+  'Better Auth and Assent agree on the ban of %s %s with the end %s %s',
+  async (banned, value, expires, end, isHeld) => {
+    await pool.query(
+      `ALTER TABLE "user" DROP banned, DROP "banExpires", ADD banned ${banned}, ADD "banExpires" ${expires}`,
+    );
+    await pool.query(`UPDATE "user" SET banned = ${value}, "banExpires" = ${end}`);
+    const { user } = await directory.facts({ userId, organizationId: null });
+    expect(isBanned(user?.ban ?? null, Date.now())).toBe(isHeld);
+    // Better Auth lifts a ban that has ended by writing a boolean, which an integer column refuses. That error is no ban.
+    const refused = await auth.api.signInEmail({ body: credentials }).then(
+      () => false,
+      (error: unknown) => /banned/i.test(String(error)),
+    );
+    expect(refused).toBe(isHeld);
+  },
+);
 
-it('a bigint says of nobody whether they are banned', async () => {
+it('banned as a bigint is refused: Better Auth would ban all users', async () => {
   await pool.query('ALTER TABLE "user" DROP banned, ADD banned bigint DEFAULT 0');
   await expect(auth.api.signInEmail({ body: credentials })).rejects.toThrow(/banned/);
   await expect(directory.facts({ userId, organizationId: null })).rejects.toThrow(SchemaError);
   await pool.query('ALTER TABLE "user" DROP banned, ADD banned boolean');
 });
 
-it('an e-mail address of citext is found in any case', async () => {
+it('Better Auth and Assent find a citext e-mail address in any case', async () => {
   await pool.query(`ALTER TABLE "user" ALTER email TYPE citext;
     UPDATE "user" SET email = 'Ada@Example.com'`);
   const { internalAdapter } = await auth.$context;
@@ -128,7 +131,7 @@ it('an e-mail address of citext is found in any case', async () => {
   }
 });
 
-it('organizations are listed by foreign keys of another type', async () => {
+it('Better Auth and Assent list organizations by foreign keys of another type', async () => {
   const uuid = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
   await pool.query('UPDATE organization SET id = $1', [uuid]);
   await pool.query('UPDATE member SET "organizationId" = $1', [uuid]);

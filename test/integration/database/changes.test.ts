@@ -1,4 +1,4 @@
-/** Tables that change while they are read: plugins come, columns and tables are renamed. */
+/** Tables that change while they are read: plugins are added, columns and tables are renamed. */
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { Directory } from '../../../src/database/directory.ts';
@@ -34,14 +34,14 @@ afterEach(async () => {
 });
 
 const user = async () => (await directory.facts({ userId: 'u', organizationId: null })).user;
-/** A minute passes, and somebody asks: that read is the last one by the tables as they were. */
+/** A minute passes, and one more read uses the tables that were found before. */
 const later = async (): Promise<void> => {
   ahead += 60_000;
   await user().catch(() => {});
 };
 const BANS = 'ALTER TABLE users ADD banned bool, ADD "banExpires" timestamp; UPDATE users SET banned = true';
 
-it('sees bans within a minute of the columns that say them', async () => {
+it('bans are read within a minute after the columns of the admin plugin were added', async () => {
   await start();
   expect(await user()).toEqual({ roles: ['admin'], ban: null });
   await change(BANS);
@@ -55,7 +55,7 @@ it('sees bans within a minute of the columns that say them', async () => {
   expect(faults).toEqual([]);
 });
 
-it('finds a table that was renamed', async () => {
+it('a table that was renamed is found within a minute', async () => {
   await start();
   await user();
   await change('ALTER TABLE users RENAME TO "user"');
@@ -69,14 +69,14 @@ it('finds a table that was renamed', async () => {
   );
 });
 
-it('stays in the schema that it found, whatever path a later session searches', async () => {
+it('a later detection stays in the schema that was found first, even if new sessions have another search path', async () => {
   await start();
   expect(await user()).toEqual({ roles: ['admin'], ban: null });
   await change(`CREATE SCHEMA other; CREATE TABLE other.users (LIKE users); INSERT INTO other.users (id, role) VALUES ('u', 'root');
     ALTER DATABASE ${name} SET search_path = other;
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`);
   await later();
-  await until('a session of its own', () =>
+  await until('a new session', () =>
     user().then(
       () => true,
       () => false,
@@ -88,7 +88,7 @@ it('stays in the schema that it found, whatever path a later session searches', 
   await change(`ALTER DATABASE ${name} RESET search_path; DROP SCHEMA other CASCADE`);
 });
 
-it('never takes a role for none because its column is gone: who had one does not get the default', async () => {
+it('reads fail after the role column was renamed, so that no user gets the default role instead', async () => {
   await start();
   expect(await user()).toEqual({ roles: ['admin'], ban: null });
   await change('ALTER TABLE users RENAME role TO rank');
@@ -98,7 +98,7 @@ it('never takes a role for none because its column is gone: who had one does not
   await expect(user()).rejects.toThrow(/does not exist/);
 });
 
-it('reads a column by its new type within a minute, and gives nobody the default role by one that cannot be read', async () => {
+it('a role column is read by its new type within a minute, and a type that cannot be read gives no default role', async () => {
   await start();
   await change("ALTER TABLE users ALTER role TYPE text[] USING string_to_array(role, ',')");
   await later();
@@ -112,11 +112,11 @@ it('reads a column by its new type within a minute, and gives nobody the default
   await later();
   await until('a fault', () => faults.length > 0);
   expect(faults[0]).toMatch(/column "role" of table "users" \(user\.role\) is of type integer, and text.* is wanted/);
-  // A name that no policy has.
+  // A role name that no policy defines.
   expect(await user()).toEqual({ roles: [','], ban: null });
 });
 
-it('never takes a ban for gone because its column is', async () => {
+it('reads fail after the columns of bans were renamed, so that no ban is lifted', async () => {
   await start();
   await change(BANS);
   expect((await user())?.ban).toEqual({ until: null });

@@ -48,7 +48,7 @@ describe.each([
   });
   const facts = (userId: string, organizationId: string | null) => directory.facts({ userId, organizationId });
 
-  it('finds every table', async () => {
+  it('all tables are found', async () => {
     const schema = await directory.schema();
     expect(schema.user.table).toBe(tables.user);
     expect(schema.organizations?.member.table).toBe(tables.member);
@@ -57,7 +57,7 @@ describe.each([
     expect(schema.organizationRole?.table).toBe('organizationRole');
   });
 
-  it('reads the facts of a member: roles of all rows, platform roles, ban', async () => {
+  it('the facts of a member have the roles of all member rows, the platform roles and the ban', async () => {
     const until = new Date('2030-01-01T00:00:00.123Z');
     const user = await seed.user({ role: 'user,support', banned: true, banExpires: until });
     const organization = await seed.organization();
@@ -69,7 +69,7 @@ describe.each([
     expect(read.organization?.memberRoles?.toSorted()).toEqual(['admin', 'staff', 'viewer']);
   });
 
-  it('tells apart a stranger, an unknown user and an unknown organization', async () => {
+  it('facts distinguish a non-member, an unknown user and an unknown organization', async () => {
     const user = await seed.user();
     const organization = await seed.organization();
     expect((await facts(user, organization)).organization).toMatchObject({ status: 'present', memberRoles: null });
@@ -78,17 +78,17 @@ describe.each([
     expect(await facts(user, null)).toEqual({ user: { roles: [], ban: null }, organization: null });
   });
 
-  it('takes a member row without any role for a member', async () => {
+  it('a member row without a role makes a member without roles', async () => {
     const user = await seed.user();
     const organization = await seed.organization();
     await seed.member(user, organization, '');
     expect((await facts(user, organization)).organization?.memberRoles).toEqual([]);
   });
 
-  it('takes the first 65536 characters of the roles of a row, and no half of a name for a name', async () => {
+  it('only the first 65536 characters of the roles of a row count, and a name that is cut off there does not', async () => {
     const user = await seed.user();
     const organization = await seed.organization();
-    // The one that is cut would be `admin`; an organization's people can repeat a role as often as they like.
+    // Cut off, the last name would be `admin`. Members of an organization can repeat a role as often as they like.
     const row = `staff,${','.repeat(65_536 - 'staff,admin'.length)}administrator,owner`;
     await seed.member(user, organization, row);
     const other = await seed.organization();
@@ -104,7 +104,7 @@ describe.each([
     );
   });
 
-  it('takes null for not banned, and an infinite end for no end', async () => {
+  it('banned NULL is no ban, and an infinite end is a ban without end', async () => {
     expect((await facts(await seed.user({ banned: null }), null)).user?.ban).toBeNull();
     const forever = await seed.user({ banned: true });
     expect((await facts(forever, null)).user?.ban).toEqual({ until: null });
@@ -113,7 +113,7 @@ describe.each([
     expect((await directory.userById(forever))?.ban).toEqual({ until: null });
   });
 
-  it('reads the dynamic roles that the member holds, however many the organization has; bad ones are counted', async () => {
+  it('facts have exactly the dynamic roles that the member holds, and unreadable ones are counted', async () => {
     const user = await seed.user();
     const organization = await seed.organization();
     await seed.member(user, organization, 'night,__proto__,broken');
@@ -146,7 +146,7 @@ describe.each([
     expect(bad).toEqual([[organization, 1]]);
   });
 
-  it('reads users by id and by e-mail address in any case', async () => {
+  it('a user is found by id, and by e-mail address in any case', async () => {
     const id = await seed.user({ email: `${name}@example.com`, role: null, banReason: 'spam', banned: true });
     const user = await directory.userById(id);
     expect(user).toMatchObject({
@@ -162,7 +162,7 @@ describe.each([
     expect(await directory.userByEmail('nobody@example.com')).toBeNull();
   });
 
-  it('reads organizations by id and by slug, metadata as stored', async () => {
+  it('an organization is found by id and by slug, with its metadata as stored', async () => {
     const metadata = '{"b": 1,  "a":"x"}';
     const id = await seed.organization({ slug: `acme-${name}`, metadata });
     const organization = await directory.organizationById(id);
@@ -171,7 +171,7 @@ describe.each([
     expect(await directory.organizationBySlug(`ACME-${name}`)).toBeNull();
   });
 
-  it('lists memberships by key: each organization once, in order, page by page', async () => {
+  it('memberships are listed page by page, in order, each organization once', async () => {
     const user = await seed.user();
     const ids: string[] = [];
     for (let index = 0; index < 7; index += 1) {
@@ -188,7 +188,7 @@ describe.each([
     expect(await directory.memberships({ userId: 'nobody', after: null, limit: 4 })).toEqual([]);
   });
 
-  it('lists past memberships whose organization is gone, however many stand together', async () => {
+  it('memberships of deleted organizations are skipped and never end the list early', async () => {
     const user = await seed.user();
     const there: string[] = [];
     for (const [index, state] of [...'-o--o-ooo---o--'].entries()) {
@@ -198,7 +198,7 @@ describe.each([
       await seed.member(user, organization, 'staff');
       if (state === 'o') there.push(organization);
     }
-    // As a database without the foreign key does it.
+    // As in a database without the foreign key.
     await pool.query(`BEGIN; SET LOCAL session_replication_role = replica;
       DELETE FROM "${tables.organization}" WHERE id LIKE 'orphans-%-gone-${name}'; COMMIT`);
     for (let limit = 1; limit <= there.length + 1; limit += 1) {
@@ -212,7 +212,7 @@ describe.each([
     }
   });
 
-  it.each(HOSTILE)('finds nothing, and breaks nothing, for %j', async (text) => {
+  it.each(HOSTILE)('no read finds anything, or fails, for the hostile text %j', async (text) => {
     const user = await seed.user();
     expect(await facts(text, text)).toMatchObject({ user: null });
     expect(await facts(user, text)).toMatchObject({ organization: { status: 'absent' } });

@@ -1,13 +1,13 @@
 /** Where Better Auth's tables are looked for, on schemas as Prisma, Drizzle, Kysely and Payload make them. */
-import pg from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { parseNaming } from '../../../src/config/naming.ts';
 import type { Directory } from '../../../src/database/directory.ts';
 import { grantsSql } from '../../../src/ddl/grants.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { asLeastPrivilege, leastPrivilegeUrl } from '../../../tools/assent/least-privilege.ts';
 import { withClient } from '../../../tools/local-services/index.ts';
-import { testDatabase } from '../../support/database.ts';
+import { detectionOf } from '../../support/database/reads.ts';
+import { openTestDatabase, testDatabase } from '../../support/database.ts';
 
 const USERS = (name: string, more = '') => `CREATE TABLE ${name} (id text PRIMARY KEY, name text, email text,
   "emailVerified" boolean, image text, "createdAt" timestamptz, "updatedAt" timestamptz${more});`;
@@ -21,10 +21,9 @@ const ROLES = (name: string) => `CREATE TABLE ${name} (id text PRIMARY KEY, "org
 const SESSIONS = (name: string, more: string) =>
   `CREATE TABLE ${name} (id text PRIMARY KEY, "userId" text, ${more} text);`;
 
-/** A database with these tables, and what is found in it. */
-const discovery = (url: string) => {
+/** Detections in a database: the directory, the error, or the places of the tables that were found. */
+const detections = (url: string) => {
   const open: Directory[] = [];
-  afterAll(() => Promise.all(open.map((directory) => directory.end())));
   const look = (naming = 'auto', searchPath: readonly string[] | null = null, by = url) => {
     const parsed = parseNaming(naming);
     expect(parsed.problems).toEqual([]);
@@ -32,35 +31,44 @@ const discovery = (url: string) => {
     const directory = directoryOf(by, {
       searchPath,
       naming: parsed.value,
-      onSchema: (_schema, _origin, others) => void alike.push(...others),
+      onSchema: (_schema, _dataSourceId, others) => void alike.push(...others),
     });
     open.push(directory);
     return { directory, alike };
   };
-  const problemOf = (...args: Parameters<typeof look>): Promise<string> =>
-    look(...args)
-      .directory.schema()
-      .then(
-        () => 'found',
-        (error: unknown) => String(error),
-      );
+  const problemOf = (...args: Parameters<typeof look>): Promise<string> => detectionOf(look(...args).directory);
   const placesOf = async (...args: Parameters<typeof look>) => {
     const { user, organizations, organizationRole, jwks } = await look(...args).directory.schema();
     const tables = [user, organizations?.organization, organizations?.member, organizationRole, jwks];
     return tables.map((table) => (table == null ? null : `${table.schema}.${table.table}`));
   };
-  return { look, problemOf, placesOf };
+  const end = () => Promise.all(open.map((directory) => directory.end()));
+  return { look, problemOf, placesOf, end };
 };
 
-/** An empty database with a schema of its own made of `text`. */
+/** A database of a `describe`, with the tables that a text makes. */
 const databaseWith = async (text: string) => {
   const { url, name } = await testDatabase();
-  await withClient(url, (client) => client.query(text));
   const change = (more: string) => withClient(url, (client) => client.query(more));
-  return { url, name, change, ...discovery(url) };
+  await change(text);
+  const { end, ...detecting } = detections(url);
+  afterAll(end);
+  return { url, name, change, ...detecting };
 };
 
-/** The name by which an error says that a setting helps, tried. */
+/** A database of one test, with the tables that a text makes. */
+const openDatabase = async (text: string) => {
+  const { url, close } = await openTestDatabase(inject('postgresUrl'));
+  const { end, ...detecting } = detections(url);
+  onTestFinished(async () => {
+    await end();
+    await close();
+  });
+  await withClient(url, (client) => client.query(text));
+  return detecting;
+};
+
+/** The value of ASSENT_NAMING that an error advises. */
 const settingIn = (problem: string): string => /set ASSENT_NAMING=(\S+?)\.(?: |$)/.exec(problem)?.[1] ?? 'no setting';
 
 describe('users and organizations in two schemas', async () => {
@@ -71,24 +79,24 @@ describe('users and organizations in two schemas', async () => {
     INSERT INTO app.member VALUES ('m', 'o', 'u', 'owner', now())`);
   const everywhere = ['auth.user', 'app.organization', 'app.member', 'app.organizationRole', null];
 
-  it('are found on the search path, whichever is first', async () => {
+  it('tables in two schemas are found on the search path, in either order', async () => {
     expect(await placesOf('auto', ['auth', 'app'])).toEqual(everywhere);
     expect(await placesOf('auto', ['app', 'auth'])).toEqual(everywhere);
   });
 
-  it('are found on the search path of the role', async () => {
+  it('tables in two schemas are found on the search path of the role', async () => {
     const by = new URL(url);
     by.searchParams.set('options', '-c search_path=app,auth');
     expect(await placesOf('auto', null, by.href)).toEqual(everywhere);
   });
 
-  it('are found in the schema of the name of the role', async () => {
+  it('tables are found in the schema that has the name of the role', async () => {
     const own = await databaseWith(`CREATE SCHEMA AUTHORIZATION CURRENT_USER; ${USERS('"user"')}`);
     await own.change('DO $$ BEGIN EXECUTE format(\'ALTER TABLE "user" SET SCHEMA %I\', current_user); END $$');
     expect((await own.placesOf())[0]).toBe(`${new URL(url).username}.user`);
   });
 
-  it('a search path without a schema is said to have none', async () => {
+  it('an empty search path is reported as one that names no schema', async () => {
     const { name, change, problemOf: problem } = await databaseWith(USERS('"user"'));
     await change(`ALTER DATABASE ${name} SET search_path = ''`);
     const text = await problem();
@@ -98,7 +106,7 @@ describe('users and organizations in two schemas', async () => {
   });
 
   it.each([['auth'], ['app'], ['public']])(
-    'are named in the error when only %s is looked in, with a setting that helps',
+    'an error names the tables of the other schema and a setting that works, when only %s is on the path',
     async (schema) => {
       const problem = await problemOf('auto', [schema]);
       expect(problem).toMatch(schema === 'auth' ? /"app"\."member" has its columns/ : /"auth"\."user" has its columns/);
@@ -106,11 +114,11 @@ describe('users and organizations in two schemas', async () => {
     },
   );
 
-  it('may be left out where organizations are not used', async () => {
+  it('organization=off allows a search path without the tables of organizations', async () => {
     expect(await placesOf('organization=off', ['auth'])).toEqual(['auth.user', null, null, null, null]);
   });
 
-  it('are read, granted and written of where they are', async () => {
+  it('tables of two schemas are granted and read where they are', async () => {
     const naming =
       'user=auth.user,organization=app.organization,member=app.member,organizationRole=app.organizationRole';
     await asLeastPrivilege(url, grantsSql(await look(naming).directory.schema()));
@@ -123,7 +131,7 @@ describe('users and organizations in two schemas', async () => {
     expect(await directory.organizationBySlug('acme')).toMatchObject({ id: 'o' });
   });
 
-  it('the first of two tables with one name is taken, and never the second because of a grant', async () => {
+  it('of two tables with one name the first is taken, even if only the second is granted', async () => {
     await change(`${MEMBERS('auth.member')}`);
     expect(await placesOf('auto', ['auth', 'app'])).toEqual(everywhere.with(2, 'auth.member'));
     const error = look('auto', ['auth', 'app'], leastPrivilegeUrl(url)).directory.schema();
@@ -141,7 +149,7 @@ describe("Prisma's models without @@map", async () => {
     INSERT INTO "Member" VALUES ('m', 'o', 'u', 'night', now());
     INSERT INTO "OrganizationRole" VALUES ('r', 'o', 'night', '{"door":["open"]}', now())`);
 
-  it('are read as they are', async () => {
+  it("the tables of Prisma's default names are found and read", async () => {
     await asLeastPrivilege(url, grantsSql(await look().directory.schema()));
     const { directory } = look('auto', null, leastPrivilegeUrl(url));
     expect(await directory.facts({ userId: 'u', organizationId: 'o' })).toMatchObject({
@@ -152,14 +160,14 @@ describe("Prisma's models without @@map", async () => {
   });
 });
 
-describe('a column that is there twice', async () => {
+describe('two columns for one field', async () => {
   const { problemOf, placesOf } = await databaseWith(`
     CREATE TABLE users (id text, name text, email text, email_verified boolean, image text, "createdAt" text,
       created_at timestamp, updated_at timestamp);
     CREATE SCHEMA camel; CREATE TABLE camel.users (id text, name text, email text, "emailVerified" boolean, image text,
       "createdAt" timestamptz, created_at text, "updatedAt" timestamptz, updated_at timestamptz)`);
 
-  it('is named with both types, and the setting takes the one that Better Auth writes', async () => {
+  it("an error names both columns with their types, and advises the one of Better Auth's type", async () => {
     const problem = await problemOf();
     expect(problem).toMatch(/has both "created_at" \(timestamp without time zone\) and "createdAt" \(text\)/);
     expect(settingIn(problem)).toBe('auto,user.createdAt=created_at');
@@ -170,7 +178,7 @@ describe('a column that is there twice', async () => {
   });
 });
 
-describe('roles in a table of their own, as Payload has them', async () => {
+describe('roles in a separate table, as in Payload', async () => {
   const { url, look, problemOf, change } = await databaseWith(`
     CREATE TABLE users (id serial PRIMARY KEY, name text, email text, email_verified boolean, image text,
       created_at timestamptz, updated_at timestamptz, banned boolean, ban_reason text, ban_expires timestamptz, hash text);
@@ -179,7 +187,7 @@ describe('roles in a table of their own, as Payload has them', async () => {
     INSERT INTO users (name, email, created_at, updated_at) VALUES ('Ada', 'ada@example.com', now(), now());
     INSERT INTO users_role ("order", parent_id, value) VALUES (1, 1, 'admin'), (2, 1, 'user')`);
 
-  it('are read by the view that the error has', async () => {
+  it('roles in a separate table are read by the view that the error advises', async () => {
     const problem = await problemOf();
     expect(problem).toMatch(/lacks role.*its roles are in "public"\."users_role": make a view/);
     const view = /CREATE VIEW .*? t;/.exec(problem)?.[0] ?? '';
@@ -197,14 +205,14 @@ describe('roles in a table of their own, as Payload has them', async () => {
   });
 });
 
-describe('roles in a table of their own, in a schema that is named, with a column that is renamed', async () => {
+describe('roles in a separate table, in a schema that the setting names, with a renamed column', async () => {
   const { problemOf, placesOf, change } =
     await databaseWith(`CREATE SCHEMA auth; CREATE TABLE auth.users (id text PRIMARY KEY,
     name text, mail text, email_verified boolean, image text, created_at timestamptz, updated_at timestamptz,
     banned boolean, ban_reason text, ban_expires timestamptz);
     CREATE TABLE auth.users_role (parent_id text, value text)`);
 
-  it('are read by the view and the setting that the error has', async () => {
+  it('the advised view and setting keep the schema and the renamed column', async () => {
     const problem = await problemOf('auto,user=auth.users,user.email=mail');
     await change(/CREATE VIEW .*? t;/.exec(problem)?.[0] ?? '');
     const setting = /name it with ASSENT_NAMING=(\S+?)\.? /.exec(problem)?.[1] ?? '';
@@ -217,13 +225,13 @@ describe("another application's table of users on the search path", async () => 
   const { problemOf, placesOf } = await databaseWith(`CREATE TABLE users (id int PRIMARY KEY, email text, name text);
     CREATE SCHEMA auth; ${USERS('auth."user"', ADMIN)} ${ORGANIZATIONS('auth.organization')} ${MEMBERS('auth.member')}`);
 
-  it('hides no Better Auth of another schema: the error names its tables and the setting that takes them', async () => {
+  it("another application's table of users is an error that names Better Auth's tables of the other schema", async () => {
     const problem = await problemOf();
     expect(problem).toMatch(/table "users" \(user\) lacks the columns .*"auth"\."user" has its columns/);
     expect((await placesOf(settingIn(problem))).slice(0, 3)).toEqual(['auth.user', 'auth.organization', 'auth.member']);
   });
 
-  it('is not passed by half: the organizations beside the users that are named are asked for', async () => {
+  it('a setting that names only the users of another schema is an error that names its organizations, too', async () => {
     const problem = await problemOf('auto,user=auth.user');
     expect(problem).toMatch(/\(organization\), but "auth"\."organization" has its columns/);
     expect(settingIn(problem)).toBe('auto,user=auth.user,organization=auth.organization,member=auth.member');
@@ -246,52 +254,43 @@ describe('half of a plugin', () => {
       /\(organization\), though there is a table of organizationRole/,
     ],
     [
-      'organizations by another name, and sessions that have an active one',
+      'renamed tables of organizations, and sessions with an active organization',
       `${ORGANIZATIONS('tenant')} ${MEMBERS('seat')} ${SESSIONS('session', '"activeOrganizationId"')}`,
       /"public"\."seat" has its columns, though "session" has "activeOrganizationId".*ASSENT_NAMING=auto,organization=tenant,member=seat\./,
     ],
     [
-      'organizations that are nowhere, and sessions that have an active one',
+      'no table of organizations, and sessions with an active organization',
       SESSIONS('sessions', 'active_organization_id'),
       /"sessions" has "active_organization_id".*ASSENT_NAMING=organization=off/,
     ],
-  ])('is an error with a way out: %s', async (_title, tables, expected) => {
-    const { close, ...database } = await openDatabase(`${USER} ${tables}`);
-    try {
-      expect(await database.problemOf()).toMatch(expected);
-      expect(await database.problemOf('organization=off')).toBe('found');
-    } finally {
-      await close();
-    }
+  ])('half of the organization plugin is an error that organization=off ends: %s', async (_title, tables, expected) => {
+    const database = await openDatabase(`${USER} ${tables}`);
+    expect(await database.problemOf()).toMatch(expected);
+    expect(await database.problemOf('organization=off')).toBe('found');
   });
 
   it.each([
     [
-      'the admin plugin by other names',
+      'renamed columns of the admin plugin',
       USERS('"user"', ', rank text, "isBanned" boolean'),
       /lacks role, banned, banExpires/,
     ],
-    ['its columns taken away', USERS('"user"'), /the admin plugin is in use: "session" has "impersonatedBy"/],
-  ])('is an error where sessions can be impersonated: %s', async (_title, users, expected) => {
-    const { close, ...database } = await openDatabase(`${users} ${SESSIONS('session', '"impersonatedBy"')}`);
-    try {
+    ['no columns of the admin plugin', USERS('"user"'), /the admin plugin is in use: "session" has "impersonatedBy"/],
+  ])(
+    'a part of the admin plugin is an error where sessions can be impersonated: %s',
+    async (_title, users, expected) => {
+      const database = await openDatabase(`${users} ${SESSIONS('session', '"impersonatedBy"')}`);
       expect(await database.problemOf()).toMatch(expected);
       expect(await database.problemOf('user.role=off,user.banned=off,user.banExpires=off')).toBe('found');
-    } finally {
-      await close();
-    }
-  });
+    },
+  );
 
-  it('is not what the admin plugin alone is, nor Better Auth without plugins', async () => {
-    const { close, ...database } = await openDatabase(
+  it('the admin plugin alone, and Better Auth without plugins, are no half of a plugin', async () => {
+    const database = await openDatabase(
       `${USERS('"user"', ADMIN)} ${SESSIONS('session', '"impersonatedBy"')} CREATE SCHEMA bare; ${USERS('bare."user"')}`,
     );
-    try {
-      expect(await database.placesOf()).toEqual(['public.user', null, null, null, null]);
-      expect(await database.placesOf('auto', ['bare'])).toEqual(['bare.user', null, null, null, null]);
-    } finally {
-      await close();
-    }
+    expect(await database.placesOf()).toEqual(['public.user', null, null, null, null]);
+    expect(await database.placesOf('auto', ['bare'])).toEqual(['bare.user', null, null, null, null]);
   });
 });
 
@@ -300,7 +299,7 @@ describe('another Better Auth in the database', async () => {
     ${ORGANIZATIONS('auth.organization')} ${MEMBERS('auth.member')}
     CREATE SCHEMA gotrue; CREATE TABLE gotrue.users (id uuid, email text, role text, created_at timestamptz)`);
 
-  it('is reported unless the operator said which, and a table of that name that does not fit is not', async () => {
+  it('another schema with Better Auth tables is reported, unless it does not fit or the setting names the schema', async () => {
     const found = look();
     expect((await found.directory.schema()).user.schema).toBe('public');
     expect(found.alike).toEqual(['auth']);
@@ -321,7 +320,7 @@ describe('row-level security', async () => {
   const present = { hiddenBy: [], user: { ban: null } };
   const absent = { hiddenBy: [{ schema: 'public', table: 'user', role: 'assent' }], user: null };
 
-  it('that hides rows from the role is seen, and what `npm run sql -- grants` prints ends it', async () => {
+  it('row-level security that hides rows is detected, and the printed grants end it', async () => {
     const before = grantsSql(await look().directory.schema());
     expect(before).not.toContain('POLICY');
     await asLeastPrivilege(url, before);
@@ -330,7 +329,7 @@ describe('row-level security', async () => {
     expect(await hidden()).toMatchObject(absent);
     const after = grantsSql(await look().directory.schema());
     expect(after).toContain('CREATE POLICY assent ON "public"."user" FOR SELECT TO "assent" USING (true);');
-    // Twice: whoever runs it again must not break anything.
+    // Twice, since it must be possible to run it again.
     for (let run = 0; run < 2; run += 1) await asLeastPrivilege(url, after);
     expect(await hidden()).toMatchObject(present);
   });
@@ -338,19 +337,22 @@ describe('row-level security', async () => {
   it.each([
     ['of another role', 'CREATE POLICY assent ON "user" TO pg_monitor USING (true)', absent],
     ['of another command', 'CREATE POLICY assent ON "user" FOR UPDATE USING (true)', absent],
-    ['of everybody', 'CREATE POLICY assent ON "user" USING (true)', present],
+    ['of all roles', 'CREATE POLICY assent ON "user" USING (true)', present],
     [
       'that restricts',
       'CREATE POLICY assent ON "user" USING (true); CREATE POLICY less ON "user" AS RESTRICTIVE USING (false)',
       absent,
     ],
-  ])('is judged by the policies that apply: one %s', async (_title, policy, expected) => {
-    await change(`DROP POLICY IF EXISTS assent ON "user"; ${policy}`);
-    expect(await hidden()).toMatchObject(expected);
-    await change('DROP POLICY IF EXISTS less ON "user"');
-  });
+  ])(
+    'row-level security is judged by the policies that apply to the role: a policy %s',
+    async (_title, policy, expected) => {
+      await change(`DROP POLICY IF EXISTS assent ON "user"; ${policy}`);
+      expect(await hidden()).toMatchObject(expected);
+      await change('DROP POLICY IF EXISTS less ON "user"');
+    },
+  );
 
-  it('beneath a view counts for the owner of the view, or for the role that asks', async () => {
+  it('row-level security beneath a view applies to its owner, or with security_invoker to the reading role', async () => {
     await change(
       `DROP POLICY IF EXISTS assent ON "user"; CREATE VIEW users AS TABLE "user"; GRANT SELECT ON users TO assent`,
     );
@@ -369,36 +371,3 @@ describe('row-level security', async () => {
     }
   });
 });
-
-/** For tests that make a database each. */
-async function openDatabase(text: string) {
-  const { inject } = await import('vitest');
-  const { openTestDatabase } = await import('../../support/database.ts');
-  const { url, close } = await openTestDatabase(inject('postgresUrl'));
-  const pool = new pg.Pool({ connectionString: url, max: 1 });
-  await pool.query(text);
-  await pool.end();
-  const open: Directory[] = [];
-  const look = (naming = 'auto', searchPath: readonly string[] | null = null) => {
-    const directory = directoryOf(url, { searchPath, naming: parseNaming(naming).value });
-    open.push(directory);
-    return directory.schema();
-  };
-  return {
-    problemOf: (naming?: string) =>
-      look(naming).then(
-        () => 'found',
-        (error: unknown) => String(error),
-      ),
-    placesOf: async (naming?: string, searchPath?: readonly string[]) => {
-      const { user, organizations, organizationRole, jwks } = await look(naming, searchPath ?? null);
-      return [user, organizations?.organization, organizations?.member, organizationRole, jwks].map((table) =>
-        table == null ? null : `${table.schema}.${table.table}`,
-      );
-    },
-    close: async () => {
-      await Promise.all(open.map((directory) => directory.end()));
-      await close();
-    },
-  };
-}

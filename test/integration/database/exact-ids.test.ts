@@ -1,4 +1,4 @@
-/** Columns that say yes to more than was asked, or that cannot hold what was asked: tables that Better Auth never made. */
+/** Columns that equate different ids, or cannot hold the id that is looked up, in tables that Better Auth does not make. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directoryOf } from '../../../tools/assent/directory.ts';
@@ -52,7 +52,7 @@ describe('a collation that ignores case', () => {
   const directory = directoryIn('folded');
   afterAll(() => directory.end());
 
-  it('makes nobody somebody else: each row has one spelling, which an event can clear', async () => {
+  it('an id in another case than stored has no facts: each row has one spelling, which an event can clear', async () => {
     const { user, organization } = await directory.facts({ userId: 'Ada', organizationId: 'Acme' });
     expect({ user, roles: organization?.memberRoles }).toEqual({ user: { roles: [], ban: null }, roles: ['owner'] });
     expect(await directory.facts({ userId: 'ADA', organizationId: 'Acme' })).toMatchObject({ user: null });
@@ -62,7 +62,7 @@ describe('a collation that ignores case', () => {
     });
   });
 
-  it('finds by id and slug what is spelled so, and by e-mail address in any case, as Better Auth does', async () => {
+  it('ids and slugs are matched by case, and e-mail addresses in any case, as by Better Auth', async () => {
     expect(await directory.userById('Ada')).toMatchObject({ id: 'Ada' });
     expect(await directory.userById('ADA')).toBeNull();
     expect(await directory.userByEmail('ADA@example.com')).toMatchObject({ id: 'Ada', email: 'Ada@example.com' });
@@ -72,11 +72,11 @@ describe('a collation that ignores case', () => {
   });
 });
 
-describe('members by a collation that ignores case, of users and organizations that do not', () => {
+describe('foreign keys with a collation that ignores case', () => {
   const directory = directoryIn('members');
   afterAll(() => directory.end());
 
-  it('are of those whose id they have, and of nobody else; and so are dynamic roles', async () => {
+  it('member rows and dynamic roles count only for the id that they contain byte for byte', async () => {
     const held = async (userId: string, organizationId: string) => {
       const { organization } = await directory.facts({ userId, organizationId });
       return [organization?.memberRoles, organization?.dynamicRoles.flatMap(({ grants }) => grants)];
@@ -88,11 +88,11 @@ describe('members by a collation that ignores case, of users and organizations t
   });
 });
 
-describe('two users of one id, as a table without its key or a view can have them', () => {
+describe('two users with one id', () => {
   const directory = directoryIn('twice');
   afterAll(() => directory.end());
 
-  it('are not told apart: the first one would decide who is banned', async () => {
+  it('a read of facts fails for an id that two users have, as in a view or a table without its key', async () => {
     await expect(directory.facts({ userId: 'ada', organizationId: null })).rejects.toThrow(/two users have one id/i);
     expect((await directory.facts({ userId: 'bob', organizationId: null })).user).toEqual({ roles: [], ban: null });
   });
@@ -103,14 +103,14 @@ describe('columns of several types', () => {
   afterAll(() => directory.end());
   const absent = { status: 'absent', memberRoles: null, dynamicRoles: [] };
 
-  it('are taken for what they are, a domain for the type below it', async () => {
+  it('each id column has its own type, and a domain the type below it', async () => {
     const { user, organizations } = await directory.schema();
     const { organization, member } = organizations ?? {};
     const ids = [user.columns.id, organization?.columns.id, member?.columns.organizationId, member?.columns.userId];
     expect(ids.map((column) => column?.type)).toEqual(['text', 'integer', 'text', 'uuid']);
   });
 
-  it('have no member by an id that one of them cannot hold, and no cast fails', async () => {
+  it('an id that a column cannot hold has no member, and no cast fails', async () => {
     const user = { roles: [], ban: null };
     expect(await directory.facts({ userId: 'ada', organizationId: '7' })).toEqual({ user, organization: absent });
     const uuid = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';

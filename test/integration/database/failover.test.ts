@@ -1,4 +1,4 @@
-/** A pooler keeps its clients' connections while the servers behind it change. */
+/** A pooler that keeps its clients' connections while the servers behind it change. */
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -10,10 +10,10 @@ import { directoryOf } from '../../../tools/assent/directory.ts';
 import { type PostgresServer, startPostgres, withClient } from '../../../tools/local-services/index.ts';
 import { until } from '../../support/until.ts';
 
-/** What a server tells a client that it lets in: AuthenticationOk, ReadyForQuery. */
+/** A server's answer to a client that is authenticated: AuthenticationOk, ReadyForQuery. */
 const LET_IN = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
 
-/** As PgBouncer: clients stay, and get a session of whichever server there is. */
+/** As PgBouncer: client connections stay, and use a session of the present server. */
 const startPooler = async () => {
   let backend: Socket | null = null;
   let session: pg.Client | null = null;
@@ -34,13 +34,13 @@ const startPooler = async () => {
   return {
     url: `postgres://somebody@127.0.0.1:${(server.address() as AddressInfo).port}/postgres`,
     leave,
-    /** The next session is one of this server. */
+    /** Uses a session of this server from now on. */
     use: async (url: string): Promise<void> => {
       await leave();
       session = new pg.Client({ connectionString: url });
       session.on('error', () => {});
       await session.connect();
-      // Logged in by pg, which then hears no more of it.
+      // pg logs in; from then on it gets no data of the connection.
       const { stream } = (session as unknown as { connection: { stream: Socket } }).connection;
       stream.removeAllListeners('data');
       stream.on('data', (bytes) => {
@@ -79,12 +79,12 @@ afterAll(async () => {
 const outcome = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: unknown) => (error instanceof AssentError ? error.code : error));
 
-it('reads no facts from a primary that became a standby behind a connection that stays', async () => {
+it('facts are not read from a primary that became a standby behind a connection that stays', async () => {
   const facts = () => outcome(directory.facts({ userId: 'u', organizationId: null }));
   await pooler.use(server.url);
   expect(await facts()).toMatchObject({ user: { roles: ['admin'] } });
 
-  // Demoted, as Patroni does it: it comes back as a standby, and the pooler has not been told of the new primary.
+  // Patroni demotes a primary in this way: it restarts as a standby, and the pooler does not know the new primary yet.
   await pooler.leave();
   await writeFile(join(server.dataFolder, 'standby.signal'), '');
   await server.restart();

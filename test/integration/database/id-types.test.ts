@@ -1,6 +1,6 @@
 /**
- * Ids and foreign keys of every type, and of two different ones: what is found by them, and that each statement looks its
- * rows up by an index. PostgreSQL's own counters say how each table was read, by the plans that really ran.
+ * Ids and foreign keys of every type, and of two different types: which rows are found, and that each statement finds them by
+ * an index, by PostgreSQL's own counters of the plans that really ran.
  */
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Directory } from '../../../src/database/directory.ts';
@@ -14,10 +14,10 @@ import { until } from '../../support/until.ts';
 const { url, name } = await testDatabase();
 
 const ROWS = 2_000;
-/** Organizations of the user of row 7. */
+/** How many organizations the user of row 7 joined. */
 const JOINED = 20;
 
-/** The type of the ids, and that of the foreign keys which name them. */
+/** The type of the ids, and the type of the foreign keys. */
 type Pair = readonly [ids: string, references: string];
 const among = (some: readonly string[], others: readonly string[]): Pair[] =>
   some.flatMap((one) => others.filter((other) => other !== one).map((other): Pair => [one, other]));
@@ -33,7 +33,7 @@ const DIFFERENT = [
   ...among(NUMBERS, [...NUMBERS, ...TEXTS]),
   ...among(TEXTS, NUMBERS),
 ];
-/** What a foreign key without a constraint may hold, and no uuid or number is spelled like. */
+/** Texts that a foreign key without a constraint may hold, and that are no spelling of a uuid or a number. */
 const STRAY = [
   'acme',
   '007',
@@ -46,7 +46,7 @@ const STRAY = [
 
 const isUuid = (type: string): boolean => ['uuid', 'person'].includes(type);
 const isNumber = (type: string): boolean => [...NUMBERS, 'smallint', 'number'].includes(type);
-/** Of a row, as SQL: whatever both types can hold. */
+/** The id of a row, as SQL: one that both types can hold. */
 const idOf = (pair: Pair, row: string): string => (pair.some(isNumber) ? row : `md5((${row})::text)::uuid`);
 
 const tablesOf = (pair: Pair, schema: string): string => {
@@ -74,13 +74,13 @@ const tablesOf = (pair: Pair, schema: string): string => {
 
 interface Reads {
   readonly table: string;
-  /** Whole reads of the table. */
+  /** How often the whole table was read. */
   readonly whole: number;
-  /** Entries of indexes. */
+  /** How many index entries were read. */
   readonly entries: number;
 }
 
-/** What was read of the tables of a schema until now: a session tells its counts when it ends. */
+/** The reads of a schema's tables until now. A session reports its counts when it ends. */
 const readsOf = async (schema: string): Promise<readonly Reads[]> =>
   withClient(url, async (client) => {
     await until('the sessions have ended', async () => {
@@ -99,7 +99,7 @@ const readsOf = async (schema: string): Promise<readonly Reads[]> =>
     return rows;
   });
 
-/** Every statement, of a user and the organizations that they are in. */
+/** Runs every statement for a user and the organizations of the user. */
 const askAll = async (directory: Directory, user: string, joined: readonly string[]) => {
   const { organization } = await directory.facts({ userId: user, organizationId: user });
   const [other = ''] = joined;
@@ -131,7 +131,7 @@ const askAll = async (directory: Directory, user: string, joined: readonly strin
 
 let schemas = 0;
 
-/** Makes tables of these types, asks everything about the user of row 7, and counts how the tables were read. */
+/** Makes tables with these types, runs every statement for the user of row 7, and counts the reads of the tables. */
 const ask = async (pair: Pair) => {
   schemas += 1;
   const schema = `s${schemas}`;
@@ -157,7 +157,7 @@ const ask = async (pair: Pair) => {
 
 beforeAll(() =>
   withClient(url, (client) =>
-    // Outside the search path. A statement that an index cannot serve reads the whole table, or all of an index.
+    // citext is outside the search path. A statement that an index cannot serve reads the whole table, or a whole index.
     client.query(`CREATE SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions;
       CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
       CREATE DOMAIN word AS varchar(36); CREATE DOMAIN padded AS char(36); CREATE DOMAIN folded AS extensions.citext;
@@ -166,8 +166,8 @@ beforeAll(() =>
   ),
 );
 
-describe('types and collations of a schema that the role may not use', () => {
-  it('stop the start by name, and are granted by what `npm run sql -- grants` prints', async () => {
+describe('types and collations of a schema without USAGE', () => {
+  it('a missing USAGE on the schema of a type or collation is an error, and the printed grants include it', async () => {
     await withClient(url, (client) =>
       client.query(`CREATE SCHEMA folding; CREATE SCHEMA sorting; SET search_path = folding;
         CREATE COLLATION sorting.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -200,8 +200,8 @@ describe('types and collations of a schema that the role may not use', () => {
   });
 });
 
-describe('ids of char(36) that are shorter', () => {
-  it('are found with their padding, as Better Auth reads them and copies them into foreign keys', async () => {
+describe('ids in char(36) that are shorter', () => {
+  it('an id in char(36) is found with its padding and without it', async () => {
     await withClient(url, (client) =>
       client.query(`CREATE SCHEMA padding; SET search_path = padding;
         CREATE TABLE "user" (id char(36), name text, email text, "emailVerified" boolean, image text,
@@ -233,15 +233,18 @@ describe.each([
   ['of one type', ALIKE],
   ['and foreign keys of two types', DIFFERENT],
 ] as const)('ids %s', (_title, pairs) => {
-  it.each(pairs)('%s and %s find everything by an index, and nothing that is spelled otherwise', async (...pair) => {
-    const { user, joined, found, listed, others, reads } = await ask(pair);
-    expect(found).toEqual({
-      ...{ roles: ['staff'], grants: [['door', 'open']], otherRoles: ['night'] },
-      ...{ platform: { roles: [], ban: null }, user, byEmail: user, organization: joined[0], bySlug: joined[0] },
-    });
-    expect(listed.toSorted()).toEqual([user, ...joined].toSorted());
-    expect(others).toEqual({ capitals: null, blank: null, zero: null, strange: [] });
-    const tables = ['member', 'organization', 'organizationRole', 'user'];
-    expect(reads).toEqual(tables.map((table) => ({ table, whole: 0, few: true })));
-  });
+  it.each(pairs)(
+    'ids of %s with foreign keys of %s are found by an index, and only by their exact spelling',
+    async (...pair) => {
+      const { user, joined, found, listed, others, reads } = await ask(pair);
+      expect(found).toEqual({
+        ...{ roles: ['staff'], grants: [['door', 'open']], otherRoles: ['night'] },
+        ...{ platform: { roles: [], ban: null }, user, byEmail: user, organization: joined[0], bySlug: joined[0] },
+      });
+      expect(listed.toSorted()).toEqual([user, ...joined].toSorted());
+      expect(others).toEqual({ capitals: null, blank: null, zero: null, strange: [] });
+      const tables = ['member', 'organization', 'organizationRole', 'user'];
+      expect(reads).toEqual(tables.map((table) => ({ table, whole: 0, few: true })));
+    },
+  );
 });

@@ -1,4 +1,4 @@
-/** No statement reads a whole table: PostgreSQL's own counters say how each was read, by the plans that really ran. */
+/** No statement reads a whole table, by PostgreSQL's own counters of the plans that really ran. */
 import { expect, it } from 'vitest';
 import { generate, joinMany, membershipOrganization, organizationId, userId } from '../../../bench/generate.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
@@ -7,7 +7,7 @@ import { schemaTemplate } from '../../support/better-auth-schema.ts';
 import { testDatabase } from '../../support/database.ts';
 import { until } from '../../support/until.ts';
 
-/** Large enough that PostgreSQL would not rather read a table as a whole. */
+/** Large enough that PostgreSQL prefers an index to reading a whole table. */
 const POPULATION = { users: 4_000, organizations: 20_000, membershipsPerUser: 3 };
 const JOINER = 7;
 
@@ -17,7 +17,7 @@ interface Reads {
   readonly byIndex: number;
 }
 
-it('every statement about users, members, organizations and roles goes by an index', async () => {
+it('every statement finds users, members, organizations and roles by an index', async () => {
   const { url } = await testDatabase(await schemaTemplate('plural'));
   await generate(url, POPULATION);
   await joinMany(url, userId(JOINER), 1_000);
@@ -37,7 +37,7 @@ it('every statement about users, members, organizations and roles goes by an ind
       );
       return rows;
     });
-  /** A session tells its counts when it ends. */
+  /** A session reports its counts when it ends. */
   const alone = (): Promise<boolean> =>
     withClient(url, async (client) => {
       const { rowCount } = await client.query(
@@ -69,7 +69,7 @@ it('every statement about users, members, organizations and roles goes by an ind
     expect({ table, whole: whole - (before[index]?.whole ?? 0) }).toEqual({ table, whole: 0 });
     const lookups = byIndex - (before[index]?.byIndex ?? 0);
     expect({ table, used: lookups > 0 }).toEqual({ table, used: true });
-    // A page looks up its own organizations, whether they are there and what they are, and not all of its user.
+    // A page looks up its own organizations twice (whether they exist, and their columns), and not all of the user's.
     if (table === 'organizations') expect(lookups).toBeLessThan(2 * 2 * 50 + 10);
   }
 });

@@ -1,14 +1,14 @@
-/** What those leave behind who waited in vain for PostgreSQL: nothing. */
+/** Reads that are given up while PostgreSQL is out of reach leave nothing behind in the pool. */
 import { type DatabasePool, sql } from 'slonik';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
 import { createDatabase, type Database } from '../../../src/database/pool.ts';
-import { AssentError } from '../../../src/errors.ts';
 import { startProxy, type TcpProxy, through } from '../../../tools/network/proxy.ts';
+import { outcomeOf } from '../../support/database/reads.ts';
 import { testDatabase } from '../../support/database.ts';
 import { portOf } from '../../support/port-of.ts';
 
-// slonik as it is; its pools are kept hold of, to see who waits in them and who asks them for a connection.
+// slonik itself. The test keeps its pools, to count the clients that wait in them and the connections asked for.
 const pools = vi.hoisted((): DatabasePool[] => []);
 vi.mock('slonik', async (original) => {
   const slonik = await original<typeof import('slonik')>();
@@ -45,28 +45,23 @@ afterEach(async () => {
 
 const session = z.object({ pid: z.number() });
 const read = () => database.rows(sql.unsafe`SELECT pg_backend_pid() AS pid`, session);
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'OK',
-    (error) => (error instanceof AssentError ? error.code : String(error)),
-  );
-/** What became of so many reads at once. */
+/** The different outcomes of this number of concurrent reads. */
 const outcomes = async (count: number): Promise<readonly string[]> => [
-  ...new Set(await Promise.all(Array.from({ length: count }, () => codeOf(read())))),
+  ...new Set(await Promise.all(Array.from({ length: count }, () => outcomeOf(read())))),
 ];
 const waitingInSlonik = () => pools.map((pool) => pool.state().waitingClients);
 const connects = () => pools.reduce((sum, pool) => sum + vi.mocked(pool.connect).mock.calls.length, 0);
 
 /**
- * PostgreSQL is back, and with it as many connections as there may be, for who asks now and nobody else. The connections
- * that fell silent stay so, and nobody ends them but the pool.
+ * Lets PostgreSQL answer again, and expects the full number of connections, opened for the present reads only. The
+ * connections that fell silent stay silent, and only the pool ends them.
  */
 const recover = async (): Promise<void> => {
   const before = connects();
   proxy.setMode('pass');
   const sessions = new Set<number>();
   let reads = 0;
-  // How many it takes depends on what was under way; that it comes to an end does not.
+  // The number of attempts depends on the reads that were under way; that one succeeds does not.
   for (let tries = 0; tries < 20 && sessions.size < SIZE; tries += 1) {
     sessions.clear();
     reads += SIZE;
@@ -78,8 +73,8 @@ const recover = async (): Promise<void> => {
   expect(connects() - before).toBeLessThanOrEqual(reads);
 };
 
-describe('reads that were given up', () => {
-  it('while PostgreSQL said nothing from the start are gone', async () => {
+describe('reads that are given up', () => {
+  it('reads that time out while PostgreSQL never answers leave no waiting client in the pool', async () => {
     await start(200);
     proxy.setMode('stall');
     for (let round = 0; round < 3; round += 1) {
@@ -90,7 +85,7 @@ describe('reads that were given up', () => {
     await recover();
   });
 
-  it('while connections that had been open said nothing are gone', async () => {
+  it('reads that time out on open connections that fell silent leave no waiting client in the pool', async () => {
     await start(500);
     expect(await outcomes(SIZE)).toEqual(['OK']);
     proxy.setMode('stall');
@@ -103,8 +98,8 @@ describe('reads that were given up', () => {
 });
 
 describe('reads that wait', () => {
-  it('fail when connections are refused, rather than wait in vain', async () => {
-    // Nothing here is given up: a test may not take that long.
+  it('reads that wait for a connection fail at once when connections are refused', async () => {
+    // Longer than a test may take: no read is given up.
     await start(60_000);
     proxy.setMode('refuse');
     expect(await outcomes(50)).toEqual(['DATABASE_UNAVAILABLE']);
@@ -113,12 +108,12 @@ describe('reads that wait', () => {
     await recover();
   });
 
-  it('when the database ends are told that it is not available', async () => {
+  it('reads that wait when the pool ends fail as DATABASE_UNAVAILABLE', async () => {
     await start(60_000);
     await read();
     const reads = outcomes(50);
     await database.end();
-    // Those that had a connection may have been answered.
+    // Reads that had a connection may have succeeded.
     expect((await reads).filter((code) => code !== 'OK')).toEqual(['DATABASE_UNAVAILABLE']);
   });
 });

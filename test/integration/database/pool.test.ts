@@ -3,49 +3,28 @@ import pg from 'pg';
 import { sql } from 'slonik';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
-import { createDatabase, type Database, type PoolOptions } from '../../../src/database/pool.ts';
-import { AssentError } from '../../../src/errors.ts';
+import type { Database, PoolOptions } from '../../../src/database/pool.ts';
 import { startPostgres, withClient } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { numberRow, outcomeOf, poolOf } from '../../support/database/reads.ts';
 import { testDatabase } from '../../support/database.ts';
 import { portOf } from '../../support/port-of.ts';
 import { until } from '../../support/until.ts';
 
 const own = await testDatabase();
 const faults: unknown[] = [];
-const open: Database[] = [];
-const create = (options: Partial<PoolOptions> = {}): Database => {
-  const database = createDatabase({
-    url: own.url,
-    size: 2,
-    statementTimeoutMs: 1_000,
-    maxPending: 10,
-    onFault: (error) => faults.push(error),
-    ...options,
-  });
-  open.push(database);
-  return database;
-};
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((database) => database.end()));
+const create = (options: Partial<PoolOptions> = {}): Database =>
+  poolOf(own.url, { onFault: (error) => faults.push(error), ...options });
+afterEach(() => {
   faults.length = 0;
 });
 
-const one = z.object({ n: z.number() });
-const select = (database: Database) => database.rows(sql.unsafe`SELECT 1 AS n`, one);
-const codeOf = async (work: Promise<unknown>): Promise<string> => {
-  try {
-    await work;
-    return 'OK';
-  } catch (error) {
-    return error instanceof AssentError ? error.code : `not an AssentError: ${String(error)}`;
-  }
-};
+const select = (database: Database) => database.rows(sql.unsafe`SELECT 1 AS n`, numberRow);
 
-describe('sessions', () => {
-  it('are given read-only transactions with a bound, of which they keep nothing', async () => {
+describe('a session', () => {
+  it('a statement runs in a read-only transaction with a timeout, and the session keeps neither setting', async () => {
     const database = create({ size: 1 });
-    await expect(database.rows(sql.unsafe`CREATE TABLE t (n int)`, one)).rejects.toThrow(/read-only transaction/);
+    await expect(database.rows(sql.unsafe`CREATE TABLE t (n int)`, numberRow)).rejects.toThrow(/read-only transaction/);
     const settings = sql.unsafe`SELECT current_setting('transaction_read_only') AS "readOnly",
       current_setting('statement_timeout') AS timeout, (SELECT json_agg(name ORDER BY name) FROM pg_settings
         WHERE source = 'session' AND name NOT LIKE 'transaction%') AS changed,
@@ -55,13 +34,13 @@ describe('sessions', () => {
     ]);
   });
 
-  it('are looked at once per connection: a statement is one round trip', async () => {
+  it('a session is inspected once per connection, and each statement is one round trip', async () => {
     const database = create({ size: 1 });
     await select(database);
     const backends = sql.unsafe`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database()`;
-    // Counted in the driver: neither a setup nor DISCARD ALL goes before or after a statement, and it has one Sync.
+    // Counted in pg: no set-up and no DISCARD ALL is sent before or after a statement, and each statement has one Sync.
     const [queries, syncs] = [vi.spyOn(pg.Client.prototype, 'query'), vi.spyOn(pg.Connection.prototype, 'sync')];
-    for (let count = 0; count < 3; count += 1) expect(await database.rows(backends, one)).toEqual([{ n: 1 }]);
+    for (let count = 0; count < 3; count += 1) expect(await database.rows(backends, numberRow)).toEqual([{ n: 1 }]);
     expect(queries).toHaveBeenCalledTimes(3);
     expect(syncs).toHaveBeenCalledTimes(3);
     queries.mockRestore();
@@ -71,28 +50,28 @@ describe('sessions', () => {
 
 describe('prepared statements', () => {
   const count = (database: Database) =>
-    database.rows(sql.unsafe`SELECT count(*)::int AS n FROM pg_prepared_statements`, one);
+    database.rows(sql.unsafe`SELECT count(*)::int AS n FROM pg_prepared_statements`, numberRow);
 
-  it('are what every statement is sent as', async () => {
+  it('every statement is sent as a prepared statement', async () => {
     const database = create({ size: 1 });
     await select(database);
     await select(database);
-    // With the one that begins a transaction; the statement that counts is prepared when it runs.
+    // The guard of the transaction, `SELECT 1` and the statement that counts.
     expect(await count(database)).toEqual([{ n: 3 }]);
   });
 
-  it('are done without where a pooler mixes sessions', async () => {
+  it('nothing is prepared any more once a pooler mixes sessions, and that is reported once', async () => {
     const onUnprepared = vi.fn();
     const database = create({ size: 1, onUnprepared });
     await select(database);
-    // What the client thinks prepared is not in the session that it gets next.
-    await database.rows(sql.unsafe`DEALLOCATE ALL`, one);
+    // As if a pooler gave the client another session: its statements are not prepared there.
+    await database.rows(sql.unsafe`DEALLOCATE ALL`, numberRow);
     expect(await select(database)).toEqual([{ n: 1 }]);
     expect(await count(database)).toEqual([{ n: 0 }]);
     expect(onUnprepared).toHaveBeenCalledTimes(1);
   });
 
-  it('of another client in the same session do no harm', async () => {
+  it('a statement that another client has prepared in the session under the same name does no harm', async () => {
     const database = create({ size: 1 });
     const [{ text } = { text: '' }] = await database.rows(
       sql.unsafe`SELECT name AS text FROM pg_prepared_statements`,
@@ -101,12 +80,12 @@ describe('prepared statements', () => {
     await database.end();
     const onUnprepared = vi.fn();
     const second = create({ size: 1, onUnprepared });
-    await second.rows(sql.unsafe`PREPARE ${sql.identifier([text])} AS SELECT 2`, one);
+    await second.rows(sql.unsafe`PREPARE ${sql.identifier([text])} AS SELECT 2`, numberRow);
     await second.rows(sql.unsafe`SELECT name AS text FROM pg_prepared_statements`, z.object({ text: z.string() }));
     expect(onUnprepared).toHaveBeenCalledTimes(1);
   });
 
-  it('of tables that changed are prepared anew', async () => {
+  it('a statement is prepared anew after its table has changed', async () => {
     const change = (statement: string) => withClient(own.url, (client) => client.query(statement));
     await change('CREATE TABLE shape (n int); INSERT INTO shape VALUES (7)');
     const onUnprepared = vi.fn();
@@ -123,10 +102,10 @@ describe('prepared statements', () => {
 describe('a connection', () => {
   const again = async (database: Database): Promise<string> => {
     let last = 'no';
-    for (let tries = 0; tries < 10 && last !== 'OK'; tries += 1) last = await codeOf(select(database));
+    for (let tries = 0; tries < 10 && last !== 'OK'; tries += 1) last = await outcomeOf(select(database));
     return last;
   };
-  /** A way to PostgreSQL on which `atSetup` has each request that sets a session up. */
+  /** A proxy of PostgreSQL that gives each request that inspects a new session to `atSetup`. */
   const startWay = async (atSetup: (client: Socket, forward: () => void) => void) => {
     const target = portOf(inject('postgresUrl'));
     const server = createServer((client) => {
@@ -143,29 +122,29 @@ describe('a connection', () => {
     return { url: through(own.url, server.address() as AddressInfo), close: () => server.close() };
   };
 
-  // An error of a connection that nobody listens to would end the process; here it fails the run.
-  it('that ends while it is idle ends nothing else', async () => {
+  // An `error` event without a listener would end the process; here it fails the test run.
+  it('a connection that ends while it is idle does not end the process, and a new one takes its place', async () => {
     const database = create({ size: 1 });
-    const [session] = await database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, one);
+    const [session] = await database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, numberRow);
     await withClient(own.url, (client) => client.query('SELECT pg_terminate_backend($1, 1000)', [session?.n]));
     expect(await again(database)).toBe('OK');
   });
 
-  it('that ends while its session is set up ends nothing else', async () => {
+  it('a connection that ends during its set-up does not end the process, and a new one takes its place', async () => {
     let broken = true;
     const way = await startWay((client, forward) => {
       if (broken) client.resetAndDestroy();
       else forward();
     });
     const database = create({ url: way.url, size: 1 });
-    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    expect(await outcomeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
     broken = false;
     expect(await again(database)).toBe('OK');
     await database.end();
     way.close();
   });
 
-  it('that falls silent while its session is set up does not keep its place in the pool', async () => {
+  it('a connection that falls silent during its set-up does not keep its place in the pool', async () => {
     const held: { readonly client: Socket; readonly forward: () => void }[] = [];
     let silent = true;
     const way = await startWay((client, forward) => {
@@ -173,11 +152,11 @@ describe('a connection', () => {
       else forward();
     });
     const database = create({ url: way.url, size: 1, statementTimeoutMs: 300 });
-    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    expect(await outcomeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
     silent = false;
     expect(await again(database)).toBe('OK');
-    await until('what was waited for in vain is closed', () => held.every(({ client }) => client.destroyed));
-    // Nor does it matter what becomes of it.
+    await until('the silent connections are closed', () => held.every(({ client }) => client.destroyed));
+    // A late answer or a reset of a closed connection has no effect.
     for (const { client, forward } of held) {
       forward();
       client.resetAndDestroy();
@@ -188,31 +167,33 @@ describe('a connection', () => {
 });
 
 describe('a statement', () => {
-  it('that takes too long is given up, and its connection is dropped', async () => {
+  it('a statement that takes too long fails, and its connection is dropped', async () => {
     const database = create({ statementTimeoutMs: 1_000, size: 1 });
-    expect(await codeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(5)`, one))).toBe('DATABASE_UNAVAILABLE');
-    expect(await codeOf(select(database))).toBe('OK');
+    expect(await outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(5)`, numberRow))).toBe(
+      'DATABASE_UNAVAILABLE',
+    );
+    expect(await outcomeOf(select(database))).toBe('OK');
   });
 
-  it('that finds too many waiting is refused', async () => {
+  it('a statement beyond the limit of pending ones is refused as OVERLOADED', async () => {
     const database = create({ maxPending: 2 });
-    const slow = () => database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(0.3)`, one);
-    const [first, second, third] = [slow(), slow(), codeOf(slow())];
+    const slow = () => database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(0.3)`, numberRow);
+    const [first, second, third] = [slow(), slow(), outcomeOf(slow())];
     expect(await third).toBe('OVERLOADED');
     await Promise.all([first, second]);
     expect(database.pending()).toBe(0);
   });
 
-  it('that a change of the tables stood in the way of is to be tried again', async () => {
+  it('a statement that the locks of a migration stop fails as DATABASE_UNAVAILABLE, by lock_timeout or a deadlock', async () => {
     const settings = (url: string, ...names: readonly string[]) =>
       `${url}?options=${encodeURIComponent(names.map((name) => `-c ${name}=50`).join(' '))}`;
     await withClient(own.url, async (client) => {
       await client.query('CREATE TABLE one (n int); CREATE TABLE two (n int)');
       await client.query('BEGIN; LOCK TABLE two');
-      const read = (database: Database) => codeOf(database.rows(sql.unsafe`SELECT one.n FROM one, two`, one));
+      const read = (database: Database) => outcomeOf(database.rows(sql.unsafe`SELECT one.n FROM one, two`, numberRow));
       expect(await read(create({ url: settings(own.url, 'lock_timeout') }))).toBe('DATABASE_UNAVAILABLE');
       const deadlocked = read(create({ url: settings(own.url, 'deadlock_timeout') }));
-      await until('a reader in line', async () => {
+      await until('the read holds one lock', async () => {
         const { rows } = await client.query(`SELECT FROM pg_locks WHERE relation = 'one'::regclass AND granted`);
         return rows.length > 0;
       });
@@ -221,15 +202,15 @@ describe('a statement', () => {
     });
   });
 
-  // By its message it could be a fault of the server.
+  // A reason that reads like a fault of the server.
   const LEFT = new Error('the connection was closed');
 
-  it('whose caller has gone is cancelled on the server, and is no fault of it', async () => {
+  it('a statement whose caller leaves is cancelled on the server, and is not reported as a fault', async () => {
     const database = create({ size: 1, statementTimeoutMs: 60_000 });
     await withClient(own.url, async (client) => {
       await client.query('CREATE TABLE held (n int)');
       await client.query('BEGIN; LOCK TABLE held');
-      // Of a session of its own: in a transaction the view stays as it was.
+      // In a separate session: within a transaction pg_stat_activity does not change.
       const heldUp = async () => {
         const { rows } = await withClient(own.url, (watcher) =>
           watcher.query("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
@@ -237,21 +218,22 @@ describe('a statement', () => {
         return rows.length;
       };
       const leaving = new AbortController();
-      const left = database.rows(sql.unsafe`SELECT n FROM held`, one, leaving.signal);
-      await until('it is held up', async () => (await heldUp()) === 1);
+      const left = database.rows(sql.unsafe`SELECT n FROM held`, numberRow, leaving.signal);
+      await until('the statement waits for the lock', async () => (await heldUp()) === 1);
       leaving.abort(LEFT);
       await expect(left).rejects.toBe(LEFT);
-      await until('it is gone', async () => (await heldUp()) === 0);
+      await until('the statement no longer waits', async () => (await heldUp()) === 0);
     });
     expect(await select(database)).toEqual([{ n: 1 }]);
     expect(faults).toEqual([]);
   });
 
-  it('that ends soon after its caller has gone keeps its connection', async () => {
+  it('a statement that ends soon after its caller left keeps its connection', async () => {
     const database = create({ size: 1 });
-    const session = (signal?: AbortSignal) => database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, one, signal);
+    const session = (signal?: AbortSignal) =>
+      database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, numberRow, signal);
     const before = await session();
-    // It is not cancelled in this test, however busy the machine is.
+    // The cancellation never comes due in this test, however busy the machine is.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const leaving = new AbortController();
     const send = pg.Client.prototype.query;
@@ -269,61 +251,61 @@ describe('a statement', () => {
     }
   });
 
-  it('whose caller has gone before it is asked for does not begin', async () => {
+  it('a statement whose caller left before does not begin', async () => {
     const database = create({ size: 1 });
-    await expect(database.rows(sql.unsafe`SELECT 1 AS n`, one, AbortSignal.abort(LEFT))).rejects.toBe(LEFT);
+    await expect(database.rows(sql.unsafe`SELECT 1 AS n`, numberRow, AbortSignal.abort(LEFT))).rejects.toBe(LEFT);
     expect(database.pending()).toBe(0);
   });
   it.each(["SELECT 'x", 'SELECT "connection', 'SELECT disclosed FROM (SELECT) AS t'])(
-    'that PostgreSQL cannot read is a defect, not an outage: %s',
+    'a statement that PostgreSQL cannot parse is a defect and not an outage: %s',
     async (text) => {
       const statement = { ...sql.unsafe``, sql: text };
-      expect(await codeOf(create().rows(statement, one))).toMatch(/^not an AssentError/);
+      expect(await outcomeOf(create().rows(statement, numberRow))).toMatch(/^not an AssentError/);
     },
   );
 
-  it('whose row has another shape is a defect, not an outage', async () => {
+  it('a row of an unexpected shape is a defect and not an outage', async () => {
     const database = create();
-    await expect(database.rows(sql.unsafe`SELECT 'x' AS n`, one)).rejects.toThrow(z.ZodError);
+    await expect(database.rows(sql.unsafe`SELECT 'x' AS n`, numberRow)).rejects.toThrow(z.ZodError);
     expect(faults).toEqual([]);
   });
 });
 
-describe('PostgreSQL', () => {
-  it('that is not there makes UNAVAILABLE, and works once it is', async () => {
+describe('the server', () => {
+  it('reads fail as DATABASE_UNAVAILABLE while PostgreSQL refuses connections, and succeed afterwards', async () => {
     const proxy = await startProxy(portOf(inject('postgresUrl')));
     proxy.setMode('refuse');
     const database = create({ url: through(own.url, proxy) });
-    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    expect(await outcomeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
     proxy.setMode('pass');
-    expect(await codeOf(select(database))).toBe('OK');
+    expect(await outcomeOf(select(database))).toBe('OK');
     await database.end();
     await proxy.close();
   });
 
-  it('that vanishes without a word is given up in time, and found again', async () => {
+  it('reads of a PostgreSQL that stops answering fail in time, and succeed once it answers', async () => {
     const proxy = await startProxy(portOf(inject('postgresUrl')));
     const database = create({ url: through(own.url, proxy), statementTimeoutMs: 300 });
-    // What is under test begins with a connection, which a busy machine may make in more than one go.
-    await until('a connection', async () => (await codeOf(select(database))) === 'OK');
+    // The test begins with a connection. On a busy machine it may take several attempts.
+    await until('a connection', async () => (await outcomeOf(select(database))) === 'OK');
     proxy.setMode('stall');
-    // Within this test's time, which ends long before a network gives such a connection up.
-    expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+    // Within the time of this test, which ends long before TCP gives the connection up.
+    expect(await outcomeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
     proxy.cut();
     proxy.setMode('pass');
     let recovered = 'no';
-    // How many tries it takes depends on which connections had been open; that they end does not.
-    for (let tries = 0; tries < 10 && recovered !== 'OK'; tries += 1) recovered = await codeOf(select(database));
+    // The number of attempts depends on which connections were open; that one succeeds does not.
+    for (let tries = 0; tries < 10 && recovered !== 'OK'; tries += 1) recovered = await outcomeOf(select(database));
     expect(recovered).toBe('OK');
     await database.end();
     await proxy.close();
   });
 
-  it('that is a standby is refused', async () => {
+  it('a standby is refused', async () => {
     const standby = await startPostgres({ standby: true });
     try {
       const database = create({ url: standby.url });
-      expect(await codeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
+      expect(await outcomeOf(select(database))).toBe('DATABASE_UNAVAILABLE');
       expect(faults.map(String).join()).toContain('in recovery');
       await database.end();
     } finally {

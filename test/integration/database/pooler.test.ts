@@ -1,9 +1,8 @@
-/** Reads by way of a transaction pooler that keeps no prepared statements for its clients. */
+/** Reads through a transaction pooler that keeps no prepared statements for its clients. */
 import { sql } from 'slonik';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
-import { createDatabase, type Database, type PoolOptions } from '../../../src/database/pool.ts';
-import { AssentError } from '../../../src/errors.ts';
+import type { Database, PoolOptions } from '../../../src/database/pool.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import {
   type Pooler,
@@ -12,6 +11,7 @@ import {
   startPostgres,
   withClient,
 } from '../../../tools/local-services/index.ts';
+import { numberRow, outcomeOf, poolOf } from '../../support/database/reads.ts';
 import { until } from '../../support/until.ts';
 
 let server: PostgresServer;
@@ -25,21 +25,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-const create = (options: Partial<PoolOptions> = {}): Database => {
-  const database = createDatabase({
-    ...{ url: pooler.through(server.url), size: 2, statementTimeoutMs: 1_000, maxPending: 10, onFault: () => {} },
-    ...options,
-  });
-  onTestFinished(() => database.end());
-  return database;
-};
-const number = z.object({ n: z.number() });
-const codeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => 'OK',
-    (error) => (error instanceof AssentError ? error.code : error),
-  );
-/** What PostgreSQL's sessions do, seen by a session that no pooler has. */
+const create = (options: Partial<PoolOptions> = {}): Database => poolOf(pooler.through(server.url), options);
+/** How many sessions run `pg_sleep`, counted by a connection without the pooler. */
 const sleeping = () =>
   withClient(server.url, async (client) => {
     const { rows } = await client.query(
@@ -48,17 +35,17 @@ const sleeping = () =>
     return rows.length;
   });
 
-it('prepares nothing in sessions that others are given, and says so once', async () => {
+it('nothing is prepared in the sessions of a transaction pooler, and that is reported once', async () => {
   const onUnprepared = vi.fn();
   const database = create({ onUnprepared });
-  const read = () => database.rows(sql.unsafe`SELECT count(*)::int AS n FROM pg_prepared_statements`, number);
+  const read = () => database.rows(sql.unsafe`SELECT count(*)::int AS n FROM pg_prepared_statements`, numberRow);
   for (let round = 0; round < 5; round += 1) {
     expect(await Promise.all([read(), read(), read()])).toEqual(Array(3).fill([{ n: 0 }]));
   }
   expect(onUnprepared).toHaveBeenCalledTimes(1);
 });
 
-it('reads in a transaction that cannot write and has a bound, which the session keeps nothing of', async () => {
+it('a read runs in a read-only transaction with a timeout, and the session of the pooler keeps neither setting', async () => {
   const database = create();
   const row = z.record(z.string(), z.string());
   const settings = sql.unsafe`SELECT current_setting('transaction_read_only') AS "readOnly",
@@ -71,23 +58,23 @@ it('reads in a transaction that cannot write and has a bound, which the session 
   });
 });
 
-it('cancels a statement on the server when its caller has left before its bound', async () => {
-  // One connection, so that the second read begins late within its caller's time.
+it('a statement whose caller times out is cancelled on the server before the timeout of the server', async () => {
+  // One connection, so that the second read begins late within the timeout of its caller.
   const database = create({ size: 1, statementTimeoutMs: 2_000 });
-  const first = database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(1.5)`, number);
-  const second = codeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(60)`, number));
+  const first = database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(1.5)`, numberRow);
+  const second = outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(60)`, numberRow));
   await first;
   expect(await second).toBe('DATABASE_UNAVAILABLE');
   await until('nothing sleeps', async () => (await sleeping()) === 0);
   expect(server.log()).toContain('canceling statement due to user request');
   expect(server.log()).not.toContain('canceling statement due to statement timeout');
-  expect(await codeOf(database.rows(sql.unsafe`SELECT 1 AS n`, number))).toBe('OK');
+  expect(await outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n`, numberRow))).toBe('OK');
 });
 
-it('leaves the sessions of a pooler to others when statements are given up', async () => {
+it('statements that are given up leave the sessions of the pooler free for others', async () => {
   const database = create({ statementTimeoutMs: 300 });
   for (let round = 0; round < 3; round += 1) {
-    const reads = [1, 2].map(() => codeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(60)`, number)));
+    const reads = [1, 2].map(() => outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(60)`, numberRow)));
     expect(await Promise.all(reads)).toEqual(Array(2).fill('DATABASE_UNAVAILABLE'));
   }
   await until('nothing sleeps', async () => (await sleeping()) === 0);
@@ -96,7 +83,7 @@ it('leaves the sessions of a pooler to others when statements are given up', asy
   });
 });
 
-it("looks for the tables in the role's own search path, whatever another client set in the session", async () => {
+it("the tables are looked for in the role's own search path, even if another client has set one in the session", async () => {
   await withClient(server.url, (client) =>
     client.query(
       ['public', 'old']

@@ -6,7 +6,7 @@ import { portOf } from '../../support/port-of.ts';
 
 const own = await testDatabase();
 
-it('a connection that stops answering is given up in time, and dropped without waiting for it again', async () => {
+it('a connection that stops answering fails its statement in time, and is dropped without another wait', async () => {
   const proxy = await startProxy(portOf(inject('postgresUrl')));
   const createDriver = readOnlyDriver({
     url: through(own.url, proxy),
@@ -17,7 +17,7 @@ it('a connection that stops answering is given up in time, and dropped without w
     driverConfiguration: {
       connectionTimeout: 'DISABLE_TIMEOUT',
       connectionUri: '',
-      // Longer than a test may take: here for a query that is still under way when its connection is dropped.
+      // Longer than a test may take: slonik waits so long for a query that is under way when it drops a connection.
       gracefulTerminationTimeout: 60_000,
       idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
       statementTimeout: 'DISABLE_TIMEOUT',

@@ -8,6 +8,7 @@ import { grantsSql } from '../../../src/ddl/grants.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { asLeastPrivilege, leastPrivilegeUrl } from '../../../tools/assent/least-privilege.ts';
 import type { Model } from '../../support/database/drizzle.ts';
+import { detectionOf } from '../../support/database/reads.ts';
 import { VARIANTS, type Variant } from '../../support/database/variants.ts';
 import { testDatabase } from '../../support/database.ts';
 
@@ -51,7 +52,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
   const organizations: string[] = [];
 
   beforeAll(async () => {
-    // Nothing may depend on the time zone of a session.
+    // No value may depend on the time zone of the session.
     await pool.query(`ALTER DATABASE ${name} SET TimeZone = 'Pacific/Chatham'`);
     await variant.migrate(url);
     const owner = directoryBy(url, variant);
@@ -84,7 +85,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
     await pool.end();
   });
 
-  it('have a user, by id and by e-mail address', async () => {
+  it('a user is read by id and by e-mail address', async () => {
     const expected = {
       ...{ id: user, name: 'Ada', email: 'ada@example.com', emailVerified: true, image: null },
       ...{ roles: ['user', 'support'], ban: { until: Date.parse('2030-05-06T07:08:09.123Z') }, banReason: 'spam' },
@@ -94,14 +95,14 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
     expect(await directory.userByEmail('ADA@example.com')).toEqual(expected);
   });
 
-  it('have an organization, by id and by slug', async () => {
+  it('an organization is read by id and by slug', async () => {
     const [id = ''] = organizations;
     const expected = { id, name: 'one', slug: 'one', logo: null, metadata: '{"a":1}', createdAt: at };
     expect(await directory.organizationById(id)).toEqual(expected);
     expect(await directory.organizationBySlug('one')).toEqual(expected);
   });
 
-  it('have the organizations of a user, page by page', async () => {
+  it('the memberships of a user are read page by page', async () => {
     const first = await directory.memberships({ userId: user, after: null, limit: 2 });
     const second = await directory.memberships({ userId: user, after: first[1]?.organization.id ?? '', limit: 2 });
     expect([first.length, second.length]).toEqual([2, 1]);
@@ -112,7 +113,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
     expect(one?.roles.toSorted()).toEqual(['admin', 'night', 'staff']);
   });
 
-  it('have facts: ban, roles of all member rows, dynamic roles without the one that cannot be read', async () => {
+  it('facts have the ban, the roles of all member rows, and the dynamic roles without an unreadable one', async () => {
     const [organizationId = ''] = organizations;
     const facts = await directory.facts({ userId: user, organizationId });
     expect(facts.user).toEqual({ roles: ['user', 'support'], ban: { until: Date.parse('2030-05-06T07:08:09.123Z') } });
@@ -124,7 +125,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
     expect(bad.splice(0)).toEqual([[organizationId, 1]]);
   });
 
-  it('have keys', async () => {
+  it('the public keys are read', async () => {
     const keys = await directory.jwks();
     expect(keys).toEqual([
       {
@@ -135,7 +136,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
   });
 
   it.each(['nobody', '7', '007', '-1', '2147483648', '9'.repeat(30), '\0', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'])(
-    'have nothing by the id %j',
+    'no read finds anything by the id %j',
     async (id) => {
       expect(await directory.userById(id)).toBeNull();
       expect(await directory.organizationById(id)).toBeNull();
@@ -153,7 +154,7 @@ describe.each(VARIANTS)('tables $title', async (variant) => {
   );
 });
 
-describe('plugins that are absent, and what is not as it must be', async () => {
+describe('plugins that are off, and tables with faults', async () => {
   const { url } = await testDatabase();
   const pool = new pg.Pool({ connectionString: url, max: 1 });
   const [singular] = VARIANTS;
@@ -164,11 +165,6 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     open.push(directory);
     return directory;
   };
-  const problemOf = (directory: Directory): Promise<string> =>
-    directory.schema().then(
-      () => 'found',
-      (error: unknown) => String(error),
-    );
   beforeAll(async () => {
     await singular.migrate(url);
     const owner = look('auto', url);
@@ -183,92 +179,96 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     await pool.end();
   });
 
-  it('a grant that is missing is said, and never taken for a plugin that is absent', async () => {
+  it('a missing grant is reported, and never taken for a plugin that is off', async () => {
     await pool.query('REVOKE SELECT (banned, "banExpires") ON "user" FROM assent');
     await pool.query('REVOKE ALL ON "member", "organizationRole" FROM assent');
     await pool.query('REVOKE SELECT ("id", "organizationId", "userId", "role", "createdAt") ON member FROM assent');
-    const problem = await problemOf(look());
+    const problem = await detectionOf(look());
     expect(problem).toMatch(/table "user" \(user\) does not grant this role SELECT on banned, banExpires/);
     expect(problem).toMatch(/table "member" \(member\) does not grant this role SELECT on id, organizationId/);
     await pool.query('GRANT SELECT (banned, "banExpires") ON "user" TO assent; GRANT SELECT ON "member" TO assent');
-    expect(await problemOf(look())).toMatch(/"organizationRole" \(organizationRole\) does not grant this role SELECT/);
+    expect(await detectionOf(look())).toMatch(
+      /"organizationRole" \(organizationRole\) does not grant this role SELECT/,
+    );
     await pool.query('GRANT SELECT ON "organizationRole" TO assent');
-    expect(await problemOf(look())).toBe('found');
+    expect(await detectionOf(look())).toBe('found');
   });
 
-  it('a schema that may not be used is said as well: its tables could not be read', async () => {
+  it('a missing USAGE on the schema is reported as missing grants', async () => {
     await pool.query('REVOKE USAGE ON SCHEMA public FROM PUBLIC, assent');
-    expect(await problemOf(look())).toMatch(/table "user" \(user\) does not grant this role SELECT on id, name/);
+    expect(await detectionOf(look())).toMatch(/table "user" \(user\) does not grant this role SELECT on id, name/);
     await pool.query('GRANT USAGE ON SCHEMA public TO PUBLIC, assent');
-    expect(await problemOf(look())).toBe('found');
+    expect(await detectionOf(look())).toBe('found');
   });
 
-  it('a key table that is not granted has no keys', async () => {
+  it('a JWKS table without any grant has no keys, and one with a part of the grants is an error', async () => {
     await pool.query('REVOKE SELECT ON jwks FROM assent');
     await pool.query('REVOKE SELECT (id, "publicKey", "expiresAt", alg, crv) ON jwks FROM assent');
     const directory = look();
     expect((await directory.schema()).jwks).toBeNull();
     expect(await directory.jwks()).toEqual([]);
     await pool.query('GRANT SELECT (id, "publicKey") ON jwks TO assent');
-    expect(await problemOf(look())).toMatch(/"jwks" \(jwks\) does not grant this role SELECT on alg, crv, expiresAt/);
+    expect(await detectionOf(look())).toMatch(/"jwks" \(jwks\) does not grant this role SELECT on alg, crv, expiresAt/);
   });
 
-  it('everything that is missing is named at once', async () => {
+  it('one error names everything that is missing', async () => {
     const naming = 'auto,user=nobody,member.role=ranks,organizationRole=none';
-    const problem = await problemOf(look(naming, url));
+    const problem = await detectionOf(look(naming, url));
     expect(problem).toMatch(/no table "nobody" \(user\)/);
     expect(problem).toMatch(/table "member" \(member\) lacks the columns ranks/);
     expect(problem).toMatch(/no table "none" \(organizationRole\)/);
     expect(problem).toMatch(/ASSENT_NAMING/);
   });
 
-  it('a table can be left alone', async () => {
+  it('a table of a plugin can be turned off, and the table of users cannot', async () => {
     const schema = await look('auto,organizationRole=off,jwks=off', url).schema();
     expect(schema).toMatchObject({ organizationRole: null, jwks: null });
-    expect(await problemOf(look('auto,user=off', url))).toMatch(/no table "off" \(user\)/);
+    expect(await detectionOf(look('auto,user=off', url))).toMatch(/no table "off" \(user\)/);
   });
 
-  it('two tables that fit are asked about', async () => {
+  it('two tables that fit one model are an error that names the setting', async () => {
     await pool.query('CREATE TABLE users (LIKE "user")');
-    expect(await problemOf(look('auto', url))).toMatch(/both "users" and "user" look like user: .*ASSENT_NAMING=user=/);
-    expect(await problemOf(look('auto,user=user', url))).toBe('found');
-    expect(await problemOf(look('singular', url))).toBe('found');
+    expect(await detectionOf(look('auto', url))).toMatch(
+      /both "users" and "user" look like user: .*ASSENT_NAMING=user=/,
+    );
+    expect(await detectionOf(look('auto,user=user', url))).toBe('found');
+    expect(await detectionOf(look('singular', url))).toBe('found');
     await pool.query('DROP TABLE users');
   });
 
   it.each(['role', 'banned', 'banExpires'])(
-    'a column of the admin plugin that has another name (%s) is asked for, and never taken for a plugin that is absent',
+    'a renamed column of the admin plugin (%s) is an error, and never taken for a plugin that is off',
     async (column) => {
       const renamed = async (from: string, to: string) => {
         await pool.query(`ALTER TABLE "user" RENAME ${pg.escapeIdentifier(from)} TO ${pg.escapeIdentifier(to)}`);
       };
       await renamed(column, 'other');
-      expect(await problemOf(look('auto', url))).toMatch(
+      expect(await detectionOf(look('auto', url))).toMatch(
         `table "user" (user) has only some of the admin plugin's columns, and lacks ${column}`,
       );
-      expect(await problemOf(look(`auto,user.${column}=other`, url))).toBe('found');
+      expect(await detectionOf(look(`auto,user.${column}=other`, url))).toBe('found');
       await renamed('other', column);
     },
   );
 
-  it('two columns that fit are asked about', async () => {
+  it('two columns that fit one field are an error that names the setting', async () => {
     await pool.query('ALTER TABLE member ADD user_id text');
-    expect(await problemOf(look('auto', url))).toMatch(
+    expect(await detectionOf(look('auto', url))).toMatch(
       /table "member" \(member\) has both "userId" \(text\) and "user_id" \(text\).*ASSENT_NAMING=auto,member\.userId=userId\./,
     );
-    expect(await problemOf(look('auto,member.userId=userId', url))).toBe('found');
+    expect(await detectionOf(look('auto,member.userId=userId', url))).toBe('found');
     await pool.query('ALTER TABLE member DROP user_id');
   });
 
-  it('a copy of what was true once is no table', async () => {
+  it('a materialized view does not count as a table, and a view does', async () => {
     await pool.query('ALTER TABLE "user" RENAME TO everybody; CREATE MATERIALIZED VIEW "user" AS TABLE everybody');
-    expect(await problemOf(look('auto', url))).toMatch(/no table "users" or "user" \(user\)/);
+    expect(await detectionOf(look('auto', url))).toMatch(/no table "users" or "user" \(user\)/);
     await pool.query('DROP MATERIALIZED VIEW "user"; CREATE VIEW "user" AS TABLE everybody');
-    expect(await problemOf(look('auto', url))).toBe('found');
+    expect(await detectionOf(look('auto', url))).toBe('found');
     await pool.query('DROP VIEW "user"; ALTER TABLE everybody RENAME TO "user"');
   });
 
-  it("a role without the rest of the admin plugin is an application's own, and nobody is banned", async () => {
+  it("a role column without the rest of the admin plugin is the application's own, and no user is banned", async () => {
     await pool.query(
       'CREATE SCHEMA own; CREATE TABLE own.users (LIKE "user"); ALTER TABLE own.users DROP banned, DROP "banReason", DROP "banExpires"',
     );
@@ -277,7 +277,7 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     expect(Object.keys((await directory.schema()).user.columns)).toContain('role');
   });
 
-  it('without the admin plugin nobody is banned, without the organization plugin organizations are off', async () => {
+  it('without the admin plugin no user is banned, and without the organization plugin organizations are off', async () => {
     await pool.query('ALTER TABLE "user" DROP role, DROP banned, DROP "banReason", DROP "banExpires"');
     await pool.query('DROP TABLE member, "organizationRole", invitation, jwks, organization');
     await pool.query(
@@ -295,11 +295,11 @@ describe('plugins that are absent, and what is not as it must be', async () => {
     expect(await directory.jwks()).toEqual([]);
   });
 
-  it('a table of members without organizations is half of a plugin', async () => {
+  it('a table of members without one of organizations is an error', async () => {
     await pool.query(
       'CREATE TABLE member (id text, "organizationId" text, "userId" text, role text, "createdAt" timestamptz)',
     );
-    expect(await problemOf(look('auto', url))).toMatch(
+    expect(await detectionOf(look('auto', url))).toMatch(
       /no table .* \(organization\), though there is a table of member/,
     );
   });

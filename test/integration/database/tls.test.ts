@@ -1,4 +1,4 @@
-/** What `sslmode` and `sslrootcert` in DATABASE_URL do, on a PostgreSQL that speaks TLS. */
+/** `sslmode` and `sslrootcert` in DATABASE_URL, with a PostgreSQL that has a certificate. */
 import { chownSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'slonik';
@@ -24,7 +24,7 @@ beforeAll(async () => {
     ['server.key', key],
   ] as const) {
     const path = join(server.dataFolder, name);
-    // PostgreSQL takes no key that others could read.
+    // PostgreSQL refuses a key file that other users can read.
     writeFileSync(path, text, { mode: 0o600 });
     if (process.getuid?.() === 0) chownSync(path, uid, gid);
   }
@@ -56,13 +56,16 @@ describe('a PostgreSQL with a certificate', () => {
     own,
     'sslmode=no-verify',
     `sslmode=no-verify&${own}`,
-  ])('is read by TLS: %s', async (parameters) => {
+  ])('a PostgreSQL with a certificate is read over TLS with %s', async (parameters) => {
     expect(await ask(parameters)).toEqual({ encrypted: true, faults: [] });
   });
 
-  it.each(['', 'sslmode=disable', `sslmode=disable&${own}`])('is read in the clear: "%s"', async (parameters) => {
-    expect(await ask(parameters)).toEqual({ encrypted: false, faults: [] });
-  });
+  it.each(['', 'sslmode=disable', `sslmode=disable&${own}`])(
+    'a PostgreSQL with a certificate is read without TLS with "%s"',
+    async (parameters) => {
+      expect(await ask(parameters)).toEqual({ encrypted: false, faults: [] });
+    },
+  );
 
   it.each([
     'sslmode=require',
@@ -70,11 +73,11 @@ describe('a PostgreSQL with a certificate', () => {
     `sslmode=require&${others}`,
     `sslmode=verify-full&${others}`,
     others,
-  ])('of somebody else is not read, and that is no defect: %s', async (parameters) => {
+  ])('a certificate of another authority makes DATABASE_UNAVAILABLE and no defect with %s', async (parameters) => {
     expect(await ask(parameters)).toMatchObject({ error: { code: 'DATABASE_UNAVAILABLE' }, faults: [{}] });
   });
 
-  it('that speaks TLS no more is not read, and that is no defect', async () => {
+  it('a PostgreSQL whose TLS was turned off makes DATABASE_UNAVAILABLE and no defect', async () => {
     await withClient(server.url, (client) => client.query('ALTER SYSTEM SET ssl = off'));
     await server.restart();
     expect(await ask(`sslmode=require&${own}`)).toMatchObject({

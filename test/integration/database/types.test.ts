@@ -1,11 +1,12 @@
 /**
- * Every column that Assent reads, with every type that it has in the wild: what each read says, and what is refused at the
- * start. A database that Better Auth works on is one that Assent reads.
+ * Every column that Assent reads, with every type that applications give it: the result of each read, and the types that are
+ * refused at the start. Assent reads every database that Better Auth works on.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Directory } from '../../../src/database/directory.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import { withClient } from '../../../tools/local-services/index.ts';
+import { detectionOf } from '../../support/database/reads.ts';
 import { testDatabase } from '../../support/database.ts';
 
 const { url } = await testDatabase();
@@ -52,7 +53,7 @@ const PLAIN: Columns = {
   'jwks.expiresAt': ['timestamptz', 'NULL'],
 };
 
-/** Types of applications. */
+/** Types that applications define. */
 beforeAll(() =>
   run(`
     CREATE EXTENSION citext;
@@ -62,7 +63,7 @@ beforeAll(() =>
     CREATE DOMAIN mail AS citext; CREATE DOMAIN price AS numeric(12,3)`),
 );
 
-/** A directory of tables of its own that are {@link PLAIN} but for some columns, each with one row. */
+/** A directory of new tables with one row each, {@link PLAIN} except for some columns. */
 const directoryWith = async (columns: Columns, unreadable: string[] = [], parameters = ''): Promise<Directory> => {
   schemas += 1;
   const schema = `s${schemas}`;
@@ -80,7 +81,7 @@ const directoryWith = async (columns: Columns, unreadable: string[] = [], parame
   });
 };
 
-/** What all reads say of the one user, organization, membership and key, by these ids. */
+/** The results of all reads for the one user, organization, membership and key, by these ids. */
 const readAll = async (directory: Directory, userId = 'u1', organizationId = 'o1') => {
   try {
     const facts = await directory.facts({ userId, organizationId });
@@ -114,7 +115,7 @@ const LISTS = [
 ] as const;
 
 describe('the roles of a member', () => {
-  it.each(LISTS)('are read from %s: %s', async (type, value) => {
+  it.each(LISTS)('the roles of a member are read from %s: %s', async (type, value) => {
     const { facts, membership } = await readAll(await directoryWith({ 'member.role': [type, value] }));
     expect(facts.organization).toEqual({
       status: 'present',
@@ -136,16 +137,19 @@ describe('the roles of a member', () => {
     ['jsonb', `'["staff", {"role": "owner"}]'`, [], 2],
     ['jsonb', `'{"owner": true}'`, [], 2],
     ['json', `'["\\ud800"]'`, [], 2],
-  ] as const)('of %s that is %s are all of them, or none and that is told', async (type, value, roles, told) => {
-    const unreadable: string[] = [];
-    const { facts, membership } = await readAll(await directoryWith({ 'member.role': [type, value] }, unreadable));
-    expect(facts.organization?.memberRoles).toEqual(roles);
-    expect(membership?.roles).toEqual(roles);
-    // By the facts and by the list.
-    expect(unreadable).toEqual(Array(told).fill('member.role'));
-  });
+  ] as const)(
+    'the roles of a member from %s %s are %j, with %i reports of an unreadable value',
+    async (type, value, roles, told) => {
+      const unreadable: string[] = [];
+      const { facts, membership } = await readAll(await directoryWith({ 'member.role': [type, value] }, unreadable));
+      expect(facts.organization?.memberRoles).toEqual(roles);
+      expect(membership?.roles).toEqual(roles);
+      // One report by the facts and one by the list.
+      expect(unreadable).toEqual(Array(told).fill('member.role'));
+    },
+  );
 
-  it('find their dynamic role when its name is written with escapes', async () => {
+  it('a dynamic role is found if JSON escapes its name in the roles of the member', async () => {
     const name = '"ni\\ght"\n\u{1f511}';
     const { facts } = await readAll(
       await directoryWith({
@@ -158,7 +162,7 @@ describe('the roles of a member', () => {
   });
 });
 
-it('facts are read where backslashes are escapes in every literal', async () => {
+it('facts are read by a session with standard_conforming_strings off', async () => {
   const { facts } = await readAll(
     await directoryWith(
       { 'member.role': ['json', `'["night"]'`] },
@@ -170,7 +174,7 @@ it('facts are read where backslashes are escapes in every literal', async () => 
 });
 
 describe('the platform roles of a user', () => {
-  it.each(LISTS)('are read from %s: %s', async (type, value) => {
+  it.each(LISTS)('the platform roles of a user are read from %s: %s', async (type, value) => {
     const { user, platform } = await readAll(await directoryWith({ 'user.role': [type, value] }));
     const roles = user?.roles.map((role) => role.trim());
     expect(roles).toEqual(['owner', 'night', 'staff']);
@@ -182,11 +186,11 @@ describe('the platform roles of a user', () => {
     ['rank', 'NULL', [], 0],
     ['text[]', 'NULL', [], 0],
     ['jsonb', "'null'", [], 0],
-    // None of these is the default role.
+    // These must not become the default role.
     ['text[]', "'{}'", [','], 0],
     ['jsonb', "'{}'", [','], 3],
     ['jsonb', `'[7, "user"]'`, [','], 3],
-  ] as const)('of %s that is %s are %j', async (type, value, roles, told) => {
+  ] as const)('the platform roles of a user from %s %s are %j', async (type, value, roles, told) => {
     const unreadable: string[] = [];
     const { user, platform, facts } = await readAll(await directoryWith({ 'user.role': [type, value] }, unreadable));
     expect([user?.roles, platform?.roles, facts.user?.roles]).toEqual([roles, roles, roles]);
@@ -207,7 +211,7 @@ describe('a ban', () => {
     ['integer', 'NULL', false],
     ['flag', '1', true],
     ['flag', '0', false],
-  ] as const)('of %s holds for %s: %s', async (type, value, banned) => {
+  ] as const)('a user with banned of type %s and the value %s is banned: %s', async (type, value, banned) => {
     const { user, facts, platform } = await readAll(await directoryWith({ 'user.banned': [type, value] }));
     const ban = banned ? { until: null } : null;
     expect([user?.ban, facts.user?.ban, platform?.ban]).toEqual([ban, ban, ban]);
@@ -229,14 +233,14 @@ describe('a ban', () => {
     ['text', "'2099-05-06'", Date.parse('2099-05-06')],
     ['text', "'Wed May 06 2099 09:08:09 GMT+0200 (Central European Summer Time)'", end - 123],
     ['text', "'Wed, 06 May 2099 07:08:09 GMT'", end - 123],
-    // No end, as for Better Auth.
+    // Better Auth takes these for no end, too.
     ['bigint', '0', null],
     ['text', "''", null],
     ['text', 'NULL', null],
     ['timestamptz', "'infinity'", null],
     ['text', "'infinity'", null],
     ['date', "'infinity'", null],
-  ] as const)('ends by %s at %s', async (type, value, until) => {
+  ] as const)('the end of a ban is read from %s %s', async (type, value, until) => {
     const unreadable: string[] = [];
     const columns: Columns = { 'user.banned': ['boolean', 'true'], 'user.banExpires': [type, value] };
     const { user, facts } = await readAll(await directoryWith(columns, unreadable));
@@ -244,9 +248,9 @@ describe('a ban', () => {
     expect(unreadable).toEqual([]);
   });
 
-  // Seconds, microseconds, and what is no time of this age.
+  // Seconds, microseconds, and times outside of this age.
   it.each(['1577836800', '4070908800', '-1', '1', '946684799999', '253402300800000', '9223372036854775807'])(
-    'stands where its end is the bigint %s, which is no plausible number of milliseconds, and that is told',
+    'a ban whose end is the bigint %s, no plausible number of milliseconds, has no end and is reported',
     async (value) => {
       const unreadable: string[] = [];
       const columns: Columns = { 'user.banned': ['boolean', 'true'], 'user.banExpires': ['bigint', value] };
@@ -257,7 +261,7 @@ describe('a ban', () => {
   );
 
   it.each(['soon', 'room 7', '2020', '1577836800000', '2020-13-01', '  ', '01/02/2020'])(
-    'stands where its end cannot be read (%j), and that is told',
+    'a ban whose end %j cannot be read has no end and is reported',
     async (text) => {
       const unreadable: string[] = [];
       const columns: Columns = { 'user.banned': ['boolean', 'true'], 'user.banExpires': ['text', `'${text}'`] };
@@ -268,7 +272,7 @@ describe('a ban', () => {
   );
 });
 
-describe('a time that decides nothing', () => {
+describe('a time that no decision needs', () => {
   it.each([
     ['timestamp', AT, at],
     ['date', AT, Date.parse('2026-01-02')],
@@ -284,7 +288,7 @@ describe('a time that decides nothing', () => {
     ['text', "''", null],
     ['text', "'yesterday'", null],
     ['timestamptz', "'infinity'", Number.POSITIVE_INFINITY],
-  ] as const)('is read from %s: %s, or is absent', async (type, value, expected) => {
+  ] as const)('a time is read from %s %s, or is absent', async (type, value, expected) => {
     const time = [type, value] as const;
     const unreadable: string[] = [];
     const fields = ['user.createdAt', 'user.updatedAt', 'organization.createdAt', 'member.createdAt'];
@@ -296,7 +300,7 @@ describe('a time that decides nothing', () => {
     expect(new Set(unreadable)).toEqual(new Set(value === "'yesterday'" ? fields : []));
   });
 
-  it('of a member is the earliest of their rows that can be read', async () => {
+  it('the time of joining is the earliest readable one of the member rows', async () => {
     const directory = await directoryWith({ 'member.createdAt': ['text', "'2026-03-01'"] });
     await run(`INSERT INTO s${schemas}.member ("organizationId", "userId", role, "createdAt")
       VALUES ('o1', 'u1', 'night', 'once'), ('o1', 'u1', 'owner', '2026-02-01'), ('o1', 'u1', 'owner', NULL)`);
@@ -307,7 +311,7 @@ describe('a time that decides nothing', () => {
 });
 
 describe('two organizations with one id', () => {
-  it('are a defect to a read of facts, and once in a list', async () => {
+  it('two organizations with one id fail a read of facts, and are listed once', async () => {
     const directory = await directoryWith({});
     await run(`INSERT INTO s${schemas}.organization (id, name, slug) VALUES ('o1', 'Other', 'other'), ('o2', 'Beta', 'beta');
       INSERT INTO s${schemas}.member ("organizationId", "userId", role) VALUES ('o2', 'u1', 'owner')`);
@@ -326,21 +330,21 @@ describe('whether an address is verified', () => {
     ['integer', '1', true],
     ['smallint', '0', false],
     ['bigint', '1', true],
-    // As NextAuth stored it.
+    // The form of NextAuth.
     ['timestamp', AT, true],
     ['timestamptz', AT, true],
     ['date', 'NULL', false],
     ['text', "'true'", true],
     ['text', "'false'", false],
     ['text', 'NULL', false],
-  ] as const)('is read from %s: %s', async (type, value, verified) => {
+  ] as const)('emailVerified is read from %s %s', async (type, value, verified) => {
     const { user } = await readAll(await directoryWith({ 'user.emailVerified': [type, value] }));
     expect(user?.emailVerified).toBe(verified);
   });
 });
 
 describe('an e-mail address', () => {
-  it('that is NULL is empty', async () => {
+  it('an e-mail address that is NULL is empty', async () => {
     const { user } = await readAll(await directoryWith({ 'user.email': ['text', 'NULL'] }));
     expect(user).toMatchObject({ id: 'u1', email: '' });
   });
@@ -351,9 +355,9 @@ describe('an e-mail address', () => {
     ['text', 'ada@example.com', true],
     ['varchar(99)', 'ada@example.com', true],
     ['char(99)', 'ada@example.com', true],
-    // Nor does Better Auth find it.
+    // Better Auth does not find it either.
     ['text', 'Ada@Example.com', false],
-  ] as const)('of %s stored as %s is found in any case: %s', async (type, stored, found) => {
+  ] as const)('an e-mail address in %s stored as %s is found in any case: %s', async (type, stored, found) => {
     const directory = await directoryWith({ 'user.email': [type, `'${stored}'`] });
     for (const asked of ['ada@example.com', 'ADA@example.com', stored]) {
       expect((await directory.userByEmail(asked))?.email, asked).toEqual(found ? stored : undefined);
@@ -362,7 +366,7 @@ describe('an e-mail address', () => {
     await directory.end();
   });
 
-  it('is that of one person where a collation equates those of two', async () => {
+  it('an e-mail address belongs to one user, even if a collation equates it with that of another', async () => {
     await run("CREATE COLLATION base_letters (provider = icu, locale = 'und-u-ks-level1', deterministic = false)");
     const directory = await directoryWith({ 'user.email': ['text COLLATE base_letters', "'Ada@example.com'"] });
     expect((await directory.userByEmail('ada@EXAMPLE.com'))?.id).toBe('u1');
@@ -374,7 +378,7 @@ describe('an e-mail address', () => {
   });
 });
 
-describe('what only people read', () => {
+describe('fields that are only displayed', () => {
   it.each([
     ['json', `'{"a": 1}'`, '{"a": 1}'],
     ['jsonb', `'{"a": 1}'`, '{"a": 1}'],
@@ -384,7 +388,7 @@ describe('what only people read', () => {
     ['text[]', "'{a}'", '{a}'],
     ['rank', "'staff'", 'staff'],
     ['text', 'NULL', null],
-  ] as const)('is its text, of %s that is %s', async (type, value, expected) => {
+  ] as const)('a field that is only displayed is read as text from %s %s', async (type, value, expected) => {
     const fields = ['user.name', 'user.image', 'user.banReason', 'organization.name', 'organization.logo'];
     const { user, organization, membership } = await readAll(
       await directoryWith(
@@ -405,7 +409,7 @@ describe('a dynamic role', () => {
     ['varchar(99)', 'varchar(99)'],
     ['char(99)', 'char(9)'],
     ['shorter', 'shorter'],
-  ])('is read from %s, its name from %s', async (permission, role) => {
+  ])('a dynamic role is read from %s, and its name from %s', async (permission, role) => {
     const { facts } = await readAll(
       await directoryWith({
         'member.role': ['text', "'night'"],
@@ -423,13 +427,13 @@ describe('a key', () => {
     ['bigint', String(end), end],
     ['text', END, end],
     ['text', 'NULL', null],
-  ] as const)('has its end from %s: %s', async (type, value, expiresAt) => {
+  ] as const)('the expiry of a key is read from %s %s', async (type, value, expiresAt) => {
     const columns: Columns = { 'jwks.expiresAt': [type, value], 'jwks.publicKey': ['jsonb', `'{"kty": "OKP"}'`] };
     const { keys } = await readAll(await directoryWith(columns));
     expect(keys).toEqual([{ id: 'k1', publicKey: '{"kty": "OKP"}', alg: null, crv: null, expiresAt }]);
   });
 
-  it('is none where its end cannot be read', async () => {
+  it('a key whose expiry cannot be read is left out and reported', async () => {
     const unreadable: string[] = [];
     const { keys } = await readAll(await directoryWith({ 'jwks.expiresAt': ['text', "'later'"] }, unreadable));
     expect(keys).toEqual([]);
@@ -440,31 +444,29 @@ describe('a key', () => {
 describe('a type that cannot be read', () => {
   const refusal = async (columns: Columns): Promise<string> => {
     const directory = await directoryWith(columns);
-    const said = await directory.schema().then(() => 'found', String);
-    await directory.end();
-    return said;
+    return detectionOf(directory).finally(() => directory.end());
   };
 
   it.each([
     ['user.id', 'jsonb', "'{}'", 'jsonb'],
     ['user.id', 'double precision', '7', 'double precision'],
-    // Its ids have the spelling 7.00.
+    // It spells the id 7 as 7.00.
     ['user.id', 'numeric(10,2)', '7', 'numeric(10,2)'],
     ['member.organizationId', 'price', '7', 'numeric(12,3)'],
     ['user.email', 'text[]', "'{}'", 'text[]'],
     ['user.emailVerified', 'jsonb', "'{}'", 'jsonb'],
     ['user.role', 'integer', '7', 'integer'],
     ['user.role', 'integer[]', "'{7}'", 'integer[]'],
-    // pg has no parser for an array of these: Better Auth gets the one role `{owner}`.
+    // pg does not parse arrays of these types: Better Auth gets the one role `{owner}`.
     ['user.role', 'rank[]', "'{admin}'", 'public.rank[]'],
     ['member.role', 'rank[]', "'{owner}'", 'public.rank[]'],
     ['member.role', 'citext[]', "'{owner}'", 'public.citext[]'],
     ['member.role', 'shorter[]', "'{owner}'", 'public.shorter[]'],
     ['member.role', 'shorts', "'{owner}'", 'public.shorter[]'],
     ['member.role', 'name[]', "'{owner}'", 'name[]'],
-    // Better Auth takes each text that is not empty for true, and hence `false`.
+    // Better Auth takes every text but '' for true, also `false`.
     ['user.banned', 'text', "'false'", 'text'],
-    // pg reads it as text, so that Better Auth takes 0 for true.
+    // pg returns it as text, so that 0 is true for Better Auth.
     ['user.banned', 'bigint', '0', 'bigint'],
     ['user.banned', 'timestamptz', AT, 'timestamp with time zone'],
     // It cannot hold the milliseconds of this century.
@@ -480,14 +482,14 @@ describe('a type that cannot be read', () => {
     ['organizationRole.organizationId', 'text[]', "'{}'", 'text[]'],
     ['organizationRole.permission', 'text[]', "'{}'", 'text[]'],
     ['jwks.expiresAt', 'boolean', 'true', 'boolean'],
-  ] as const)('is refused at the start: %s of type %s', async (field, type, value, named) => {
+  ] as const)('%s of type %s is refused at the start', async (field, type, value, named) => {
     const [table, column] = field.split('.');
     const said = await refusal({ [field]: [type, value] });
     expect(said).toContain(`column "${column}" of table "${table}" (${field}) is of type ${named}, and `);
     expect(said).toMatch(/ is wanted\. Change the type of the column, or make a view/);
   });
 
-  it('is named with all others at once', async () => {
+  it('one error names all columns with types that cannot be read', async () => {
     const said = await refusal({ 'user.banned': ['text', 'NULL'], 'member.role': ['integer', '1'] });
     expect(said).toMatch(/"banned".*boolean, smallint or integer is wanted; column "role" of table "member"/);
   });
@@ -514,7 +516,7 @@ describe('tables of other kinds', () => {
   });
   afterAll(() => directory.end());
 
-  it('partitions, views and domains are read as tables and types are', async () => {
+  it('partitioned tables, views and domains are read like tables and types', async () => {
     const userId = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
     expect(await directory.facts({ userId, organizationId: '7' })).toEqual({
       user: { roles: ['admin'], ban: { until: end } },

@@ -1,4 +1,4 @@
-/** A role that could write is found, by whatever it may write with; one of Assent's own is not. */
+/** A role that could write to Better Auth's tables is detected, whatever right it has; Assent's own role is not. */
 import { expect, it, onTestFinished } from 'vitest';
 import type { WritableTable } from '../../../src/database/table-access.ts';
 import { grantsSql } from '../../../src/ddl/grants.ts';
@@ -11,7 +11,7 @@ import { applicationTemplate } from '../../support/template.ts';
 const database = await testDatabase(await applicationTemplate('plural'));
 const owner = (text: string) => withClient(database.url, (client) => client.query(text));
 
-/** What a process that reads by this URL is told of. */
+/** The tables that a process which connects by this URL could write to. */
 const foundBy = async (url: string): Promise<readonly WritableTable[]> => {
   const found: WritableTable[] = [];
   const directory = directoryOf(url, { onWritable: (table) => found.push(table) });
@@ -19,7 +19,7 @@ const foundBy = async (url: string): Promise<readonly WritableTable[]> => {
   await directory.end();
   return found;
 };
-/** A role that may read everything, and what else the statement grants it. */
+/** A role that may read everything, with the additional rights of a statement. */
 const roleWith = async (grant: (role: string) => string): Promise<string> => {
   const role = `"${database.name}"`;
   await owner(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT pg_read_all_data TO ${role}; ${grant(role)}`);
@@ -29,32 +29,35 @@ const roleWith = async (grant: (role: string) => string): Promise<string> => {
   return Object.assign(new URL(database.url), { username: database.name, password: 'secret' }).href;
 };
 
-it('the least-privilege role cannot write, and neither can one that may read everything', async () => {
+it('neither the least-privilege role nor a role that may read everything is reported as one that can write', async () => {
   expect(await foundBy(leastPrivilegeUrl(database.url))).toEqual([]);
   expect(await foundBy(await roleWith(() => ''))).toEqual([]);
 });
 
-it('a superuser can write', async () => {
+it('a superuser is reported as a role that can write', async () => {
   expect(await foundBy(database.url)).toEqual([{ role: 'postgres', table: 'public.jwks' }]);
 });
 
 it.each([
   ['a grant on a table', (role: string) => `GRANT DELETE ON members TO ${role}`],
   ['a grant on a column', (role: string) => `GRANT UPDATE (role) ON members TO ${role}`],
-  ['a grant to everybody', () => 'GRANT INSERT ON members TO PUBLIC'],
-  ['its table', (role: string) => `ALTER TABLE members OWNER TO ${role}; REVOKE ALL ON members FROM ${role}`],
-])('a role can write by %s', async (_, grant) => {
+  ['a grant to PUBLIC', () => 'GRANT INSERT ON members TO PUBLIC'],
+  [
+    'ownership of a table',
+    (role: string) => `ALTER TABLE members OWNER TO ${role}; REVOKE ALL ON members FROM ${role}`,
+  ],
+])('a role that can write by %s is reported', async (_, grant) => {
   const url = await roleWith(grant);
   expect(await foundBy(url)).toEqual([{ role: database.name, table: 'public.members' }]);
   await owner('REVOKE ALL ON members FROM PUBLIC');
 });
 
-it('a role can write as a member of pg_write_all_data', async () => {
+it('a member of pg_write_all_data is reported as a role that can write', async () => {
   const url = await roleWith((role) => `GRANT pg_write_all_data TO ${role}`);
   expect(await foundBy(url)).toEqual([{ role: database.name, table: 'public.jwks' }]);
 });
 
-it('the role assent has settings of its own, and gets none where it can write', async () => {
+it('the role assent gets its settings, unless it can write to another table', async () => {
   const settings = async () => {
     const { rows } = await owner(`SELECT unnest(setconfig) AS setting FROM pg_db_role_setting
       WHERE setrole = 'assent'::regrole AND setdatabase = 0 ORDER BY 1`);

@@ -1,4 +1,4 @@
-/** The shapes that Better Auth's tables have in the wild, each made by Better Auth itself or as its Drizzle generator does. */
+/** Better Auth's tables under different names and types, made by Better Auth itself or as by its Drizzle generator. */
 import { type BetterAuthOptions, betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import { admin, jwt, organization } from 'better-auth/plugins';
@@ -126,7 +126,7 @@ export const VARIANTS: readonly Variant[] = [
     ...kysely('in another Postgres schema', {}),
     schema: 'Identity',
     migrate: async (url) => {
-      // A table of that name in the first schema of the search path is not ours.
+      // A table of that name in another schema, which must not be read.
       await run(url, 'CREATE SCHEMA "Identity"; CREATE TABLE "user" (id text)');
       await migrated({}, 'text', '"Identity"')(url);
     },

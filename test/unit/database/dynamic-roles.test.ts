@@ -5,8 +5,8 @@ const read = (permission: string | null) => heldDynamicRoles([{ role: 'night', p
 
 it.each([
   ['JSON', '{"door":["open","close"]}'],
-  ['JSON within JSON, as a json column of Drizzle can hold it', JSON.stringify('{"door":["open","close"]}')],
-])('takes the grants from %s', (_, text) => {
+  ['JSON within JSON, as in a json column of Drizzle', JSON.stringify('{"door":["open","close"]}')],
+])('the grants of a dynamic role are read from %s', (_, text) => {
   const grants = [
     ['door', 'open'],
     ['door', 'close'],
@@ -29,11 +29,11 @@ it.each([
   '{"door":["open",7]}',
   '{"door":["open",["close"]]}',
   '{"gate":["open"],"door":[null]}',
-])('grants nothing at all by %j, and counts it', (text) => {
+])('a dynamic role with the permission %j grants nothing and is counted', (text) => {
   expect(read(text)).toEqual({ roles: [], bad: 1 });
 });
 
-it('neither takes nor counts the roles of others', () => {
+it('a dynamic role that the member does not hold is neither returned nor counted', () => {
   const rows = [
     { role: 'nigh', permission: '{"vault":["open"]}' },
     { role: 'Night', permission: '{"vault":["open"]}' },
@@ -42,7 +42,7 @@ it('neither takes nor counts the roles of others', () => {
   expect(heldDynamicRoles(rows, ['night'])).toEqual({ roles: [], bad: 0 });
 });
 
-it('takes an action that a row says a hundred thousand times, as Better Auth stores it, once', () => {
+it('an action that a row repeats a hundred thousand times is granted once', () => {
   const permission = JSON.stringify({ data: [...Array(100_000).fill('read'), 'write'], door: ['read'] });
   expect(heldDynamicRoles([{ role: 'r', permission }], ['r']).roles).toEqual([
     {

@@ -8,9 +8,9 @@ it.each([
   ],
   [[' , ', null, ''], []],
   [[], []],
-  // A text is no list, whatever it looks like: Better Auth does not parse it either.
+  // A text that looks like JSON is no list: Better Auth does not parse it either.
   [['["owner"]'], ['["owner"]']],
-])('takes the member rows %j for %j', (rows, roles) => {
+])('the member rows %j have the roles %j', (rows, roles) => {
   expect(memberRoles(rows, 'text')).toEqual({ roles, unreadable: 0 });
 });
 
@@ -23,7 +23,7 @@ it.each([
   [['7', 'true', '{"owner":true}', '["owner'], [], 4],
   [['["\\ud800"]'], [], 1],
   [[JSON.stringify(['owner', 'x'.repeat(65_536)])], [], 1],
-])('takes a member row of JSON for its roles when all of them are texts: %j', (rows, roles, unreadable) => {
+])('the member rows %j of JSON have the roles %j, and %i unreadable rows', (rows, roles, unreadable) => {
   expect(memberRoles(rows, 'json')).toEqual({ roles, unreadable });
 });
 
@@ -32,13 +32,13 @@ it.each([
   ['', []],
   ['admin', ['admin']],
   ['user,support,user', ['user', 'support']],
-  // As Better Auth's admin plugin: not trimmed.
+  // Not trimmed, as by Better Auth's admin plugin.
   ['user, admin', ['user', ' admin']],
   ['user,,', ['user']],
-  // A role is stored, though it names none: the default is not for this user.
+  // A value without a role name is stored: the default role does not apply.
   [',', [',']],
   [' ', [' ']],
-])('takes the stored platform role %j for %j', (stored, roles) => {
+])('the stored platform role %j has the roles %j', (stored, roles) => {
   expect(platformRoles(stored, 'text')).toEqual({ roles, unreadable: 0 });
 });
 
@@ -47,11 +47,11 @@ it.each([
   ['""', [], 0],
   ['"user,support"', ['user', 'support'], 0],
   ['["user"," admin"]', ['user', ' admin'], 0],
-  // A list is stored: the default is not for this user.
+  // An empty list is stored: the default role does not apply.
   ['[]', [','], 0],
   ['[""]', [','], 0],
   ['{"user":true}', [','], 1],
   ['["user",7]', [','], 1],
-])('takes the stored platform roles %s for %j', (stored, roles, unreadable) => {
+])('the stored platform roles %s of JSON have the roles %j', (stored, roles, unreadable) => {
   expect(platformRoles(stored, 'json')).toEqual({ roles, unreadable });
 });

@@ -9,14 +9,14 @@ it.each([
   ['smallint', '32767', '32768', '-32768', '-32769'],
   ['integer', '2147483647', '2147483648', '-2147483648', '-2147483649'],
   ['bigint', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '-9223372036854775809'],
-])('a %s holds whole numbers from end to end', (type, most, more, least, less) => {
+])('a %s holds exactly the whole numbers of its range in their one spelling', (type, most, more, least, less) => {
   expect([most, more, least, less, '0'].map((id) => holds(type, id))).toEqual([true, false, true, false, true]);
   for (const id of ['', '-', '-0', '00', '007', '+7', ' 7', '7 ', '7.0', '7e1', '0x7', '٧', '9'.repeat(512)]) {
     expect(holds(type, id), id).toBe(false);
   }
 });
 
-it('a uuid is held as PostgreSQL writes it, and not as it may be read', () => {
+it('a uuid column holds only the spelling that PostgreSQL writes', () => {
   const id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
   expect(holds('uuid', id)).toBe(true);
   for (const other of [id.toUpperCase(), `{${id}}`, id.replaceAll('-', ''), `${id} `, `${id}\n`, 'nobody', '']) {
@@ -24,7 +24,7 @@ it('a uuid is held as PostgreSQL writes it, and not as it may be read', () => {
   }
 });
 
-it('a numeric holds the whole numbers of any length that an id has', () => {
+it('a numeric holds whole numbers of up to 512 digits', () => {
   for (const id of ['0', '-7', '9'.repeat(512)]) expect(holds('numeric', id), id).toBe(true);
   for (const id of ['7.0', '007', 'NaN', '1e9', '', '9'.repeat(513)]) expect(holds('numeric', id), id).toBe(false);
 });
@@ -35,7 +35,7 @@ it('a char(n) holds an id without its padding or with all of it, and with no oth
   expect(holds('character', 'ada ', null)).toBe(false);
 });
 
-it.each(['text', 'character varying', 'citext'])('%s holds any text but one with a NUL', (type) => {
+it.each(['text', 'character varying', 'citext'])('%s holds every text without a NUL', (type) => {
   for (const id of ['', 'nobody', '007', '\u{1f511}']) expect(holds(type, id)).toBe(true);
   expect(holds(type, 'a\0b')).toBe(false);
 });
