@@ -19,9 +19,9 @@ export const NO_RESUME_POINT: ResumePoint = { stream: '', history: '', applied: 
 
 /**
  * `resume`: from the next message. `gap`: from the end of the stream, since messages may be missing. `rolled back`: in a new
- * history of the same stream. `anew`: as at the first start.
+ * history of the same stream. `new stream`: as at the first start.
  */
-export type ResumePlan = 'resume' | 'gap' | 'rolled back' | 'anew';
+export type ResumePlan = 'resume' | 'gap' | 'rolled back' | 'new stream';
 
 /**
  * Decides how to go on. A stream loses its newest messages when it is restored from an older copy, or when power fails before
@@ -35,7 +35,7 @@ export async function planResume(
   takenAtOf: (seq: number) => Promise<string | null>,
 ): Promise<ResumePlan> {
   // guard: same-stream-when-a-session-begins
-  if (point.stream !== stream.identity) return 'anew';
+  if (point.stream !== stream.identity) return 'new stream';
   // guard: number-below-the-last-one
   if (stream.lastSeq < point.applied) return 'rolled back';
   if (point.applied === 0) return 'resume';

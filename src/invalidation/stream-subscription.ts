@@ -135,7 +135,7 @@ function newDraft(point: ResumePoint, input: Input & { readonly kind: 'attached'
   // After a rollback JetStream reuses sequence numbers. Redis may have entries of the lost history, and another process may
   // not have noticed the rollback. A private epoch keeps revisions from being compared with either.
   // guard: epoch-of-a-rolled-back-history
-  const epoch = plan === 'anew' ? history : `${history}~${privateName}`;
+  const epoch = plan === 'new stream' ? history : `${history}~${privateName}`;
   return {
     ...{ opened, history, epoch, renewalIntervalMs },
     ...{ deliveries: 0, progressAt: now, pendingRenewal: null, check: null },
@@ -211,7 +211,7 @@ function checked(draft: Draft, { stream, problem, now }: Input & { readonly kind
   if (check === null) return null;
   draft.check = null;
   // guard: same-stream-while-connected
-  if (stream.identity !== draft.opened.identity) return 'the stream was created anew';
+  if (stream.identity !== draft.opened.identity) return 'the stream was created again';
   if (problem !== null) return problem;
   // The stream may be on another server than this connection. No connection ends when that server starts again. The check
   // compares with the message that was applied when it was asked: a later message may overtake its answer.

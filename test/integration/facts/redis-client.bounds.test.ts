@@ -29,7 +29,7 @@ const open = async () => {
   return { proxy, clock, failures, store, direct };
 };
 
-it('gives a slow answer up, and then leaves Redis alone for half a second', async () => {
+it('the Redis client gives a slow answer up, and then sends no reads for half a second', async () => {
   const { proxy, clock, failures, store, direct } = await open();
   await direct.set('slow', 'value');
   proxy.setMode('hold');
@@ -50,7 +50,7 @@ it('gives a slow answer up, and then leaves Redis alone for half a second', asyn
   expect(failures.every((failure) => failure.endsWith('Command timed out'))).toBe(true);
 });
 
-it('deletes also while Redis is left alone, for those who read the key', async () => {
+it('the Redis client sends deletions also during the pause, for other readers of the key', async () => {
   const { proxy, store, direct } = await open();
   await direct.set('key', 'value');
   proxy.setMode('hold');
@@ -61,7 +61,7 @@ it('deletes also while Redis is left alone, for those who read the key', async (
   await until('the key is gone', async () => (await direct.exists('key')) === 0);
 });
 
-it('reads a mebibyte of what somebody else stored, and no more', async () => {
+it('the Redis client reads at most a mebibyte of a value', async () => {
   const { clock, store, direct } = await open();
   await direct.set('long', 'x'.repeat(1_048_577));
   let read: string | null = null;
@@ -73,7 +73,7 @@ it('reads a mebibyte of what somebody else stored, and no more', async () => {
   expect(read).toHaveLength(1_048_576);
 });
 
-it('stores for as long as it was told, and no longer', async () => {
+it('the Redis client stores an entry for the given life and no longer', async () => {
   const { store, direct } = await open();
   store.set('key', 'value', 4_999.2);
   await until('the value', async () => (await direct.exists('key')) === 1);

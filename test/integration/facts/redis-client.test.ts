@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts';
 
 const { url } = await testRedis();
 
-it('makes a connection anew whose other end vanished without a word', async () => {
+it('the Redis client makes a new connection when the peer has vanished silently', async () => {
   const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
   let ready = 0;
@@ -31,13 +31,13 @@ it('makes a connection anew whose other end vanished without a word', async () =
 
   proxy.setMode('stall');
   expect(await store.get('key')).toBeNull();
-  // The network is whole again, but what was sent on the old connection is lost, and nobody was told.
+  // The network works again, but data on the old connection is lost, and neither side was notified.
   proxy.setMode('pass');
   await until('the value again', async () => (await store.get('key')) === 'value');
   expect(ready).toBe(2);
 });
 
-it('goes to the new primary when its server only reads by now', async () => {
+it('the Redis client connects to the new primary when its server has become read-only', async () => {
   const [old, next] = await Promise.all([startRedis({ own: true }), startRedis({ own: true })]);
   onTestFinished(async () => void (await Promise.all([old.stop(), next.stop()])));
   // As a name that leads to the new primary after a failover, while connections to the old one stay as they are.

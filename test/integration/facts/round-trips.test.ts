@@ -81,7 +81,7 @@ const costOf = async (read: () => Promise<unknown>) => {
   return { redis: Object.fromEntries(commands), sql };
 };
 
-it('a miss costs one look into Redis, one statement, and one store after it; a hit in Redis one look; in memory none', async () => {
+it('a miss costs one Redis read, one statement and one Redis write, a hit in Redis one read, a hit in memory none', async () => {
   const cache = createCache();
   const read = async (of: FactsCache) => of.read(KEY, false, CALLER);
   expect(
@@ -102,15 +102,15 @@ it('a miss costs one look into Redis, one statement, and one store after it; a h
 it.each([
   ['any bytes', 'a', () => client.set('perm:u:a', Buffer.from([0xff, 0x00, 0xfe, 0x22]))],
   ['nothing but a great length', 'b', () => client.setrange('perm:u:b', 2_000_000, 'x')],
-  ['JSON of somebody else', 'c', () => client.set('perm:u:c', '{"role":"owner","permissions":["data:write"]}')],
-])('a value that another program wrote is counted and not believed: %s', async (_name, organizationId, write) => {
+  ['JSON of another program', 'c', () => client.set('perm:u:c', '{"role":"owner","permissions":["data:write"]}')],
+])('a value that another program wrote is counted and not used: %s', async (_name, organizationId, write) => {
   refused.length = 0;
   await write();
   expect((await createCache().read({ userId: 'u', organizationId }, false, CALLER)).tier).toBe('database');
   expect(refused).toEqual(['unreadable']);
 });
 
-it('a key of another type is a miss', async () => {
+it('a Redis key of another type is a miss', async () => {
   await client.lpush('perm:u:d', 'x');
   expect((await createCache().read({ userId: 'u', organizationId: 'd' }, false, CALLER)).tier).toBe('database');
 });

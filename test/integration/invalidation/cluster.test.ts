@@ -97,7 +97,7 @@ const listen = (url: string) => {
   return { freshness, states };
 };
 
-it('believes a leader no longer than a majority does', { timeout: 60_000 }, async () => {
+it('the lease ends when the majority of servers no longer answers the leader', { timeout: 60_000 }, async () => {
   const cluster = await startCluster();
   const leader = await createStream(cluster.urls[0] ?? '');
   const { freshness } = listen(cluster.urls[leader] ?? '');
@@ -123,7 +123,7 @@ it('believes a leader no longer than a majority does', { timeout: 60_000 }, asyn
   expect(freshness.revision().seq).toBe(before);
 });
 
-it('a process whose server has lost its way to JetStream answers no revoked grant, and is live again by itself', {
+it('a process whose server has lost its route to JetStream answers no revoked grant, and becomes live again by itself', {
   timeout: 60_000,
 }, async () => {
   const cluster = await startCluster();
@@ -161,7 +161,7 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
     return late > 3 * LEASE_MS;
   });
   expect(freshness.isLive()).toBe(false);
-  // As its version of the server has it: nobody there, or nobody who answers.
+  // Depends on the version of the server: no responders, or no answer.
   expect(states.at(-1)).toMatch(/^stale: (?:JetStream does not answer|NATS did not answer in time)/);
 
   cluster.heal(EDGE);
@@ -169,7 +169,9 @@ it('a process whose server has lost its way to JetStream answers no revoked gran
   expect(freshness.revision()).toMatchObject({ seq, epoch: expect.stringContaining(`js:${STREAM}:`) });
 });
 
-it('a process is stale while its stream has no leader, and live again by itself', { timeout: 60_000 }, async () => {
+it('a process is stale while its stream has no leader, and becomes live again by itself', {
+  timeout: 60_000,
+}, async () => {
   const cluster = await startCluster();
   const leader = await createStream(cluster.urls[0] ?? '');
   const [first = 0, second = 0] = [0, 1, 2].filter((server) => server !== leader);
@@ -186,7 +188,7 @@ it('a process is stale while its stream has no leader, and live again by itself'
   expect(freshness.applied().epoch).toBe(epoch);
 });
 
-it('knows when a majority was last heard', () => {
+it('the doubt about a leader is the time since a majority of servers last answered it', () => {
   const doubt = (...replicas: readonly [active: number, current?: boolean, offline?: boolean][]) =>
     leaderDoubtMs({
       cluster: {

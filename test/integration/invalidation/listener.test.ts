@@ -42,14 +42,18 @@ afterAll(async () => {
   await server.stop();
 });
 
-interface Ear {
+interface Subscriber {
   readonly freshness: FreshnessTracker;
   readonly outcomes: string[];
   readonly states: string[];
   /** What was last said of how far behind it is. */
   lag(): number | null | undefined;
 }
-const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', windowMs = WINDOW_MS): Promise<Ear> => {
+const listen = async (
+  url = server.url,
+  mode: 'stream' | 'core' = 'stream',
+  windowMs = WINDOW_MS,
+): Promise<Subscriber> => {
   const clock = systemClock;
   const freshness = createFreshnessTracker({
     clock,
@@ -84,28 +88,29 @@ const listen = async (url = server.url, mode: 'stream' | 'core' = 'stream', wind
 };
 const publish = async (name: string, payload: unknown = { userId: 'u', organizationId: 'o' }): Promise<number> =>
   (await js.publish(`betterauth.${name}`, encode(payload))).seq;
-const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.freshness.revision().seq >= seq);
+const applied = (subscriber: Subscriber, seq: number) =>
+  until(`the revision ${seq}`, () => subscriber.freshness.revision().seq >= seq);
 
 describe('a listener', () => {
-  it('makes the stream, hears every event in order, and proves that it hears', async () => {
-    const ear = await listen();
-    expect(ear.freshness.isLive()).toBe(true);
+  it('the listener creates the stream, applies every event in order, and renews the lease', async () => {
+    const subscriber = await listen();
+    expect(subscriber.freshness.isLive()).toBe(true);
     const { config } = await manager.streams.info(STREAM);
     expect(config.subjects).toEqual(['betterauth.>']);
     expect(config.max_age).toBeGreaterThanOrEqual(nanos(WINDOW_MS));
-    const before = ear.freshness.revision();
-    await applied(ear, await publish('member.removed'));
-    expect(ear.freshness.isCurrent(before, 'u', 'o')).toBe(false);
-    expect(ear.freshness.isCurrent(before, 'u', 'p')).toBe(true);
+    const before = subscriber.freshness.revision();
+    await applied(subscriber, await publish('member.removed'));
+    expect(subscriber.freshness.isCurrent(before, 'u', 'o')).toBe(false);
+    expect(subscriber.freshness.isCurrent(before, 'u', 'p')).toBe(true);
   });
 
-  it('says when the stream took the message of its position, to the nanosecond, and so does one that starts later', async () => {
-    const ear = await listen();
+  it('the applied revision has the moment of its message to the nanosecond, also in a process that starts later', async () => {
+    const subscriber = await listen();
     await publish('user.updated');
     const seq = await publish('user.updated');
-    await applied(ear, seq);
+    await applied(subscriber, seq);
     const { time } = await manager.streams.getMessage(STREAM, { seq });
-    const { epoch, takenAt } = ear.freshness.applied();
+    const { epoch, takenAt } = subscriber.freshness.applied();
     const { timestamp } = await manager.streams.getMessage(STREAM, { seq });
     expect(takenAt).toBe(nanosecondsOf(timestamp));
     expect(Date.parse(momentOf(takenAt ?? ''))).toBe(time.getTime());
@@ -114,13 +119,13 @@ describe('a listener', () => {
     expect((await listen()).freshness.applied()).toEqual({ epoch, seq, takenAt });
   });
 
-  it('is one of many: every process hears every event', async () => {
-    const ears = await Promise.all([listen(), listen(), listen()]);
+  it('every process applies every event', async () => {
+    const subscribers = await Promise.all([listen(), listen(), listen()]);
     const seq = await publish('user.updated');
-    await Promise.all(ears.map((ear) => applied(ear, seq)));
+    await Promise.all(subscribers.map((subscriber) => applied(subscriber, seq)));
   });
 
-  it('hears at the start what happened while it was away, and takes the floor from there', async () => {
+  it('a process applies at its start the events from before, and takes the low-water mark from the first one', async () => {
     const first = await listen();
     const before = first.freshness.revision();
     await publish('user.updated');
@@ -133,7 +138,7 @@ describe('a listener', () => {
     expect(late.freshness.isCurrent({ ...before, seq: 1 }, 'v', null)).toBe(false);
   });
 
-  it('trusts nothing from before what it can replay', async () => {
+  it('no revision from before the first event of the replay is current', async () => {
     const first = await listen();
     const before = first.freshness.revision();
     await applied(first, await publish('user.updated'));
@@ -143,87 +148,90 @@ describe('a listener', () => {
     expect(late.freshness.isCurrent(before, 'x', null)).toBe(false);
   });
 
-  it('counts what it does not know, takes what it cannot read for a resync, and goes on', async () => {
-    const ear = await listen();
-    const before = ear.freshness.revision();
+  it('an unknown event is counted, a malformed event counts as a resync, and the listener goes on', async () => {
+    const subscriber = await listen();
+    const before = subscriber.freshness.revision();
     await publish('something.new');
-    await applied(ear, await publish('user.updated', {}));
-    expect(ear.freshness.isCurrent(before, 'anybody', 'anywhere')).toBe(false);
-    const between = ear.freshness.revision();
-    await applied(ear, await publish('user.updated', { userId: 'u' }));
-    expect(ear.freshness.isCurrent(between, 'v', null)).toBe(true);
-    expect(ear.outcomes).toEqual(['unknown', 'malformed', 'applied']);
+    await applied(subscriber, await publish('user.updated', {}));
+    expect(subscriber.freshness.isCurrent(before, 'anybody', 'anywhere')).toBe(false);
+    const between = subscriber.freshness.revision();
+    await applied(subscriber, await publish('user.updated', { userId: 'u' }));
+    expect(subscriber.freshness.isCurrent(between, 'v', null)).toBe(true);
+    expect(subscriber.outcomes).toEqual(['unknown', 'malformed', 'applied']);
   });
 
-  it('turns a burst of unreadable events into one resync at its end, and its position waits for that', async () => {
-    const ear = await listen();
+  it('a burst of malformed events is one resync at its end, and the applied revision waits for it', async () => {
+    const subscriber = await listen();
     await publish('user.updated', {});
-    const during = ear.freshness.revision();
+    const during = subscriber.freshness.revision();
     const last = await publish('user.updated', {});
-    await applied(ear, last);
-    await until('the position', () => ear.freshness.applied().seq === last);
-    expect(ear.freshness.isCurrent({ ...during, seq: last - 1 }, 'v', null)).toBe(false);
+    await applied(subscriber, last);
+    await until('the applied revision', () => subscriber.freshness.applied().seq === last);
+    expect(subscriber.freshness.isCurrent({ ...during, seq: last - 1 }, 'v', null)).toBe(false);
   });
 
-  it('begins anew with a stream that was deleted and made again', async () => {
-    const ear = await listen();
-    await applied(ear, await publish('user.updated'));
-    const before = ear.freshness.revision();
+  it('the listener begins a new epoch when the stream was deleted and created again', async () => {
+    const subscriber = await listen();
+    await applied(subscriber, await publish('user.updated'));
+    const before = subscriber.freshness.revision();
     await manager.streams.delete(STREAM);
-    await until('another epoch', () => ear.freshness.revision().epoch !== before.epoch && ear.freshness.isLive());
-    expect(ear.freshness.isCurrent(before, 'x', null)).toBe(false);
-    await applied(ear, await publish('user.updated'));
+    await until(
+      'another epoch',
+      () => subscriber.freshness.revision().epoch !== before.epoch && subscriber.freshness.isLive(),
+    );
+    expect(subscriber.freshness.isCurrent(before, 'x', null)).toBe(false);
+    await applied(subscriber, await publish('user.updated'));
   });
 
-  it('notices messages that were purged before they came', async () => {
+  it('the listener notices messages that were purged before their delivery', async () => {
     const proxy = await startProxy(portOf(server.url));
-    const ear = await listen(through(server.url, proxy));
-    const before = ear.freshness.revision();
+    const subscriber = await listen(through(server.url, proxy));
+    const before = subscriber.freshness.revision();
     proxy.setMode('stall');
     for (let count = 0; count < 3; count += 1) await publish('user.updated', { userId: `u${count}` });
     await manager.streams.purge(STREAM);
     proxy.cut();
     proxy.setMode('pass');
-    await until('a lease again', () => ear.freshness.revision().seq >= 3 && ear.freshness.isLive());
-    expect(ear.freshness.isCurrent(before, 'anybody', null)).toBe(false);
+    await until('a lease again', () => subscriber.freshness.revision().seq >= 3 && subscriber.freshness.isLive());
+    expect(subscriber.freshness.isCurrent(before, 'anybody', null)).toBe(false);
     await listeners.pop()?.stop();
     await proxy.close();
   });
 
-  it('goes on without a gap after a cut, and is deaf meanwhile', async () => {
+  it('the listener resumes without a gap after its connection was cut, and is stale meanwhile', async () => {
     const proxy = await startProxy(portOf(server.url));
-    const ear = await listen(through(server.url, proxy));
-    const { epoch } = ear.freshness.revision();
-    await until('it is known how far behind it is', () => ear.lag() === 0);
+    const subscriber = await listen(through(server.url, proxy));
+    const { epoch } = subscriber.freshness.revision();
+    await until('it is known how far behind it is', () => subscriber.lag() === 0);
     proxy.setMode('stall');
     const seq = await publish('user.updated');
-    await until('the lease to run out', () => !ear.freshness.isLive());
-    expect(ear.freshness.revision().seq).toBeLessThan(seq);
-    await until('it is not known any more', () => ear.lag() === null);
+    await until('the lease to run out', () => !subscriber.freshness.isLive());
+    expect(subscriber.freshness.revision().seq).toBeLessThan(seq);
+    await until('it is not known any more', () => subscriber.lag() === null);
     proxy.cut();
     proxy.setMode('pass');
-    await until('a lease again', () => ear.freshness.isLive());
-    expect(ear.freshness.revision()).toEqual({ epoch, seq });
+    await until('a lease again', () => subscriber.freshness.isLive());
+    expect(subscriber.freshness.revision()).toEqual({ epoch, seq });
     await listeners.pop()?.stop();
     await proxy.close();
   });
 
-  it('lives through a restart of the server with its data', async () => {
-    const ear = await listen();
-    await applied(ear, await publish('user.updated'));
-    const before = ear.freshness.revision();
+  it('the listener resumes after a restart of the server with its data', async () => {
+    const subscriber = await listen();
+    await applied(subscriber, await publish('user.updated'));
+    const before = subscriber.freshness.revision();
     await nats.close();
     await server.restart();
     await reconnect();
-    await until('a lease again', () => ear.freshness.isLive());
-    expect(ear.freshness.revision()).toEqual(before);
-    await applied(ear, await publish('user.updated'));
+    await until('a lease again', () => subscriber.freshness.isLive());
+    expect(subscriber.freshness.revision()).toEqual(before);
+    await applied(subscriber, await publish('user.updated'));
   });
 
-  it('does not trust a stream that takes only some of the events', async () => {
+  it('the listener stays stale on a stream that takes only some of the events', async () => {
     await manager.streams.add({ name: STREAM, subjects: ['betterauth.member.>'] });
     const freshness = await Promise.race([
-      listen().then((ear) => ear),
+      listen().then((subscriber) => subscriber),
       until('never', () => false, 700).catch(() => null),
     ]);
     expect(freshness).toBeNull();
@@ -231,7 +239,7 @@ describe('a listener', () => {
 });
 
 describe('core NATS', () => {
-  it('each subscription is an epoch of its own', async () => {
+  it('each subscription to core NATS has its own epoch', async () => {
     const core = await startNats({ jetstream: false });
     try {
       const [one, other] = [await listen(core.url, 'core'), await listen(core.url, 'core')];
@@ -252,16 +260,16 @@ describe('core NATS', () => {
     }
   });
 
-  it('is where a process stays that is told to use it, whatever JetStream the server has', async () => {
-    const ear = await listen(server.url, 'core');
-    expect(ear.freshness.isLive()).toBe(true);
-    const { epoch } = ear.freshness.revision();
+  it('a process in core mode stays on core NATS, also on a server with JetStream', async () => {
+    const subscriber = await listen(server.url, 'core');
+    expect(subscriber.freshness.isLive()).toBe(true);
+    const { epoch } = subscriber.freshness.revision();
     expect(epoch).toMatch(/^core:/);
-    expect(ear.lag()).toBeUndefined();
+    expect(subscriber.lag()).toBeUndefined();
     await manager.streams.add({ name: STREAM, subjects: ['betterauth.>'] });
     for (let count = 0; count < 2; count += 1) await publish('user.updated');
-    await applied(ear, 2);
-    expect(ear.freshness.revision()).toEqual({ epoch, seq: 2 });
+    await applied(subscriber, 2);
+    expect(subscriber.freshness.revision()).toEqual({ epoch, seq: 2 });
   });
 });
 
@@ -292,23 +300,23 @@ describe('without JetStream', () => {
     await client.close();
   };
 
-  it('at the start a process is stale and says so, and it is live by itself once JetStream is there', async () => {
+  it('a process that starts without JetStream is stale and reports it, and becomes live once JetStream is there', async () => {
     const { own, configure } = await startChanging(false);
-    const ear = await listen(own.url);
-    await until('three tries', () => ear.states.length > 2);
-    expect(new Set(ear.states)).toEqual(new Set([expect.stringMatching(/^stale: JetStream does not answer/)]));
-    expect(ear.freshness.isLive()).toBe(false);
+    const subscriber = await listen(own.url);
+    await until('three tries', () => subscriber.states.length > 2);
+    expect(new Set(subscriber.states)).toEqual(new Set([expect.stringMatching(/^stale: JetStream does not answer/)]));
+    expect(subscriber.freshness.isLive()).toBe(false);
     await configure(true);
     await own.kill('SIGHUP');
     await jetStreamAnswers(own.url);
-    await until('a live subscription', () => ear.freshness.isLive());
-    expect(ear.freshness.revision().epoch).toMatch(/^js:/);
+    await until('a live subscription', () => subscriber.freshness.isLive());
+    expect(subscriber.freshness.revision().epoch).toMatch(/^js:/);
   });
 
-  it('a process is stale where it was live before, and goes on in the same epoch once JetStream is back', async () => {
+  it('a process that loses JetStream is stale, and resumes in the same epoch once JetStream is back', async () => {
     const { own, configure } = await startChanging(true);
-    const ear = await listen(own.url);
-    expect(ear.freshness.isLive()).toBe(true);
+    const subscriber = await listen(own.url);
+    expect(subscriber.freshness.isLive()).toBe(true);
     const publishTo = async (userId: string): Promise<void> => {
       const client = await connect({ servers: own.url });
       client.publish('betterauth.user.updated', encode({ userId }));
@@ -316,23 +324,23 @@ describe('without JetStream', () => {
       await client.close();
     };
     await publishTo('u');
-    await applied(ear, 1);
-    const before = ear.freshness.revision();
+    await applied(subscriber, 1);
+    const before = subscriber.freshness.revision();
     await configure(false);
     await own.restart();
-    await until('the lease to run out', () => !ear.freshness.isLive());
-    const tries = ear.states.length;
-    await until('three more tries', () => ear.states.length > tries + 2);
+    await until('the lease to run out', () => !subscriber.freshness.isLive());
+    const tries = subscriber.states.length;
+    await until('three more tries', () => subscriber.states.length > tries + 2);
     await publishTo('v');
-    expect(ear.freshness.isLive()).toBe(false);
-    expect(ear.freshness.revision()).toEqual(before);
+    expect(subscriber.freshness.isLive()).toBe(false);
+    expect(subscriber.freshness.revision()).toEqual(before);
     await configure(true);
     await own.restart();
-    await until('a live subscription again', () => ear.freshness.isLive());
-    expect(ear.freshness.revision()).toEqual(before);
+    await until('a live subscription again', () => subscriber.freshness.isLive());
+    expect(subscriber.freshness.revision()).toEqual(before);
     await publishTo('v');
-    await applied(ear, 2);
-    expect(ear.freshness.isCurrent(before, 'v', null)).toBe(false);
+    await applied(subscriber, 2);
+    expect(subscriber.freshness.isCurrent(before, 'v', null)).toBe(false);
   });
 
   it('a process is stale while JetStream answers with an error', async () => {
@@ -345,10 +353,10 @@ describe('without JetStream', () => {
     const error = { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' };
     client.subscribe('$JS.API.>', { callback: (_, message) => void message.respond(encode({ error })) });
     await client.flush();
-    const ear = await listen(core.url);
-    await until('two tries', () => ear.states.length > 1);
-    expect(new Set(ear.states)).toEqual(new Set(['stale: JetStream system temporarily unavailable']));
-    expect(ear.freshness.isLive()).toBe(false);
+    const subscriber = await listen(core.url);
+    await until('two tries', () => subscriber.states.length > 1);
+    expect(new Set(subscriber.states)).toEqual(new Set(['stale: JetStream system temporarily unavailable']));
+    expect(subscriber.freshness.isLive()).toBe(false);
     await client.close();
   });
 });

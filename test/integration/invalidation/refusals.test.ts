@@ -18,7 +18,7 @@ const STREAM = 'EVENTS';
 /** How a publisher connects. */
 const OPENING = { name: 'test', maxAgeMs: 60_000, ackTimeoutMs: 5_000, background: false } as const;
 
-/** A server on which the listener is somebody who may do no more than this; `publisher` may do everything. */
+/** A server on which the listener has these permissions only; `publisher` may do everything. */
 const startServer = async (jetstream: boolean, permissions: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -72,7 +72,7 @@ const ALL = '{ publish: ">", subscribe: ["_INBOX.>", "betterauth.>"] }';
 const NO_EVENTS = '{ publish: ">", subscribe: "_INBOX.>" }';
 const REFUSED = /Permissions Violation for Subscription to "betterauth\.>"/;
 
-it('hears nothing of core NATS where it may not subscribe, whatever pings say', async () => {
+it('a process without the permission to subscribe to core NATS is stale, although pings are answered', async () => {
   const { server } = await startServer(false, NO_EVENTS);
   const { freshness, states } = listen(server.url, 'core');
   await staleFor(states, REFUSED);
@@ -80,7 +80,7 @@ it('hears nothing of core NATS where it may not subscribe, whatever pings say', 
   expect(states.filter((state) => state.startsWith('live'))).toEqual([]);
 });
 
-it('hears nothing of core NATS once its subscription is taken away', async () => {
+it('a process whose permission for core NATS is withdrawn becomes stale', async () => {
   const { server, configure } = await startServer(false, ALL);
   const { freshness, states } = listen(server.url, 'core');
   await until('a lease', () => freshness.isLive());
@@ -90,7 +90,7 @@ it('hears nothing of core NATS once its subscription is taken away', async () =>
   await until('stale', () => !freshness.isLive());
 });
 
-it('needs the permissions that the documentation names, and no others: at the start, after a cut, in a flood', async () => {
+it('the listener needs exactly the documented permissions, at the start, after a cut and in a flood', async () => {
   const { server } = await startServer(
     true,
     `{ publish: ["$JS.API.STREAM.INFO.${STREAM}", "$JS.API.STREAM.MSG.GET.${STREAM}", "$JS.API.CONSUMER.CREATE.${STREAM}.>", "$JS.FC.${STREAM}.>"], subscribe: "_INBOX.>" }`,
@@ -103,24 +103,24 @@ it('needs the permissions that the documentation names, and no others: at the st
   const { freshness, states } = listen(through(server.url, proxy));
   const publish = async (padding = '') =>
     (await js.publish('betterauth.user.updated', JSON.stringify({ userId: 'u', padding }))).seq;
-  const heard = async (seq: number): Promise<void> => {
+  const applied = async (seq: number): Promise<void> => {
     await until(`event ${seq}`, () => freshness.revision().seq >= seq);
     await until('a lease', () => freshness.isLive());
   };
   await until('a lease', () => freshness.isLive());
-  await heard(await publish());
+  await applied(await publish());
   proxy.cut();
-  await heard(await publish());
+  await applied(await publish());
   // More than the server sends without an answer to its flow control.
   let last = 0;
   for (let batch = 0; batch < 10; batch += 1) {
     last = Math.max(...(await Promise.all(Array.from({ length: 40 }, () => publish('x'.repeat(60_000))))));
   }
-  await heard(last);
+  await applied(last);
   expect(states.filter((state) => /Permissions|stopped delivering/.test(state))).toEqual([]);
 });
 
-it('names the permission that it misses in the same words each time, so that the log can say it once', async () => {
+it('the listener names a missing permission in the same words each time, so that it is logged once', async () => {
   const { server } = await startServer(true, `{ publish: "$JS.API.STREAM.INFO.${STREAM}", subscribe: "_INBOX.>" }`);
   await (await (await connectTo(server)).jetstreamManager()).streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const { states } = listen(server.url);
@@ -130,7 +130,7 @@ it('names the permission that it misses in the same words each time, so that the
   );
 });
 
-it('publishers need the permissions that the documentation names, and no others', async () => {
+it('publishers need exactly the documented permissions', async () => {
   const { server } = await startServer(
     true,
     `{ publish: ["betterauth.>", "$JS.API.STREAM.INFO.${STREAM}"], subscribe: "_INBOX.>" }`,
@@ -152,7 +152,7 @@ it('publishers need the permissions that the documentation names, and no others'
   expect((await manager.streams.info(STREAM)).state.messages).toBe(2);
 });
 
-it('in core mode publishers count nothing as delivered that the server refuses, and say so', async () => {
+it('in core mode a publisher does not count a refused event as delivered, and reports it', async () => {
   const { server } = await startServer(false, '{ publish: "betterauth.member.>", subscribe: "_INBOX.>" }');
   const where = {
     url: asListener(server.url),
@@ -175,7 +175,7 @@ it('in core mode publishers count nothing as delivered that the server refuses, 
   expect(plugin.pending()).toBe(1);
 });
 
-it('says what is wrong with the stream', async () => {
+it('the listener reports the problem of a stream', async () => {
   const { server } = await startServer(true, '{ publish: ">", subscribe: ">" }');
   const manager = await (await connectTo(server)).jetstreamManager();
   const origin = await manager.streams.add({ name: 'ORIGIN', subjects: ['betterauth.>'] });
@@ -197,7 +197,7 @@ it('says what is wrong with the stream', async () => {
   expect(refusal({}, Number.MAX_SAFE_INTEGER + 1)).toThrow(/counts beyond/);
 });
 
-it('notices a stream that no longer takes every event', async () => {
+it('the listener notices when a stream no longer takes every event', async () => {
   const { server } = await startServer(true, '{ publish: ">", subscribe: ">" }');
   const { freshness, states } = listen(server.url);
   await until('a lease', () => freshness.isLive());
@@ -207,7 +207,7 @@ it('notices a stream that no longer takes every event', async () => {
   await until('stale', () => !freshness.isLive());
 });
 
-it('says that the account has no JetStream where only the server has', async () => {
+it('the listener reports an account without JetStream on a server with JetStream', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'nats.conf');

@@ -30,14 +30,14 @@ afterEach(async () => {
 });
 afterAll(() => nats.close());
 
-interface Ear {
+interface Subscriber {
   readonly freshness: FreshnessTracker;
   readonly outcomes: Record<'applied' | 'malformed' | 'unknown', number>;
   readonly lag: { last: number; most: number };
-  /** Why it stopped hearing, each time that it did. */
+  /** The reasons for which it became stale. */
   readonly staleBy: string[];
 }
-const listen = async ({ maxRemembered = MAX_REMEMBERED, renewalIntervalMs = 500 } = {}): Promise<Ear> => {
+const listen = async ({ maxRemembered = MAX_REMEMBERED, renewalIntervalMs = 500 } = {}): Promise<Subscriber> => {
   const freshness = createFreshnessTracker({
     clock: systemClock,
     leaseMs: 2_000,
@@ -81,7 +81,8 @@ const publish = async (name: string, payload: unknown): Promise<number> =>
       .jetstream()
       .publish(`${prefix}.${name}`, payload instanceof Uint8Array ? payload : Buffer.from(JSON.stringify(payload)))
   ).seq;
-const applied = (ear: Ear, seq: number) => until(`position ${seq}`, () => ear.freshness.revision().seq >= seq, 60_000);
+const applied = (subscriber: Subscriber, seq: number) =>
+  until(`the revision ${seq}`, () => subscriber.freshness.revision().seq >= seq, 60_000);
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -106,10 +107,10 @@ describe('events at scale', () => {
   const distinct = total / 2;
 
   it(
-    `${total} in a flood and ${BURST} about one user are all recorded, in bounded memory`,
+    `${total} in a flood and ${BURST} about one user are all applied, in bounded memory`,
     async () => {
-      const [ear, small] = [await listen(), await listen({ maxRemembered: 1_000 })];
-      const before = ear.freshness.revision();
+      const [subscriber, small] = [await listen(), await listen({ maxRemembered: 1_000 })];
+      const before = subscriber.freshness.revision();
       const heapBefore = liveMegabytes();
       const started = performance.now();
       const perTick = RATE / 20;
@@ -127,58 +128,58 @@ describe('events at scale', () => {
       const burst = Array.from({ length: BURST }, () => publish('user.updated', { userId: 'burst' }));
       const last = Math.max(...(await Promise.all(burst)));
       expect(last).toBe(flood + BURST);
-      await Promise.all([applied(ear, last), applied(small, last)]);
+      await Promise.all([applied(subscriber, last), applied(small, last)]);
       const appliedMs = performance.now() - started;
       const heap = liveMegabytes() - heapBefore;
 
-      const now = ear.freshness.revision();
+      const now = subscriber.freshness.revision();
       expect(now).toEqual({ epoch: before.epoch, seq: last });
       const stale: number[] = [];
       for (let number = 0; number < distinct; number += 1) {
         const { userId, organizationId } = subjectOf(number);
         const change = flood - distinct + number + 1;
-        for (const { freshness } of [ear, small]) {
+        for (const { freshness } of [subscriber, small]) {
           if (freshness.isCurrent({ ...now, seq: change - 1 }, userId, organizationId)) stale.push(number);
           if (!freshness.isCurrent(now, userId, organizationId)) stale.push(number);
         }
       }
       expect(stale).toEqual([]);
-      expect(ear.freshness.isCurrent({ ...now, seq: last - 1 }, 'burst', null)).toBe(false);
-      expect(ear.freshness.isCurrent(now, 'burst', null)).toBe(true);
+      expect(subscriber.freshness.isCurrent({ ...now, seq: last - 1 }, 'burst', null)).toBe(false);
+      expect(subscriber.freshness.isCurrent(now, 'burst', null)).toBe(true);
 
-      // What is forgotten for want of room raises the floor for everybody, and no further than it must.
+      // A change that is forgotten for lack of room raises the low-water mark for all, and no further than necessary.
       const kept = 1_000 * KINDS;
       expect(small.freshness.isCurrent({ ...now, seq: flood - kept - KINDS }, 'stranger', 'elsewhere')).toBe(false);
       expect(small.freshness.isCurrent({ ...now, seq: flood - kept + KINDS }, 'stranger', 'elsewhere')).toBe(true);
-      expect(ear.outcomes).toEqual({ applied: total + BURST, malformed: 0, unknown: 0 });
-      await until('no lag', () => ear.lag.last === 0);
-      expect(ear.freshness.isLive()).toBe(true);
+      expect(subscriber.outcomes).toEqual({ applied: total + BURST, malformed: 0, unknown: 0 });
+      await until('no lag', () => subscriber.lag.last === 0);
+      expect(subscriber.freshness.isLive()).toBe(true);
       expect(heap).toBeLessThan(32 + (Math.min(distinct, KINDS * MAX_REMEMBERED) * 300) / 2 ** 20);
       if (process.env['ASSENT_EVENTS_SECONDS'] !== undefined) {
         const rate = Math.round(total / (publishedMs / 1_000));
         const line = `${last} events, ${rate}/s published, all applied after ${(appliedMs / 1_000).toFixed(1)} s`;
-        process.stdout.write(`${line}, at most ${ear.lag.most} behind, live heap +${heap.toFixed(1)} MB\n`);
+        process.stdout.write(`${line}, at most ${subscriber.lag.most} behind, live heap +${heap.toFixed(1)} MB\n`);
       }
     },
     SECONDS * 3_000 + 30_000,
   );
 });
 
-describe('proofs', () => {
-  it('go on while events overtake the answers to them', async () => {
+describe('lease renewals', () => {
+  it('lease renewals go on while events overtake the answers of liveness checks', async () => {
     // Asked for so often that some answer was put together just before an event that comes first.
-    const ear = await listen({ renewalIntervalMs: 1 });
+    const subscriber = await listen({ renewalIntervalMs: 1 });
     let last = 0;
     for (let number = 0; number < 2_000; number += 1)
       last = await publish('user.updated', { userId: `u${number % 9}` });
-    await applied(ear, last);
-    expect(ear.staleBy).toEqual([]);
-    expect(ear.freshness.isLive()).toBe(true);
+    await applied(subscriber, last);
+    expect(subscriber.staleBy).toEqual([]);
+    expect(subscriber.freshness.isLive()).toBe(true);
   });
 });
 
 describe('bad events', () => {
-  // An unreadable event in the history of an ear would put off the resync that is looked for.
+  // A malformed event in the history of a subscriber would put off the resync that the test looks for.
   beforeEach(async () => {
     await (await nats.jetstreamManager()).streams.purge(stream);
   });
@@ -194,15 +195,15 @@ describe('bad events', () => {
     ['another subject', 'user.invented', { userId: 'u' }, 'unknown'],
     ['a megabyte on another subject', 'a.b.c', Buffer.alloc(1_000_000), 'unknown'],
   ] as const)('%s is counted, and the next good event is applied', async (_, name, payload, outcome) => {
-    const ear = await listen();
+    const subscriber = await listen();
     const seq = await publish(name, payload);
-    await applied(ear, seq);
-    expect(ear.outcomes).toEqual({ applied: 0, malformed: 0, unknown: 0, [outcome]: 1 });
-    const before = { ...ear.freshness.revision(), seq: seq - 1 };
-    expect(ear.freshness.isCurrent(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
+    await applied(subscriber, seq);
+    expect(subscriber.outcomes).toEqual({ applied: 0, malformed: 0, unknown: 0, [outcome]: 1 });
+    const before = { ...subscriber.freshness.revision(), seq: seq - 1 };
+    expect(subscriber.freshness.isCurrent(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
     const good = await publish('member.removed', { userId: 'good', organizationId: 'o' });
-    await applied(ear, good);
-    expect(ear.freshness.isCurrent({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
-    expect(ear.freshness.isCurrent({ ...before, seq: good }, 'good', 'o')).toBe(true);
+    await applied(subscriber, good);
+    expect(subscriber.freshness.isCurrent({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
+    expect(subscriber.freshness.isCurrent({ ...before, seq: good }, 'good', 'o')).toBe(true);
   });
 });

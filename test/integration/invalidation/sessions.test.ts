@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => nats.close());
 
-it('a stream that another process has just made otherwise is taken as it is', async () => {
+it('a stream that another process has just created with other settings is used as it is', async () => {
   const streams: JetStreamManager['streams'] = Object.create(manager.streams, {
     info: {
       value: async (name: string) => {
@@ -48,11 +48,11 @@ it('a stream that another process has just made otherwise is taken as it is', as
   expect(config).toMatchObject({ name: stream, storage: 'memory', max_age: nanos(60_000) });
 });
 
-/** What a session is given, and what it does. */
+/** The options of a session, and a record of its calls. */
 const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   const ending = new AbortController();
   const applied: number[] = [];
-  const proved: number[] = [];
+  const renewals: number[] = [];
   const skipped: number[] = [];
   const lags: (number | null)[] = [];
   const listening = Promise.withResolvers<void>();
@@ -60,7 +60,7 @@ const open = (connection: NatsConnection, clock: Clock = systemClock) => {
     begin: () => {},
     skipTo: (seq) => void skipped.push(seq),
     apply: (seq) => void applied.push(seq),
-    renewLease: (at) => void proved.push(at),
+    renewLease: (at) => void renewals.push(at),
   };
   const observer = {
     event: () => {},
@@ -76,7 +76,7 @@ const open = (connection: NatsConnection, clock: Clock = systemClock) => {
   return {
     options,
     applied,
-    proved,
+    renewals,
     skipped,
     lags,
     listening: listening.promise,
@@ -91,7 +91,7 @@ const publish = async (): Promise<void> => {
 it.each([
   ['core NATS', followCore],
   ['the stream', (options: SessionOptions) => followStream(options, createStreamSubscription())],
-])('a session on %s that was ended hears nothing more, though its connection lives', async (_, listen) => {
+])('an ended session on %s applies nothing more, although its connection is open', async (_, listen) => {
   const { options, applied, listening, end } = open(nats);
   const session = listen(options);
   session.catch(() => {});
@@ -107,7 +107,7 @@ it.each([
   expect(applied).toHaveLength(before);
 });
 
-it('a proof on core NATS is of the moment at which it was asked for, not of its answer', async () => {
+it('a lease on core NATS counts from the ping, not from the pong', async () => {
   const clock = createTestClock();
   const slow: NatsConnection = Object.create(nats, {
     flush: {
@@ -117,19 +117,19 @@ it('a proof on core NATS is of the moment at which it was asked for, not of its 
       },
     },
   });
-  const { options, proved, listening, end } = open(slow, clock);
+  const { options, renewals, listening, end } = open(slow, clock);
   const session = followCore(options);
   session.catch(() => {});
   await listening;
   const asked = clock.now();
-  await until('a proof', () => proved.length > 0);
+  await until('a lease', () => renewals.length > 0);
   end();
   await expect(session).rejects.toThrow('ended');
   // The first question comes at once; its answer took half a second.
-  expect(proved[0]).toBe(asked - 500);
+  expect(renewals[0]).toBe(asked - 500);
 });
 
-it('messages that come after they were given up as gone are left out, so that numbers only grow', async () => {
+it('messages that arrive after they were skipped as gone are dropped, so that numbers only grow', async () => {
   const held: (() => void)[] = [];
   let holding = false;
   const slow: NatsConnection = Object.create(nats, {
@@ -143,21 +143,21 @@ it('messages that come after they were given up as gone are left out, so that nu
         }),
     },
   });
-  const { options, applied, proved, skipped, lags, listening, end } = open(slow, createTestClock());
+  const { options, applied, renewals, skipped, lags, listening, end } = open(slow, createTestClock());
   const session = followStream(options, createStreamSubscription());
   session.catch(() => {});
   await listening;
-  await until('a proof', () => proved.length > 0);
+  await until('a lease', () => renewals.length > 0);
   applied.length = 0;
   holding = true;
   await publish();
   await until('it has been sent', () => held.length > 0);
   const { last_seq: gone } = (await manager.streams.info(stream)).state;
   await until('it is waited for', () => lags.at(-1) === 1);
-  const proofs = proved.length;
+  const before = renewals.length;
   await manager.streams.purge(stream);
   await until('it is given up', () => skipped.includes(gone));
-  await until('a proof again', () => proved.length > proofs);
+  await until('a lease again', () => renewals.length > before);
   holding = false;
   for (const late of held.splice(0)) late();
   expect(applied).toEqual([]);

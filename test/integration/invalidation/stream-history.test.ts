@@ -1,4 +1,4 @@
-/** Streams whose past changes: rolled back, made anew, without the message last heard. Real servers, killed and restored. */
+/** Streams whose past changes: rolled back, created again, without the last applied message. Real servers are killed and restored. */
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,10 +22,10 @@ let proxy: TcpProxy;
 let freshness: FreshnessTracker;
 let listener: Listener;
 let client: NatsConnection;
-/** Of a process that nothing comes between. */
+/** The tracker of a process with a direct connection. */
 let direct: FreshnessTracker;
 let directListener: Listener;
-let proofs: { readonly of: number; readonly came: number }[];
+let renewals: { readonly of: number; readonly came: number }[];
 
 const startListener = (url: string, sink: InvalidationSink): Listener =>
   createListener({
@@ -37,9 +37,9 @@ const startListener = (url: string, sink: InvalidationSink): Listener =>
 beforeEach(async () => {
   server = await startNats({ own: true });
   proxy = await startProxy(server.port);
-  proofs = [];
+  renewals = [];
   freshness = createFreshnessTracker({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
-  const watching = { renewLease: (at: number) => void proofs.push({ of: at, came: systemClock.monotonic() }) };
+  const watching = { renewLease: (at: number) => void renewals.push({ of: at, came: systemClock.monotonic() }) };
   listener = startListener(through(server.url, proxy), inOrder(watching, freshness));
   direct = createFreshnessTracker({ clock: systemClock, leaseMs: 600, rememberMs: 360_000, maxRemembered: 1_000 });
   directListener = startListener(server.url, direct);
@@ -61,22 +61,22 @@ const publish = async (...users: readonly string[]): Promise<number> => {
   }
   return last;
 };
-const applied = (seq: number) => until(`position ${seq}`, () => freshness.revision().seq >= seq);
-/** Nothing reaches the listener until it is let in again. */
+const applied = (seq: number) => until(`the revision ${seq}`, () => freshness.revision().seq >= seq);
+/** Cuts the listener off from the server. */
 const lockOut = (): void => {
   proxy.setMode('refuse');
   proxy.cut();
 };
 const letIn = async (): Promise<void> => {
   const { epoch, seq } = freshness.revision();
-  // What was proved before is of no use here: a proof that is made from now on.
+  // An earlier lease does not count here: the test needs a renewal from now on.
   await until('the lease to run out', () => !freshness.isLive());
   proxy.setMode('pass');
   await until(`a lease again after ${epoch}:${seq}`, () => freshness.isLive());
 };
 
 describe('a stream', () => {
-  it('that was rolled back and is past the last number heard again is not taken for the one heard', async () => {
+  it('a stream that was rolled back and has passed the last applied number again gets another epoch', async () => {
     await publish('a');
     const copy = await mkdtemp(join(tmpdir(), 'assent-nats-copy-'));
     await client.close();
@@ -126,7 +126,7 @@ describe('a stream', () => {
     expect(young.applied()).toEqual({ ...freshness.applied(), epoch: before.epoch });
   });
 
-  it('that was rolled back twice to the same message has another history each time', async () => {
+  it('a stream that was rolled back twice to the same message has another history each time', async () => {
     await publish('a');
     const manager = await client.jetstreamManager();
     const snapshot = snapshotOf(await manager.streams.info(STREAM));
@@ -140,7 +140,7 @@ describe('a stream', () => {
     expect(second).not.toBe(first);
   });
 
-  it('without the message last heard, but with later ones, is listened to after a gap', async () => {
+  it('a stream without the last applied message, but with later ones, goes on after a gap', async () => {
     const last = await publish('a');
     await applied(last);
     const before = freshness.revision();
@@ -153,7 +153,7 @@ describe('a stream', () => {
     expect(freshness.isCurrent(freshness.revision(), 'b', null)).toBe(true);
   });
 
-  it('that was emptied and had nothing since is the one that was heard', async () => {
+  it('a stream that was emptied and has no newer message keeps its epoch', async () => {
     await applied(await publish('a', 'b'));
     const before = freshness.revision();
     await (await client.jetstreamManager()).streams.purge(STREAM);
@@ -163,7 +163,7 @@ describe('a stream', () => {
     expect(freshness.isCurrent(before, 'somebody', null)).toBe(true);
   });
 
-  it('of a server that came back without its data is another one', async () => {
+  it('the stream of a server that came back without its data gets another epoch', async () => {
     await applied(await publish('a', 'b'));
     const before = freshness.revision();
     await client.close();
@@ -174,7 +174,7 @@ describe('a stream', () => {
     await applied(await publish('c'));
   });
 
-  it('whose consumer the server deleted is listened to again, without a gap', async () => {
+  it('a subscription whose consumer was deleted resumes without a gap', async () => {
     await applied(await publish('a'));
     const before = freshness.revision();
     const manager = await client.jetstreamManager();
@@ -188,25 +188,25 @@ describe('a stream', () => {
   });
 });
 
-describe('a proof', () => {
-  it('is one of the moment before it was asked for, however long the answer took', async () => {
+describe('a liveness check', () => {
+  it('a lease counts from the question of the liveness check, however long the answer took', async () => {
     const delayMs = 150;
     proxy.setDelay(delayMs);
-    const before = proofs.length;
+    const before = renewals.length;
     // The first may have been on its way.
-    await until('some proofs', () => proofs.length > before + 2);
-    for (const { of, came } of proofs.slice(before + 1)) expect(came - of).toBeGreaterThanOrEqual(delayMs);
+    await until('some renewals', () => renewals.length > before + 2);
+    for (const { of, came } of renewals.slice(before + 1)) expect(came - of).toBeGreaterThanOrEqual(delayMs);
   });
 });
 
-describe('a moment', () => {
+describe('a moment of a JetStream answer', () => {
   it.each([
     ['2026-11-25T10:51:21.8642756Z', '1795603881864275600'],
     ['2026-11-25T10:51:21Z', '1795603881000000000'],
     ['2026-11-25T12:51:21.5+02:00', '1795603881500000000'],
     ['0001-01-01T00:00:00Z', null],
     ['', null],
-  ])('%s is %s nanoseconds', (moment, expected) => {
+  ])('the moment %s is %s nanoseconds', (moment, expected) => {
     expect(nanosecondsOf(moment)).toBe(expected);
   });
 });

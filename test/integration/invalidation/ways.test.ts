@@ -105,14 +105,14 @@ it('a process at a leaf node without JetStream is stale while the leaf has lost 
   await staleWhileCut(hub, leaf, 'hub', proxy);
 });
 
-it('a process at a leaf node with a JetStream of its own hears the stream of the domain that it is told', {
+it('a process at a leaf node with its own JetStream follows the stream of the configured domain', {
   timeout: 60_000,
 }, async () => {
   const { hub, leaf, proxy } = await startLeaf('hub', 'leaf');
   await staleWhileCut(hub, leaf, 'hub', proxy);
 });
 
-it('a process that is told no domain makes no stream in that of its leaf node, and says which setting it needs', {
+it('a process without a configured domain creates no stream in the domain of its leaf node, and names the setting', {
   timeout: 60_000,
 }, async () => {
   const { leaf } = await startLeaf('hub', 'leaf');
@@ -124,7 +124,9 @@ it('a process that is told no domain makes no stream in that of its leaf node, a
   await expect(manager.streams.info(STREAM)).rejects.toThrow('stream not found');
 });
 
-it('a process that is told no domain is stale at a leaf node whose hub has one', { timeout: 60_000 }, async () => {
+it('a process without a configured domain is stale at a leaf node whose hub has a domain', {
+  timeout: 60_000,
+}, async () => {
   const { hub, leaf } = await startLeaf('hub', null);
   await (await (await connectTo(hub)).jetstreamManager()).streams.add({ name: STREAM, subjects: ['betterauth.>'] });
   const { freshness, states } = listen(leaf, null);

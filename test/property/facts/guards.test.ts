@@ -10,12 +10,12 @@ import { loadBearing, optimisations } from './simulation/guards.ts';
 const listed = [...loadBearing, ...optimisations, ...guardsForChaos].map(({ without }) => without);
 
 describe('the markers of guards in src', () => {
-  it('are the guards that the tests remove, each once', () => {
+  it('the markers in src are exactly the guards that the tests remove, each once', () => {
     expect(allMarkers().toSorted()).toEqual([...new Set(listed.flat().map(({ guard }) => guard))].toSorted());
   });
 
   it.each(listed.map((without) => ({ names: without.map(({ guard }) => guard).join(', '), without })))(
-    'leave sources that parse when the tests remove $names',
+    'the sources parse without $names',
     ({ without }) => {
       const { path, remove } = mutate(without);
       try {
@@ -32,23 +32,23 @@ describe('the markers of guards in src', () => {
 describe('the removal of a guard', () => {
   const without = (code: string, to: (code: string) => string): string => withoutGuard(code, { guard: 'x', to });
 
-  it('takes a statement out, with its block', () => {
+  it('a removed statement is gone with its block', () => {
     expect(without('a();\n  // guard: x\n  if (b) {\n    c();\n  }\n  d();', removed)).toBe('a();\n\n  d();');
   });
 
-  it('takes other code for one operand and keeps what joins it to the next', () => {
+  it('a replaced operand keeps the operator behind it', () => {
     expect(without('a &&\n  // guard: x\n  b(\n    c,\n  ) &&\n  d', by('true'))).toBe('a &&\ntrue &&\n  d');
   });
 
-  it('takes other code for the condition of an if statement', () => {
+  it('the condition of an if statement is replaced', () => {
     expect(without('// guard: x\nif (a(b) || c) {\n  d();\n}', condition('false'))).toBe('if (false) {\n  d();\n}');
   });
 
-  it('takes other code for a condition that is returned', () => {
+  it('a condition that is returned is replaced', () => {
     expect(without('// guard: x\nreturn a\n  ? b\n  : c;', condition('true'))).toBe('return true\n  ? b\n  : c;');
   });
 
-  it('takes other code for a value that is returned, assigned or given to a property', () => {
+  it('a value that is returned, assigned or given to a property is replaced', () => {
     expect(
       without(
         '// guard: x\nreturn a;',
@@ -69,7 +69,7 @@ describe('the removal of a guard', () => {
     ).toBe('a: d,\nc');
   });
 
-  it('fails when the guard is not there, or when nothing would change', () => {
+  it('the removal fails when the guard is missing, or when nothing would change', () => {
     expect(() => without('a();', removed)).toThrow('there is no guard x');
     expect(() => without('// guard: x\na();', by('a()'))).toThrow('the edit of x changes nothing');
     expect(() =>

@@ -9,12 +9,12 @@ beforeAll(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', '
 afterAll(() => void vi.useRealTimers());
 
 describe('the cache under every interleaving', () => {
-  it('never answers from before an event that it applied', async () => {
+  it('under every interleaving no answer is older than an applied event', async () => {
     const modules = await loadModules(fileURLToPath(new URL('../../../src', import.meta.url)));
     const tally = createTally();
     const details = await search(modules, tally, { seed: SEED, numRuns: RUNS });
     if (details.failed) throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
-    // Otherwise nothing was proved: every tier answered, also in stale processes, and every fault occurred.
+    // Otherwise the runs showed nothing: every tier answered, also in stale processes, and every fault occurred.
     expect(Math.min(...Object.values(tally.answers))).toBeGreaterThan(0);
     expect(tally.stale).toBeGreaterThan(0);
     expect(tally.positioned).toBeGreaterThan(0);

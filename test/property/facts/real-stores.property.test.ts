@@ -1,6 +1,6 @@
 /**
  * The promise on real Redis and NATS: replicas of the real modules in one process, a database that knows every change's
- * version, and faults that a seed chooses. `ASSENT_PROPERTY_RUNS` makes it longer, `ASSENT_PROPERTY_SEED` other.
+ * version, and faults that a seed chooses. `ASSENT_PROPERTY_RUNS` and `ASSENT_PROPERTY_SEED` change them.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -137,7 +137,7 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
   const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
   const database = createDatabaseModel();
   const read = async (key: FactsKey) => {
-    // A statement sees one moment of the database, some time after it was sent and some before it is answered.
+    // A statement sees one moment of the database, after it was sent and before it is answered.
     await delay(Math.random() * 2);
     const facts = database.read(key);
     await delay(Math.random() * 2);
@@ -146,7 +146,7 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
   const start = () => startReplica(read, () => count('refused'));
   const replicas = [start(), start(), start()];
   await Promise.all(replicas.map(({ ready }) => ready()));
-  /** What the events of each stream say, by their numbers. */
+  /** The events of each stream, by number. */
   const logs = new Map<string, Map<number, Versions>>();
   let epoch = '';
   const findStream = async (): Promise<void> => {
@@ -170,7 +170,7 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
     publishing = [];
   };
 
-  /** How far each process ever was, in each epoch. */
+  /** The highest revision of each process, in each epoch. */
   const reached = replicas.map(() => new Map<string, number>());
   const answers: {
     readonly key: FactsKey;
@@ -182,8 +182,8 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
   const call = async (index: number, key: FactsKey): Promise<void> => {
     const replica = replicas[index];
     if (replica === undefined) return;
-    const stamp = replica.freshness.revision();
-    const knew = new Map(reached[index]).set(stamp.epoch, stamp.seq);
+    const revision = replica.freshness.revision();
+    const knew = new Map(reached[index]).set(revision.epoch, revision.seq);
     reached[index] = knew;
     const { facts, tier } = await replica.cache.read(key, false, CALLER);
     count(tier);
@@ -211,7 +211,7 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
         await client.set(nameOf(one.key), randomBytes(40));
         break;
       case 'move': {
-        // A genuine entry, of somebody else.
+        // A genuine entry of another key.
         const value = await client.get(nameOf((one.key + 1) % KEYS.length));
         if (value !== null) await client.set(nameOf(one.key), value);
         break;
@@ -265,13 +265,13 @@ const run = async (operations: readonly Operation[], seen: Map<string, number>):
 };
 
 describe('the cache on real Redis and NATS', () => {
-  it('never answers from before an event that it applied', async () => {
+  it('on real Redis and NATS no answer is older than an applied event', async () => {
     const seen = new Map<string, number>();
     const runs = fc.asyncProperty(fc.array(operation, { minLength: 300, maxLength: 300, size: 'max' }), (operations) =>
       run(operations, seen),
     );
     await fc.assert(runs, { seed: SEED, numRuns: RUNS, endOnFailure: true });
-    // Otherwise nothing was proved.
+    // Otherwise the run showed nothing.
     for (const what of ['memory', 'redis', 'database', 'refused', 'purge', 'delete stream', 'restart', 'flush']) {
       expect(seen.get(what), what).toBeGreaterThan(0);
     }

@@ -34,7 +34,7 @@ const snapshot: fc.Arbitrary<StreamSnapshot> = fc
   }));
 
 const attached = fc
-  .record({ plan: fc.constantFrom('resume', 'gap', 'rolled back', 'anew'), opened: snapshot, askedAt: seq })
+  .record({ plan: fc.constantFrom('resume', 'gap', 'rolled back', 'new stream'), opened: snapshot, askedAt: seq })
   .map(({ plan, opened, askedAt }): Input => {
     return {
       ...{ kind: 'attached', plan, opened, history: `${opened.identity}~h`, privateName: 'private' },
@@ -74,7 +74,7 @@ const fitting = (state: SubscriptionState, given: Input, keep: boolean): Input =
   if (given.kind === 'message' && state.name !== 'detached' && !keep) {
     return { ...given, consumerSeq: state.session.deliveries + 1 };
   }
-  if (given.kind !== 'attached' || given.plan === 'anew' || given.plan === 'rolled back') return given;
+  if (given.kind !== 'attached' || given.plan === 'new stream' || given.plan === 'rolled back') return given;
   const lastSeq = Math.max(given.opened.lastSeq, state.point.applied);
   return { ...given, opened: { ...given.opened, lastSeq } };
 };

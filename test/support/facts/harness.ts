@@ -1,4 +1,4 @@
-/** The real cache on stores of this process, with time, loads and events in the test's hands. */
+/** The real cache on in-process stores; the test controls time, loads and events. */
 
 import { createFactsCache, type FactsCache } from '../../../src/facts/cache.ts';
 import { databaseTier } from '../../../src/facts/database-tier.ts';
@@ -13,7 +13,7 @@ export const LOAD_TIMEOUT_MS = 2_500;
 export const EPOCH = 'js:TEST:1';
 export const KEY: FactsKey = { userId: 'u', organizationId: 'o' };
 
-/** Facts that say one role. */
+/** Facts with one role. */
 export const factsOf = (role: string | null): Facts => ({
   user: { roles: ['user'], ban: null },
   organization: { status: 'present', memberRoles: role === null ? null : [role], dynamicRoles: [] },
@@ -21,14 +21,14 @@ export const factsOf = (role: string | null): Facts => ({
 
 export const roleOf = (facts: Facts): string | null => facts.organization?.memberRoles?.[0] ?? null;
 
-/** Time that only the test moves; both clocks together, unless one is set back. */
+/** Time that only the test moves. Both clocks move together, unless the wall clock is set back. */
 export const createTestClock = (start = 1_800_000_000_000) => {
   let time = start;
   let behind = 0;
   return {
     now: () => time - behind,
     monotonic: () => time,
-    /** What an operator or NTP does to the wall clock. */
+    /** Sets the wall clock back, as an operator or NTP may. */
     setBack: (ms: number): void => {
       behind += ms;
     },
@@ -38,7 +38,7 @@ export const createTestClock = (start = 1_800_000_000_000) => {
   };
 };
 
-/** Redis as a Map, without a life of its own: freshness must not rest on it. */
+/** Redis as a Map without expiry: freshness must not depend on it. */
 export const createTestRedis = () => {
   const values = new Map<string, string>();
   const counts = { get: 0, set: 0 };
@@ -63,7 +63,7 @@ export interface Replica {
   readonly freshness: FreshnessTracker;
 }
 
-/** One process with a memory and freshness of its own; `read` is its database. */
+/** One process with its own memory and freshness tracker; `read` is its database. */
 export const createReplica = (options: {
   readonly clock: ReturnType<typeof createTestClock>;
   readonly redis: ValueStore;

@@ -1,10 +1,10 @@
 /**
- * What is true, for judging what a cache answers: a database whose every change raises a version, and for each call the
+ * The truth that answers are compared with: a database in which every change raises a version, and for each call the
  * versions that its answer must show. Pure.
  */
 import type { Facts, FactsKey } from '../../../src/policy/facts.ts';
 
-/** What a change concerns, and what has a version: `u:<user>`, `o:<organization>` or `p:<user>:<organization>`. */
+/** The subject of a change, which has a version: `u:<user>`, `o:<organization>` or `p:<user>:<organization>`. */
 export type Subject = `u:${string}` | `o:${string}` | `p:${string}:${string}`;
 
 export type Versions = ReadonlyMap<Subject, number>;
@@ -16,23 +16,23 @@ const subjectsOf = ({ userId, organizationId }: FactsKey): readonly Subject[] =>
 /** An event of the database's changes, published some time after the commit. */
 export interface ModelEvent {
   readonly id: number;
-  /** What the event tells of: of one subject, or of everything for a resync. */
+  /** The versions that the event announces: of one subject, or of all for a resync. */
   readonly versions: Versions;
   /** When the stream took it; null before. */
   readonly publishedAt: number | null;
 }
 
 export interface DatabaseModel {
-  /** Changes a subject; the new version. */
+  /** Changes a subject and returns its new version. */
   commit(subject: Subject): number;
-  /** Changes a user: banned until then. */
+  /** Bans a user until that moment and returns the new version. */
   ban(userId: string, until: number): number;
   versions(): Versions;
-  /** The tables change: who reads them as they were sees nothing of what happens to users from now on. */
+  /** The tables change: a statement for the old tables sees no later change of users. */
   migrate(): void;
   /** How often the tables changed. */
   tables(): number;
-  /** What one statement reads, made for the tables as they are or were: facts that say their versions. */
+  /** The facts that one statement reads, made for the present or for older tables; they show their versions. */
   read(key: FactsKey, tables?: number): Facts;
   /** These versions, as far as that statement can see them. */
   seenIn(versions: Versions, tables: number): Versions;
@@ -43,11 +43,11 @@ interface Users {
   readonly bans: ReadonlyMap<string, number>;
 }
 
-/** @param first The version of what never changed. */
+/** @param first The version of a subject that never changed. */
 export const createDatabaseModel = (first = 0): DatabaseModel => {
   const versions = new Map<Subject, number>();
   const bans = new Map<string, number>();
-  /** What is seen of users in the tables as they were before each change of them. */
+  /** The users that are visible in the tables from before each change of the tables. */
   const past: Users[] = [];
   const versionOf = (subject: Subject, of: ReadonlyMap<Subject, number> = versions): number => of.get(subject) ?? first;
   const raise = (subject: Subject): number => {
@@ -94,7 +94,7 @@ export const createDatabaseModel = (first = 0): DatabaseModel => {
   };
 };
 
-/** The versions that facts of {@link DatabaseModel.read} say. */
+/** The versions that facts of {@link DatabaseModel.read} show. */
 export const shownBy = ({ userId, organizationId }: FactsKey, facts: Facts): Versions => {
   const version = (role: string | undefined): number => Number(role?.slice(1));
   const user = [`u:${userId}` as const, version(facts.user?.roles[0])] as const;
@@ -123,7 +123,7 @@ export const newest = (events: Iterable<Versions>): Versions => {
   return result;
 };
 
-/** What an answer lacks, in words; null when it shows all that it must. */
+/** The missing version of an answer as text; null when the answer shows all that it must. */
 export const lacking = (key: FactsKey, facts: Facts, requirements: readonly Requirement[]): string | null => {
   const shown = shownBy(key, facts);
   for (const { because, versions } of requirements) {
@@ -140,14 +140,14 @@ export const lacking = (key: FactsKey, facts: Facts, requirements: readonly Requ
 export interface Answered {
   /** How long ago they were read. */
   readonly ageMs: number;
-  /** How long they may answer from a cache when nothing was heard. */
+  /** How long they may answer from a cache without an event. */
   readonly ttlMs: number;
-  /** When they were read, by the clock of whoever read them: bans that had ended by it are history. */
+  /** When they were read, by the clock of the reading process. Bans that had ended by then do not matter. */
   readonly readAt: number;
   readonly now: number;
 }
 
-/** What is wrong with the age of facts that a cache answers with, in words; null when nothing is. */
+/** The fault in the age of cached facts as text; null when there is none. */
 export const overAge = (facts: Facts, { ageMs, ttlMs, readAt, now }: Answered): string | null => {
   if (ageMs >= ttlMs) return `too old: read ${ageMs} ms ago`;
   const until = facts.user?.ban?.until ?? null;

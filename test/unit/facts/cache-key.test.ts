@@ -16,8 +16,8 @@ const long = fc
 const id = fc.oneof(short, long);
 const pair = fc.record({ userId: id, organizationId: fc.option(id) });
 
-describe('keys', () => {
-  it('is the contract’s perm:<userId>:<organizationId>', () => {
+describe('cache keys', () => {
+  it('the Redis key has the form perm:<userId>:<organizationId>', () => {
     expect(redisKey({ userId: 'u1', organizationId: 'o1' })).toBe('perm:u1:o1');
     expect(redisKey({ userId: 'a:b', organizationId: '{c}%' })).toBe('perm:a%3Ab:%7Bc%7D%25');
     expect(redisKey({ userId: 'u1', organizationId: null })).toBe('perm:u1:');
@@ -26,11 +26,14 @@ describe('keys', () => {
   it.each([
     ['-'.padEnd(32, 'a'), 'a', 'a'.repeat(32), null],
     [':31:'.padEnd(32, 'a'), 'aao', 'a'.repeat(31), 'o'],
-  ])('tells an id as long as Better Auth’s, %s, from a key of another form', (userId, organizationId, other, where) => {
-    expect(memoryKey(userId, organizationId)).not.toBe(memoryKey(other, where));
-  });
+  ])(
+    'the memory key of the id %s, which has the length of Better Auth’s ids, differs from keys of another form',
+    (userId, organizationId, other, where) => {
+      expect(memoryKey(userId, organizationId)).not.toBe(memoryKey(other, where));
+    },
+  );
 
-  it('never gives two pairs the same key', () => {
+  it('no two pairs have the same key', () => {
     fc.assert(
       fc.property(pair, pair, (one, other) => {
         const same = one.userId === other.userId && one.organizationId === other.organizationId;

@@ -40,7 +40,7 @@ const live = (one: Replica, lowWaterMark = 0): Replica => {
   one.freshness.renewLease(clock.monotonic());
   return one;
 };
-/** Lets everything that can go on go on. */
+/** Lets all promises settle that can settle now. */
 const read = async (one: Replica, full = false): Promise<FactsReading> => one.cache.read(KEY, full, CALLER);
 /** Reads while the database answers with `role`. */
 const readThrough = async (one: Replica, role: string | null): Promise<FactsReading> => {
@@ -58,22 +58,22 @@ beforeEach(() => {
   replica = live(create());
 });
 
-describe('tiers', () => {
-  it('answers from the database, then from memory at once and without a promise', async () => {
+describe('the tiers of the cache', () => {
+  it('the first answer comes from the database, the second from memory, at once and without a promise', async () => {
     expect(await readThrough(replica, 'admin')).toMatchObject({ tier: 'database' });
     const again = replica.cache.read(KEY, false, CALLER);
     expect(again).toMatchObject({ tier: 'memory', facts: factsOf('admin') });
     expect(reads).toHaveLength(1);
   });
 
-  it('answers another process from Redis', async () => {
+  it('another process gets its answer from Redis', async () => {
     await readThrough(replica, 'admin');
     const other = live(create());
     expect(await read(other)).toMatchObject({ tier: 'redis', facts: factsOf('admin') });
     expect(reads).toHaveLength(1);
   });
 
-  it('counts age from the read of the database, over both tiers', async () => {
+  it('the age of facts counts from the read of the database, in memory and in Redis', async () => {
     const { readAt } = await readThrough(replica, 'admin');
     clock.advance(TTL_MS - 1);
     const other = live(create());
@@ -84,7 +84,7 @@ describe('tiers', () => {
     expect(refused).toEqual(['expired']);
   });
 
-  it('keeps in memory what was read since the wall clock was set back', async () => {
+  it('memory keeps facts that were read after the wall clock was set back', async () => {
     for (const makeStale of [() => clock.advance(TTL_MS), () => replica.freshness.apply(1, REMOVED)]) {
       await readThrough(replica, 'admin');
       redis.values.clear();
@@ -97,7 +97,7 @@ describe('tiers', () => {
     }
   });
 
-  it('counts it from when the read began, however long it took', async () => {
+  it('the age of facts counts from the beginning of the read, however long the read took', async () => {
     const began = clock.now();
     const slow = read(replica);
     await eventLoopTurn();
@@ -110,7 +110,7 @@ describe('tiers', () => {
     expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
   });
 
-  it('keeps nowhere what a ban that ended meanwhile was read with', async () => {
+  it('facts with a ban that ended during the read are not cached', async () => {
     const banned: Facts = { ...factsOf('admin'), user: { roles: [], ban: { until: clock.now() + 1_000 } } };
     const slow = read(replica);
     await eventLoopTurn();
@@ -121,7 +121,7 @@ describe('tiers', () => {
     expect(await readThrough(replica, 'admin')).toMatchObject({ tier: 'database' });
   });
 
-  it('reads for FULL by a statement of its own, also beside a load under way', async () => {
+  it('a FULL read has its own statement, also while another load is under way', async () => {
     const cached = read(replica);
     await eventLoopTurn();
     const full = read(replica, true);
@@ -133,14 +133,14 @@ describe('tiers', () => {
   });
 });
 
-describe('a change', () => {
-  it('is shown by every call that begins after it was applied', async () => {
+describe('an applied change', () => {
+  it('every call that begins after a change was applied shows it', async () => {
     await readThrough(replica, 'admin');
     replica.freshness.apply(1, REMOVED);
     expect(roleOf((await readThrough(replica, null)).facts)).toBeNull();
   });
 
-  it('outlives a load that began before it: the load lands nowhere', async () => {
+  it('a load that began before a change fills neither memory nor Redis', async () => {
     const before = read(replica);
     await eventLoopTurn();
     replica.freshness.apply(1, REMOVED);
@@ -150,7 +150,7 @@ describe('a change', () => {
     expect(await readThrough(replica, null)).toMatchObject({ tier: 'database', facts: factsOf(null) });
   });
 
-  it('keeps later calls out of a load that began before it', async () => {
+  it('a call that begins after a change does not join a load from before it', async () => {
     const before = read(replica);
     await eventLoopTurn();
     replica.freshness.apply(1, REMOVED);
@@ -161,7 +161,7 @@ describe('a change', () => {
     await before;
   });
 
-  it('sends a waiter whose load it overtook to one load more', async () => {
+  it('a call whose joined load is overtaken by a change waits for one more load', async () => {
     const first = read(replica);
     const waiter = read(replica);
     await eventLoopTurn();
@@ -175,7 +175,7 @@ describe('a change', () => {
     expect(roleOf((await waiter).facts)).toBeNull();
   });
 
-  it('is not undone by a Redis that brings an old entry back', async () => {
+  it('an old entry that Redis brings back does not undo a change', async () => {
     await readThrough(replica, 'admin');
     const snapshot = new Map(redis.values);
     replica.freshness.apply(1, REMOVED);
@@ -187,15 +187,15 @@ describe('a change', () => {
     expect(refused).toContain('overtaken');
   });
 
-  it('makes a denial false at once as well', async () => {
+  it('a change ends a cached denial at once, too', async () => {
     await readThrough(replica, null);
     replica.freshness.apply(1, REMOVED);
     expect(roleOf((await readThrough(replica, 'staff')).facts)).toBe('staff');
   });
 });
 
-describe('a process that does not hear', () => {
-  it('answers from the database only, shares the load, and stores nothing', async () => {
+describe('a process whose subscription is stale', () => {
+  it('a stale process answers from the database only, shares the load, and stores nothing', async () => {
     await readThrough(replica, 'admin');
     clock.advance(2_000);
     const gets = redis.counts.get;
@@ -208,7 +208,7 @@ describe('a process that does not hear', () => {
     expect(redis.counts).toEqual({ get: gets, set: 1 });
   });
 
-  it('shares loads also when it never heard anything', async () => {
+  it('a process shares loads also before its first lease', async () => {
     const never = create();
     const all = [read(never), read(never), read(never)];
     await eventLoopTurn();
@@ -218,7 +218,7 @@ describe('a process that does not hear', () => {
     expect(redis.counts).toEqual({ get: 0, set: 0 });
   });
 
-  it('does not believe Redis when it fell deaf while waiting for it', async () => {
+  it('a process whose lease ran out during a Redis read does not use the value', async () => {
     await readThrough(live(create()), 'admin');
     const waiting = read(replica);
     clock.advance(2_000);
@@ -228,22 +228,22 @@ describe('a process that does not hear', () => {
     expect(await waiting).toMatchObject({ tier: 'database', facts: factsOf('viewer') });
   });
 
-  it('goes on from memory once it has proof that it missed nothing', async () => {
+  it('a process answers from memory again once its lease is renewed', async () => {
     await readThrough(replica, 'admin');
     clock.advance(2_000);
     replica.freshness.renewLease(clock.monotonic());
     expect(await read(replica)).toMatchObject({ tier: 'memory' });
   });
 
-  it('trusts nothing from before a gap', async () => {
+  it('no entry from before a gap answers', async () => {
     await readThrough(replica, 'admin');
     replica.freshness.skipTo(5);
     expect(await readThrough(replica, 'viewer')).toMatchObject({ tier: 'database' });
   });
 });
 
-describe('a ban', () => {
-  it('is cached no longer than it lasts', async () => {
+describe('a cached ban', () => {
+  it('a ban is cached no longer than it lasts', async () => {
     const result = read(replica);
     await eventLoopTurn();
     reads[0]?.resolve({ user: { roles: [], ban: { until: clock.now() + 1_000 } }, organization: null });

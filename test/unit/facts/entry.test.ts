@@ -41,12 +41,12 @@ const encode = (one = entry(), shown: SharedView = view): string => encodeEntry(
 const decode = (text: string, name = NAME): CachedFacts | null => decodeEntry(mac, name, text);
 
 describe('an entry in Redis', () => {
-  it('shows other services role and permissions, and reads its own part back', () => {
+  it('an entry shows other services role and permissions, and the facts can be read back', () => {
     expect(JSON.parse(encode())).toMatchObject({ role: 'staff', permissions: ['data:read'] });
     expect(decode(encode())).toEqual(entry());
   });
 
-  it('is written as this version always was: another form, or facts with other fields, are another version', () => {
+  it('the form of an entry is that of its version: another form, or facts with other fields, needs another version', () => {
     expect(encode()).toBe(
       '{"assent":{"v":4,"mac":"pBkHsDTAXg8PLCiXQVsv-6foQFeUzDmWDS0Z1ze2KFw","says":{"epoch":"js:S:now","seq":7,' +
         '"readAt":1800000000000,"facts":{"user":{"roles":["user"],"ban":null},"organization":{"status":"present",' +
@@ -55,16 +55,16 @@ describe('an entry in Redis', () => {
     );
   });
 
-  it('never reads role and permissions back', () => {
+  it('the role and the permissions of an entry are not read back', () => {
     const forged = encode(entry(), { role: 'owner', permissions: ['everything:all'] });
     expect(decode(forged)?.facts.organization?.memberRoles).toEqual(['staff', '__proto__']);
   });
 
   it.each([
-    ['no JSON', '{'],
-    ['nothing', ''],
-    ['no object', 'null'],
-    ['an entry of somebody else', JSON.stringify(view)],
+    ['text that is not JSON', '{'],
+    ['the empty string', ''],
+    ['JSON that is not an object', 'null'],
+    ['a value of another program', JSON.stringify(view)],
     ['a later version', encode().replace('"v":4', '"v":5')],
     [
       'the version before',
@@ -77,45 +77,45 @@ describe('an entry in Redis', () => {
       'the version before that',
       '{"role":"staff","permissions":["data:read"],"assent":{"v":2,"epoch":"js:S:now","seq":7,"readAt":1800000000000,"facts":{"user":null,"organization":null},"mac":"uu2tHO9ybwAK5pGWaDx537dC99m8RFkNFMEk-PjBlIQ"}}',
     ],
-    ['a sequence that is none', encode().replace('"seq":7', '"seq":"7"')],
+    ['a sequence that is not a number', encode().replace('"seq":7', '"seq":"7"')],
     ['facts of another shape', encode().replace('"memberRoles":[', '"memberRoles":[1,')],
     ['arrays within arrays', `{"assent":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
-    ['a role more', encode().replace('"memberRoles":[', '"memberRoles":["owner",')],
-    ['a later position', encode().replace('"seq":7', '"seq":8')],
+    ['one role more', encode().replace('"memberRoles":[', '"memberRoles":["owner",')],
+    ['a later sequence', encode().replace('"seq":7', '"seq":8')],
     ['a later moment', encode().replace(`"readAt":${NOW}`, `"readAt":${NOW + 1}`)],
     [
-      'a ban less',
+      'without its ban',
       encode(entry({ facts: { user: { roles: [], ban: { until: null } }, organization: null } })).replace(
         '{"until":null}',
         'null',
       ),
     ],
-    ['a code of another secret', encodeEntry(createEntryMac(['a guess']), NAME, entry(), view)],
-    ['no code', encode().replace(/"mac":"[^"]*"/, '"mac":""')],
-    ['its own code twice', encode().replace(/"mac":("[^"]*")/, '"mac":$1,"mac":$1')],
+    ['a MAC of another secret', encodeEntry(createEntryMac(['a guess']), NAME, entry(), view)],
+    ['no MAC', encode().replace(/"mac":"[^"]*"/, '"mac":""')],
+    ['its own MAC twice', encode().replace(/"mac":("[^"]*")/, '"mac":$1,"mac":$1')],
     [
-      'the code of another entry',
+      'the MAC of another entry',
       encode().replace(/"mac":"[^"]*"/, /"mac":"[^"]*"/.exec(encode(entry({ readAt: 0 })))?.[0] ?? ''),
     ],
-    ['a code that is not ASCII', encode().replace(/"mac":"[^"]*"/, `"mac":"${'\u00e9'.repeat(43)}"`)],
-    ['the same in another form', JSON.stringify(JSON.parse(encode()))],
+    ['a MAC that is not ASCII', encode().replace(/"mac":"[^"]*"/, `"mac":"${'\u00e9'.repeat(43)}"`)],
+    ['the same content in another form', JSON.stringify(JSON.parse(encode()))],
     ['other permissions', encode().replace('data:read', 'data:reaD')],
     ['something after it', `${encode()} `],
     ['something before it', ` ${encode()}`],
-  ])('is a miss: %s', (_name, text) => {
+  ])('a value in Redis is a miss: %s', (_name, text) => {
     expect(text).not.toBe(encode());
     expect(decode(text)).toBeNull();
   });
 
-  it('is a miss under another key: nobody gets the facts of somebody else', () => {
+  it('an entry is a miss under another key, so that no user gets the facts of another user', () => {
     expect(decode(encode(), 'perm:v:o')).toBeNull();
   });
 
-  it('is a miss under a key that reads the same in UTF-8, which has no halves of surrogate pairs', () => {
+  it('an entry is a miss under a key with the same UTF-8 bytes, where lone surrogates are all the same', () => {
     expect(decode(encodeEntry(mac, 'perm:\ud800:o', entry(), view), 'perm:\ud801:o')).toBeNull();
   });
 
-  it('is read with any of the keys, and signed with the newest', () => {
+  it('an entry is verified with any of the keys, and signed with the newest', () => {
     const rotating = createEntryMac(['the next secret', 'the secret of all replicas']);
     expect(decodeEntry(rotating, NAME, encode())).toEqual(entry());
     expect(decode(encodeEntry(rotating, NAME, entry(), view))).toBeNull();
@@ -124,7 +124,7 @@ describe('an entry in Redis', () => {
     );
   });
 
-  it('is never made of any bytes, nor of any JSON', () => {
+  it('random bytes and random JSON are no entries', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
         expect(decode(text)).toBeNull();
@@ -132,7 +132,7 @@ describe('an entry in Redis', () => {
     );
   });
 
-  it('is a miss when any one of its bits is another one, and when it ends early', () => {
+  it('an entry is a miss when one bit is flipped, and when it is cut off', () => {
     const bytes = Buffer.from(encode(manyScripts, { role: 'r\u00f4le', permissions: ['\u{1f511}:read'] }));
     expect(decode(bytes.toString())).toEqual(manyScripts);
     for (const [index, byte] of bytes.entries()) {
@@ -145,7 +145,7 @@ describe('an entry in Redis', () => {
     }
   });
 
-  it('is a miss with anything else put in the place of anything in it', () => {
+  it('an entry is a miss when any part of it is replaced', () => {
     const genuine = encode(manyScripts);
     fc.assert(
       fc.property(fc.nat(genuine.length), fc.nat(3), fc.string({ maxLength: 3 }), (at, gone, put) => {
@@ -155,7 +155,7 @@ describe('an entry in Redis', () => {
     );
   });
 
-  it('says what was read, and shows what is shown, whatever the names are', () => {
+  it('an entry keeps facts and shared view, whatever characters the names have', () => {
     const name = fc.string({ unit: 'binary' });
     const names = fc.array(name, { maxLength: 3 });
     const organization = fc.record({
@@ -185,20 +185,20 @@ describe('remainingLife', () => {
   const banned = (until: number | null) =>
     entry({ facts: { user: { roles: [], ban: { until } }, organization: null } });
 
-  it('counts from the read of the database', () => {
+  it('the life of facts counts from the read of the database', () => {
     expect(remainingLife(entry(), TTL, NOW)).toBe(TTL);
     expect(remainingLife(entry(), TTL, NOW + 299_000)).toBe(1_000);
     expect(remainingLife(entry(), TTL, NOW + TTL)).toBeLessThanOrEqual(0);
   });
 
-  it('never lasts past the end of a ban', () => {
+  it('the life of facts never lasts past the end of a ban', () => {
     expect(remainingLife(banned(NOW + 5_000), TTL, NOW)).toBe(5_000);
     expect(remainingLife(banned(null), TTL, NOW)).toBe(TTL);
     expect(remainingLife(banned(NOW + 5_000), TTL, NOW + 5_000)).toBe(0);
     expect(remainingLife(banned(NOW - 1), TTL, NOW)).toBe(TTL);
   });
 
-  it('does not trust an age from the future', () => {
+  it('facts from the future have no life left', () => {
     expect(remainingLife(entry({ readAt: NOW + 1_000 }), TTL, NOW)).toBe(TTL);
     expect(remainingLife(entry({ readAt: NOW + 60_000 }), TTL, NOW)).toBe(0);
   });

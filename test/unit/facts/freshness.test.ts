@@ -10,8 +10,8 @@ beforeEach(() => {
   time = 1_000;
 });
 
-describe('the predicate', () => {
-  it('trusts nothing of before a stream was found', () => {
+describe('the freshness predicate', () => {
+  it('no revision from before the first stream is current', () => {
     const freshness = create();
     const before = freshness.revision();
     freshness.renewLease(time);
@@ -20,7 +20,7 @@ describe('the predicate', () => {
     expect(freshness.isCurrent(before, 'u', 'o')).toBe(false);
   });
 
-  it('trusts what began at or after the floor, and nothing of another epoch', () => {
+  it('a revision is current at or above the low-water mark, and only in its own epoch', () => {
     const freshness = create();
     freshness.begin('e', 10);
     expect(freshness.isCurrent({ epoch: 'e', seq: 9 }, 'u', 'o')).toBe(false);
@@ -41,25 +41,28 @@ describe('the predicate', () => {
       { 'u o': false, 'u p': true, 'u -': true, 'v o': false },
     ],
     ['everything', { kind: 'everything' }, { 'u o': false, 'u p': false, 'u -': false, 'v o': false }],
-  ] as const)('a change of a %s makes stale what it concerns, and nothing else', (_name, change, expected) => {
-    const freshness = create();
-    freshness.begin('e', 10);
-    const before = freshness.revision();
-    freshness.apply(11, change);
-    for (const [pair, current] of Object.entries(expected)) {
-      const [userId = '', organizationId = ''] = pair.split(' ');
-      const of = organizationId === '-' ? null : organizationId;
-      expect(freshness.isCurrent(before, userId, of), pair).toBe(current);
-      expect(freshness.isCurrent(freshness.revision(), userId, of), `${pair}, read anew`).toBe(true);
-    }
-  });
+  ] as const)(
+    'a change of kind %s makes stale the pairs that it concerns, and no other pair',
+    (_name, change, expected) => {
+      const freshness = create();
+      freshness.begin('e', 10);
+      const before = freshness.revision();
+      freshness.apply(11, change);
+      for (const [pair, current] of Object.entries(expected)) {
+        const [userId = '', organizationId = ''] = pair.split(' ');
+        const of = organizationId === '-' ? null : organizationId;
+        expect(freshness.isCurrent(before, userId, of), pair).toBe(current);
+        expect(freshness.isCurrent(freshness.revision(), userId, of), `${pair}, read again`).toBe(true);
+      }
+    },
+  );
 
   it.each([
     ['u', 'o', 'u  ', 'o  '],
     ['u  ', 'o  ', 'u', 'o'],
     ['u', 'o  ', 'u ', 'o'],
   ])(
-    'a change of (%j, %j) makes (%j, %j) stale: a char(n) column has both for one',
+    'a change of (%j, %j) makes (%j, %j) stale, since both are equal in a char(n) column',
     (user, organization, ...cached) => {
       const changes = [
         { kind: 'pair', userId: user, organizationId: organization },
@@ -77,7 +80,7 @@ describe('the predicate', () => {
     },
   );
 
-  it('trusts nothing that was read from elsewhere, and goes on hearing', () => {
+  it('no revision of another data source is current, and the lease goes on', () => {
     for (const freshness of [create(), createTtlFreshness(clock)]) {
       if (freshness.revision().epoch === '') freshness.begin('e', 10);
       freshness.renewLease(time);
@@ -92,7 +95,7 @@ describe('the predicate', () => {
     }
   });
 
-  it('is told of the stream and of what is read in any order, and names both', () => {
+  it('the epoch names stream and data source, in whatever order they become known', () => {
     const [one, other] = [create(), create()];
     one.begin('e', 10);
     one.setDataSource('here');
@@ -104,7 +107,7 @@ describe('the predicate', () => {
     expect(one.applied()).toEqual({ epoch: 'e@here', seq: 10, takenAt: null });
   });
 
-  it('raises the floor where events may have been missed', () => {
+  it('a gap raises the low-water mark', () => {
     const freshness = create();
     freshness.begin('e', 10);
     freshness.skipTo(20);
@@ -112,7 +115,7 @@ describe('the predicate', () => {
     expect(freshness.revision()).toEqual({ epoch: 'e', seq: 20 });
   });
 
-  it('does not go back when a gap is told of that lies behind it', () => {
+  it('a gap below the applied revision does not move the revision back', () => {
     const freshness = create();
     freshness.begin('e', 10);
     freshness.apply(20, null);
@@ -120,11 +123,11 @@ describe('the predicate', () => {
     expect(freshness.revision()).toEqual({ epoch: 'e', seq: 20 });
   });
 
-  it('forgets changes safely: for want of room, and by age', () => {
+  it('a forgotten change raises the low-water mark, when it is forgotten for lack of room or for its age', () => {
     const freshness = create(2);
     freshness.begin('e', 0);
     for (const [index, userId] of ['a', 'b', 'c'].entries()) freshness.apply(index + 1, { kind: 'user', userId });
-    // The change of `a` was forgotten: what was read before it must not become current again.
+    // The change of `a` is forgotten: a revision from before it must not become current again.
     expect(freshness.isCurrent({ epoch: 'e', seq: 0 }, 'a', null)).toBe(false);
     time += 360_001;
     freshness.apply(4, { kind: 'user', userId: 'd' });
@@ -132,8 +135,8 @@ describe('the predicate', () => {
   });
 });
 
-describe('hearing', () => {
-  it('lasts as long as the lease from the moment that was proved', () => {
+describe('the lease', () => {
+  it('a lease lasts from the moment that it was renewed for', () => {
     const freshness = create();
     freshness.begin('e', 0);
     expect(freshness.isLive()).toBe(false);
@@ -145,7 +148,7 @@ describe('hearing', () => {
     expect(freshness.isLive()).toBe(false);
   });
 
-  it('is not shortened by an older proof that comes later', () => {
+  it('an older renewal that arrives late does not shorten the lease', () => {
     const freshness = create();
     freshness.begin('e', 0);
     freshness.renewLease(900);
@@ -154,7 +157,7 @@ describe('hearing', () => {
     expect(freshness.isLive()).toBe(true);
   });
 
-  it('lags by the age of what was proved, and by the age of the process before the first proof', () => {
+  it('the lag is the age of the last renewal, and before the first one the age of the process', () => {
     const freshness = create();
     time += 700;
     expect(freshness.lagMs()).toBe(700);
@@ -164,7 +167,7 @@ describe('hearing', () => {
     expect(createTtlFreshness(clock).lagMs()).toBe(0);
   });
 
-  it('does not outlive its stream', () => {
+  it('a lease does not outlive its stream', () => {
     const freshness = create();
     freshness.begin('e', 0);
     freshness.renewLease(time);
@@ -172,7 +175,7 @@ describe('hearing', () => {
     expect(freshness.isLive()).toBe(false);
   });
 
-  it('is never in question without NATS', () => {
+  it('without NATS the lease never runs out', () => {
     const freshness = createTtlFreshness(clock);
     time += 1e9;
     expect(freshness.isLive()).toBe(true);
@@ -180,7 +183,7 @@ describe('hearing', () => {
   });
 });
 
-describe('changes of everything that come close together', () => {
+describe('changes of everything in quick succession', () => {
   const EVERYTHING = { kind: 'everything' } as const;
   const USER = { kind: 'user', userId: 'u' } as const;
   const start = (): FreshnessTracker => {
@@ -190,7 +193,7 @@ describe('changes of everything that come close together', () => {
     return freshness;
   };
 
-  it('are put into force together, four times in a lease, and the position waits for them', () => {
+  it('changes of everything take effect together, four times in a lease, and the applied revision waits for them', () => {
     const freshness = start();
     freshness.apply(11, EVERYTHING, '1000000011');
     expect(freshness.applied()).toEqual({ epoch: 'e', seq: 11, takenAt: '1000000011' });
@@ -201,7 +204,7 @@ describe('changes of everything that come close together', () => {
       expect(freshness.applied()).toEqual({ epoch: 'e', seq: 11, takenAt: '1000000011' });
       expect(freshness.isCurrent(first, 'v', 'o')).toBe(true);
     }
-    // What is read meanwhile is stamped with what was recorded, and stays.
+    // Facts that are read meanwhile have the latest revision, and stay current.
     const during = freshness.revision();
     expect(during.seq).toBe(50);
     time += 110;
@@ -225,8 +228,8 @@ describe('changes of everything that come close together', () => {
       'the predicate',
       (freshness: FreshnessTracker, before: { epoch: string; seq: number }) => freshness.isCurrent(before, 'v', 'o'),
     ],
-    ['the position', (freshness: FreshnessTracker) => freshness.applied().seq < 12],
-  ])('are in force when %s is asked for after their time, whoever asks first', (_name, isLeft) => {
+    ['the applied revision', (freshness: FreshnessTracker) => freshness.applied().seq < 12],
+  ])('changes that were put off are in force once they are due, when %s is asked for first', (_name, isLeft) => {
     const freshness = start();
     freshness.apply(11, EVERYTHING);
     const before = freshness.revision();
@@ -236,7 +239,7 @@ describe('changes of everything that come close together', () => {
     expect(isLeft(freshness, before)).toBe(false);
   });
 
-  it('hold back the position of the events after them, which make stale at once what they concern', () => {
+  it('a change of everything that is put off holds back the applied revision of later events, which take effect at once', () => {
     const freshness = start();
     freshness.apply(11, EVERYTHING);
     const before = freshness.revision();
@@ -250,7 +253,7 @@ describe('changes of everything that come close together', () => {
     expect(freshness.applied().seq).toBe(13);
   });
 
-  it('hold back proofs: an older one must not let what they make stale answer past the lease', () => {
+  it('a change of everything that is put off holds back lease renewals, so that no stale entry outlives the lease', () => {
     const freshness = start();
     freshness.apply(11, EVERYTHING);
     time += 100;
@@ -261,7 +264,7 @@ describe('changes of everything that come close together', () => {
     expect(freshness.lagMs()).toBe(400);
   });
 
-  it('are in force with a gap that reaches past them, and forgotten with their stream', () => {
+  it('a gap puts earlier changes of everything into force, and a new stream drops them', () => {
     const freshness = start();
     freshness.apply(11, EVERYTHING);
     freshness.apply(12, EVERYTHING);

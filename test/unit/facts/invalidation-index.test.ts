@@ -8,7 +8,7 @@ beforeEach(() => {
 const create = (max: number) =>
   createInvalidationIndex({ rememberMs: 1_000, max, onForget: (seq) => void forgotten.push(seq) });
 
-it('remembers the last change of each subject', () => {
+it('the index remembers the last change of each subject', () => {
   const changes = create(10);
   changes.record('a', 1, 0);
   changes.record('b', 2, 0);
@@ -17,7 +17,7 @@ it('remembers the last change of each subject', () => {
   expect(forgotten).toEqual([]);
 });
 
-it('forgets what is too old, at the next change, and says so', () => {
+it('the index forgets changes that are too old at the next change, and reports them', () => {
   const changes = create(10);
   changes.record('a', 1, 0);
   changes.record('b', 2, 600);
@@ -28,7 +28,7 @@ it('forgets what is too old, at the next change, and says so', () => {
   expect(['a', 'b'].map((subject) => changes.latest(subject))).toEqual([0, 2]);
 });
 
-it('forgets the oldest change for want of room, not that of the subject that it heard of first', () => {
+it('the index forgets the oldest change for lack of room, not the change of the oldest subject', () => {
   const changes = create(2);
   changes.record('a', 1, 0);
   changes.record('b', 2, 0);

@@ -7,7 +7,7 @@ const entry = (role: string, expiresAt = 1_000.75, epoch = 'e') => ({
   ...{ facts: factsOf(role), revision: { epoch, seq: 7 }, readAt: NOW, expiresAt },
 });
 
-it('holds so many entries and no more, and forgets first what was asked for longest ago', () => {
+it('memory holds at most the given number of entries and drops the least recently used first', () => {
   const memory = createMemoryStore(3);
   for (const key of ['a', 'b', 'c']) memory.set(key, entry(key));
   memory.get('a');
@@ -18,7 +18,7 @@ it('holds so many entries and no more, and forgets first what was asked for long
   expect(memory.size()).toBe(0);
 });
 
-it('brings back what it was given, and no part of a millisecond more of its life', () => {
+it('memory returns the entry that it was given, and never lengthens its life', () => {
   const memory = createMemoryStore(3);
   memory.set('a', entry('admin'));
   const found = memory.get('a');
@@ -27,7 +27,7 @@ it('brings back what it was given, and no part of a millisecond more of its life
   expect({ readAt: found?.readAt, expiresAt: found?.expiresAt }).toEqual({ readAt: NOW, expiresAt: 1_000 });
 });
 
-it('keeps facts that say the same once, and each with the epoch that it was read in', () => {
+it('memory keeps equal facts once, and each entry with the epoch of its read', () => {
   const memory = createMemoryStore(3);
   memory.set('a', entry('admin'));
   memory.set('b', entry('admin'));
@@ -36,7 +36,7 @@ it('keeps facts that say the same once, and each with the epoch that it was read
   expect(['a', 'b', 'c'].map((key) => memory.get(key)?.revision.epoch)).toEqual(['e', 'e', 'later']);
 });
 
-it('keeps no facts that are too large, nor what they take the place of', () => {
+it('memory keeps no facts that are too large, and drops the entry that they replace', () => {
   const memory = createMemoryStore(3);
   const large = factsOf(Array.from({ length: 5_000 }, (_unused, index) => `role-${index}`).join());
   memory.set('a', entry('admin'));

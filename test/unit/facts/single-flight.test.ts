@@ -1,4 +1,4 @@
-/** Loads that are shared, that hang and that fail. Time is the test's own. */
+/** Loads that are shared, that hang and that fail. The test controls the clock. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CallEnded } from '../../../src/errors.ts';
 import type { Caller, FactsReading } from '../../../src/facts/cache.ts';
@@ -21,7 +21,7 @@ import {
 
 const OTHER = { userId: 'v', organizationId: 'o' };
 const REMOVED = { kind: 'pair', userId: 'u', organizationId: 'o' } as const;
-/** Lets everything that can go on go on, without time passing. */
+/** Lets all promises settle that can settle without time passing. */
 
 describe('a load', () => {
   const clock = createTestClock();
@@ -52,10 +52,10 @@ describe('a load', () => {
   afterEach(() => void vi.useRealTimers());
 
   it.each([
-    ['of a process that hears', 0, false],
-    ['of a deaf process', 2_000, false],
+    ['of a live process', 0, false],
+    ['of a stale process', 2_000, false],
     ['for FULL', 0, true],
-  ])('%s that hangs is given up, though its driver never says a word', async (_name, silence, full) => {
+  ])('a load %s that hangs is given up, even if its driver never settles', async (_name, silence, full) => {
     clock.advance(silence);
     const waiting = Promise.allSettled([read(full), read(full)]);
     await eventLoopTurn();
@@ -64,7 +64,7 @@ describe('a load', () => {
       expect(status).toBe('rejected');
       expect(rest).toMatchObject({ reason: { code: 'DATABASE_UNAVAILABLE' } });
     }
-    // Nobody waits for it any more, and what it still brings is cached nowhere.
+    // No call waits for it any more, and a result that it still brings is not cached.
     const began = reads.length;
     const next = read(full);
     await eventLoopTurn();
@@ -77,7 +77,7 @@ describe('a load', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('that fails fails those who waited for it, and leaves nothing behind', async () => {
+  it('a load that fails rejects for all calls that wait for it, and leaves nothing behind', async () => {
     const waiting = Promise.allSettled([read(), read()]);
     await eventLoopTurn();
     expect(reads).toHaveLength(1);
@@ -92,7 +92,7 @@ describe('a load', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('of a stale process is not joined by a call that begins a lease after it: a change may have been acknowledged since', async () => {
+  it('a call of a stale process does not join a load that is a lease old, since a change may have been acknowledged meanwhile', async () => {
     clock.advance(2_000);
     const old = read();
     await eventLoopTurn();
@@ -107,10 +107,10 @@ describe('a load', () => {
   });
 
   it.each([
-    ['of a process that hears', 0, false],
+    ['of a live process', 0, false],
     ['of a stale process', 2_000, false],
     ['for FULL', 0, true],
-  ])('%s ends with the last call that waits for it, and nothing of it is kept', async (_name, silence, full) => {
+  ])('a load %s ends with the last call that waits for it, and its result is dropped', async (_name, silence, full) => {
     clock.advance(silence);
     const calls = [createCaller(), createCaller()];
     const waiting = calls.map((call) => read(full, call).catch((error: unknown) => error));
@@ -123,7 +123,7 @@ describe('a load', () => {
     calls[1]?.end();
     expect(await waiting[1]).toBeInstanceOf(CallEnded);
     for (const { aborted } of signals) expect(aborted).toBe(true);
-    // The next call has a load of its own, and what the others bring by now is dropped.
+    // The next call has its own load, and results of the others that arrive now are dropped.
     const next = read(full);
     await eventLoopTurn();
     expect(reads).toHaveLength(loads + 1);
@@ -136,7 +136,7 @@ describe('a load', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('does not begin when its only call ends while Redis is asked', async () => {
+  it('no load begins when its only call ends during the Redis read', async () => {
     const answer = Promise.withResolvers<null>();
     vi.spyOn(redis.store, 'get').mockReturnValueOnce(answer.promise);
     const call = createCaller();
@@ -148,7 +148,7 @@ describe('a load', () => {
     expect(reads).toHaveLength(0);
   });
 
-  it('of FULL is shared with nobody, neither as the second nor as the first', async () => {
+  it('a FULL read shares its load with no other call', async () => {
     const [full, cached, again] = [read(true), read(), read(true)];
     await eventLoopTurn();
     expect(reads).toHaveLength(3);
@@ -198,7 +198,7 @@ describe('single-flight', () => {
     });
   });
 
-  it('share one load for a key, and none for another', async () => {
+  it('calls for one key share one load, and calls for another key do not', async () => {
     const shared = [
       singleFlight.load(KEY, CALLER.signal),
       singleFlight.load(KEY, CALLER.signal),
@@ -213,7 +213,7 @@ describe('single-flight', () => {
     expect(singleFlight.size()).toBe(0);
   });
 
-  it('that lost their currency are not joined, and their end does not end those after them', async () => {
+  it('a load that is no longer current is not joined, and its end does not end the load after it', async () => {
     const before = singleFlight.load(KEY, CALLER.signal);
     freshness.apply(1, REMOVED);
     const after = singleFlight.load(KEY, CALLER.signal);
@@ -227,7 +227,7 @@ describe('single-flight', () => {
     expect((await joined).facts).toEqual(factsOf('none'));
   });
 
-  it('send those whose flight was overtaken to one load more, together, and not to a third', async () => {
+  it('calls whose joined load was overtaken share one more load, and never need a third', async () => {
     const first = singleFlight.load(KEY, CALLER.signal);
     const waiting = [singleFlight.load(KEY, CALLER.signal), singleFlight.load(KEY, CALLER.signal)];
     freshness.apply(1, REMOVED);
@@ -243,7 +243,7 @@ describe('single-flight', () => {
     expect(singleFlight.size()).toBe(0);
   });
 
-  it('go on for the calls that stay, and are left by those that have ended', async () => {
+  it('a load goes on for the remaining calls when one call ends', async () => {
     const [first, second] = [createCaller(), createCaller()];
     const left = singleFlight.load(KEY, first.signal);
     const stays = singleFlight.load(KEY, second.signal);
@@ -259,7 +259,7 @@ describe('single-flight', () => {
     expect(loads[0]?.signal.aborted).toBe(false);
   });
 
-  it('end when the last call does, and are joined by none after it', async () => {
+  it('a load ends with its last call, and later calls do not join it', async () => {
     const calls = [createCaller(), createCaller()];
     const left = calls.map(({ signal }) => singleFlight.load(KEY, signal));
     for (const call of calls) call.end();
@@ -268,7 +268,7 @@ describe('single-flight', () => {
     expect(singleFlight.size()).toBe(0);
     const next = singleFlight.load(KEY, CALLER.signal);
     expect(loads).toHaveLength(2);
-    // The one that was left ends late, and takes nothing from the next.
+    // The abandoned load ends late and does not remove the next one.
     loads[0]?.ends.reject(new CallEnded());
     await eventLoopTurn();
     expect(singleFlight.size()).toBe(1);
@@ -276,7 +276,7 @@ describe('single-flight', () => {
     expect((await next).facts).toEqual(factsOf('viewer'));
   });
 
-  it('that lost their currency end with their own calls, and the load after them goes on', async () => {
+  it('a load that is no longer current ends with its own calls, and the load after it goes on', async () => {
     const call = createCaller();
     const before = singleFlight.load(KEY, call.signal);
     freshness.apply(1, REMOVED);
@@ -289,14 +289,14 @@ describe('single-flight', () => {
     expect((await after).facts).toEqual(factsOf('none'));
   });
 
-  it('begin for no call that has ended', async () => {
+  it('no load begins for a call that has ended', async () => {
     const call = createCaller();
     call.end();
     await expect(singleFlight.load(KEY, call.signal)).rejects.toThrow(CallEnded);
     expect(loads).toHaveLength(0);
   });
 
-  it('count each check of a batch, and end when its call does', async () => {
+  it('each check of a batch counts as a waiting call, and the load ends with the batch', async () => {
     const call = createCaller();
     const checks = Array.from({ length: 500 }, () => singleFlight.load(KEY, call.signal));
     expect(loads).toHaveLength(1);
@@ -305,7 +305,7 @@ describe('single-flight', () => {
     expect(loads[0]?.signal.aborted).toBe(true);
   });
 
-  it('are joined for as long as it was told, and those after them for as long again', async () => {
+  it('a load is joined only until it reaches the given age, and so is the load after it', async () => {
     const old = singleFlight.load(KEY, CALLER.signal);
     clock.advance(1_999);
     const joined = singleFlight.load(KEY, CALLER.signal);

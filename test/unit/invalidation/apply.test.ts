@@ -1,8 +1,8 @@
-/** What messages make stale, whatever they are made of. */
+/** From any message to the calls of the sink. */
 import { expect, it } from 'vitest';
 import { createApply } from '../../../src/invalidation/apply.ts';
 
-it('hands each message on once, with its number and moment: a change, everything where it cannot be read, or nothing', () => {
+it('each message is applied with its number and moment, as a change, as everything when it is malformed, or as nothing', () => {
   const applied: unknown[][] = [];
   const outcomes: string[] = [];
   const apply = createApply(

@@ -3,12 +3,12 @@ import { nanosecondsOf, parseDelivery } from '../../../src/invalidation/jetstrea
 
 const TAKEN = '1795593600123456789';
 
-describe('where a message stands', () => {
+describe('the numbers of a message', () => {
   it.each([
     ['as servers have written it from the start', `$JS.ACK.S.C.1.42.7.${TAKEN}.0`],
     ['with domain and account in front', `$JS.ACK.hub.ACCOUNT.S.C.1.42.7.${TAKEN}.0`],
     ['with a token more at its end', `$JS.ACK._.ACCOUNT.S.C.1.42.7.${TAKEN}.0.r4nd0m`],
-  ])('is read from its reply, %s', (_, reply) => {
+  ])('the numbers of a message are read from a reply subject %s', (_, reply) => {
     expect(parseDelivery(reply)).toEqual({ streamSeq: 42, consumerSeq: 7, takenAt: TAKEN });
   });
 
@@ -20,12 +20,12 @@ describe('where a message stands', () => {
     '$JS.ACK.S.C',
     '$JS.ACK.S.C.1.x.7.1.0',
     '$JS.ACK.S.C.1.9007199254740993.7.1.0',
-  ])('is not known of %s', (reply) => {
+  ])('the reply subject %s has no numbers', (reply) => {
     expect(parseDelivery(reply)).toBeNull();
   });
 });
 
-describe('a moment of the API', () => {
+describe('a moment of a JetStream answer', () => {
   it.each([
     ['2026-11-25T08:00:00.123456789Z', TAKEN],
     ['2026-11-25T08:00:00.12Z', '1795593600120000000'],
@@ -33,7 +33,7 @@ describe('a moment of the API', () => {
     ['2026-11-25T09:00:00.123456789+01:00', TAKEN],
     ['0001-01-01T00:00:00Z', null],
     ['never', null],
-  ])('%s has the form of a delivery', (moment, expected) => {
+  ])('the moment %s is read as %s nanoseconds', (moment, expected) => {
     expect(nanosecondsOf(moment)).toBe(expected);
   });
 });

@@ -68,7 +68,7 @@ describe('a detached subscription', () => {
   it('keeps its resume point when a session ends before its numbering begins', () => {
     const { state, effects } = run(
       detachedAt(pointAt(5)),
-      attached('anew', streamWith({ identity: 'js:S:2', lastSeq: 3 })),
+      attached('new stream', streamWith({ identity: 'js:S:2', lastSeq: 3 })),
       { kind: 'detached' },
     );
     expect(state).toEqual({ name: 'detached', point: pointAt(5) });
@@ -78,7 +78,7 @@ describe('a detached subscription', () => {
 
 describe('a starting subscription', () => {
   it('begins at the end of an empty stream, and renews the lease from the moment of the question', () => {
-    const { state, effects } = run(detachedAt(NO_RESUME_POINT), attached('anew', streamWith()), consumer(0));
+    const { state, effects } = run(detachedAt(NO_RESUME_POINT), attached('new stream', streamWith()), consumer(0));
     expect(state).toMatchObject({ name: 'following', point: { stream: 'js:S:1', applied: 0 } });
     expect(effects).toEqual([
       { ...FIRST_BEGIN, lowWaterMark: 0, takenAt: null },
@@ -88,7 +88,7 @@ describe('a starting subscription', () => {
 
   it('begins below its first message, and renews the lease once the last message is applied', () => {
     const opened = streamWith({ firstSeq: 3, lastSeq: 8, lastTakenAt: 't8' });
-    const started = run(detachedAt(NO_RESUME_POINT), attached('anew', opened), consumer(2));
+    const started = run(detachedAt(NO_RESUME_POINT), attached('new stream', opened), consumer(2));
     expect(started).toMatchObject({ state: { name: 'starting' }, effects: [] });
     const { state, effects } = run(started.state, message(7, 1), message(8, 2));
     expect(state).toMatchObject({ name: 'following', point: { applied: 8, takenAt: 't8' } });
@@ -112,7 +112,7 @@ describe('a starting subscription', () => {
     const opened = streamWith({ lastSeq: 8, messages: 6 });
     const { effects } = run(
       detachedAt(NO_RESUME_POINT),
-      attached('anew', opened),
+      attached('new stream', opened),
       check(2_000),
       checked(opened, 2_001),
     );
@@ -220,7 +220,7 @@ describe('a subscription that follows', () => {
   });
 
   it.each<[string, StreamSnapshot, string | null]>([
-    ['the stream was created anew', streamWith({ identity: 'js:S:2' }), null],
+    ['the stream was created again', streamWith({ identity: 'js:S:2' }), null],
     ['the stream went back', streamWith({ lastSeq: 4 }), null],
     ['the stream went back', streamWith({ lastSeq: 5, lastTakenAt: 'another moment' }), null],
     ['the stream S is a mirror', streamWith({ lastSeq: 5, lastTakenAt: 't5' }), 'the stream S is a mirror'],

@@ -1,12 +1,12 @@
 /**
- * NATS with one JetStream stream, or core NATS, in place of the client library's `connect`. Everything that takes time takes
- * as long as the schedule says; messages to one consumer keep their order, as on a connection.
+ * NATS with one JetStream stream, or core NATS, in place of the client library's `connect`. The schedule
+ * decides how long each step takes. Messages to one consumer keep their order, as on a connection.
  */
 import { DeliverPolicy, ErrorCode, NatsError } from 'nats';
 import { z } from 'zod';
 import { nanosecondsOf } from '../../../../src/invalidation/jetstream.ts';
 
-/** Waits until the schedule comes to this. */
+/** Waits until the schedule picks this step. */
 export type Step = (label: string) => Promise<void>;
 
 interface Message<Event> {
@@ -17,7 +17,7 @@ interface Message<Event> {
   readonly time: bigint;
   readonly event: Event;
 }
-/** All that a stream ever took under its numbers, also what is gone from it. A stream that lost its newest starts another. */
+/** All messages that a stream took, by number, also those that are gone. A stream that lost its newest ones starts another log. */
 export type Log<Event> = ReadonlyMap<number, Event>;
 
 interface Stream<Event> {
@@ -33,12 +33,12 @@ type Callback = (error: null, message: unknown) => void;
 interface Connection<Event> {
   readonly name: string;
   open: boolean;
-  /** Half-open: nothing arrives any more, in either direction, and nobody is told. */
+  /** Half-open: nothing arrives any more in either direction, and neither side is notified. */
   stalled: boolean;
   /** Messages that the network will lose. */
   toLose: number;
   log: Log<Event>;
-  /** What core NATS sends to it comes in this order. */
+  /** The order of messages from core NATS. */
   arriving: Promise<void>;
   readonly callbacks: Map<string, Callback>;
   readonly closed: PromiseWithResolvers<void>;
@@ -59,7 +59,7 @@ const consumerSchema = z.object({
   opt_start_seq: z.number().optional(),
   opt_start_time: z.string().optional(),
 });
-/** As the server writes moments: with nanoseconds. */
+/** The server's form of a moment, with nanoseconds. */
 const moment = (ns: bigint): string =>
   `${new Date(Number(ns / 1_000_000n)).toISOString().slice(0, -1)}${String(ns % 1_000_000n).padStart(6, '0')}Z`;
 const never = <T>(): Promise<T> => new Promise(() => {});
@@ -71,20 +71,20 @@ const notFound = (): NatsError => {
 };
 
 export interface FakeNats<Event> {
-  /** In place of the library's; the host of the URL names the client. */
+  /** Replaces the library's function; the host of the URL names the client. */
   connect(options: unknown): Promise<unknown>;
   /** The event whose message is being handed to a client right now. */
   delivering(): Event | null;
-  /** The log of the stream that a client's consumer was made on last. */
+  /** The log of the stream on which the client last made a consumer. */
   logOf(client: string): Log<Event>;
-  /** Takes a message at once: its number, 0 for one that only core NATS takes, null when there is no stream. */
+  /** Takes a message at once. Returns its number, 0 for core NATS, null when there is no stream. */
   publish(subject: string, data: Uint8Array, event: Event): number | null;
   /**
-   * A client's server loses its way to the stream, or finds it again. It goes on answering pings, nobody answers for
-   * JetStream, and no message comes through.
+   * A client's server loses its route to the stream, or finds it again. It goes on answering pings, requests to JetStream
+   * have no responders, and no message is delivered.
    */
   isolate(client: string, isolated: boolean): void;
-  /** What happens to a client's connection; false where it has none, or no consumer, to which anything could happen. */
+  /** A fault of a client's connection; false when it has no connection, or no consumer. */
   cut(client: string): boolean;
   stall(client: string): boolean;
   loseMessage(client: string): boolean;
@@ -97,7 +97,7 @@ export interface FakeNats<Event> {
   remove(fromTheEnd: number): void;
   deleteStream(): void;
   /**
-   * The server restarts without its newest messages, whose numbers are used again; what they said.
+   * The server restarts without its newest messages, and uses their numbers again. Returns the lost events.
    * @param connected Whether it is a server behind those that the clients are connected to: only the consumers are gone.
    */
   rollBack(messages: number, connected: boolean): readonly Event[];
@@ -105,7 +105,7 @@ export interface FakeNats<Event> {
   streamExists(): Promise<void>;
 }
 
-/** @param core Whether nobody has JetStream. */
+/** @param core Whether there is core NATS only. */
 export const createFakeNats = <Event>(step: Step, now: () => number, core: boolean): FakeNats<Event> => {
   const isolated = new Set<string>();
   let stream: Stream<Event> | null = null;
@@ -169,7 +169,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number, core: boole
       consumer.next = message.seq + 1;
       consumer.sent += 1;
       const { sent } = consumer;
-      // What was sent arrives whatever becomes of the stream, and in the order of sending.
+      // A sent message arrives whatever happens to the stream, in the order of sending.
       consumer.arriving = consumer.arriving.then(async () => {
         await step(`${consumer.connection.name} receives ${message.seq}`);
         arrive(consumer, message, sent);
@@ -178,7 +178,7 @@ export const createFakeNats = <Event>(step: Step, now: () => number, core: boole
     consumer.sending = false;
   };
 
-  /** A request: it reaches the server, and its answer comes back, unless the connection is no more. */
+  /** A request reaches the server and its answer comes back, unless the connection is closed. */
   const api = async <T>(connection: Connection<Event>, what: string, handle: () => T): Promise<T> => {
     await step(`${connection.name} asks for ${what}`);
     if (!connection.open || connection.stalled) return never();
@@ -260,13 +260,13 @@ export const createFakeNats = <Event>(step: Step, now: () => number, core: boole
     },
   });
 
-  /** To all who subscribed without a consumer. */
+  /** Delivers to all subscriptions without a consumer. */
   const sendToCore = (subject: string, data: Uint8Array, event: Event): void => {
     for (const connection of connections) {
       const callback = connection.callbacks.get('events.>');
       if (callback === undefined) continue;
       connection.arriving = connection.arriving.then(async () => {
-        await step(`${connection.name} hears ${subject}`);
+        await step(`${connection.name} receives ${subject}`);
         if (!connection.open || connection.stalled || isolated.has(connection.name)) return;
         delivering = event;
         callback(null, { subject, data });

@@ -1,21 +1,21 @@
-/** A Redis that keeps every value that it ever had, and brings it back when the schedule says so. */
+/** A Redis that keeps all its earlier values and restores them when the schedule picks that. */
 import type { ValueStore } from '../../../../src/facts/redis-tier.ts';
 import type { Step } from './fake-nats.ts';
 
-/** As long as the store of the service waits. */
+/** The command timeout of the service's client, in milliseconds. */
 const TIMEOUT_MS = 50;
 
 export interface FakeRedis {
-  /** The store of one process; `alive` says whether the process still is. */
+  /** The store of one process; `alive` says whether the process is running. */
   store(process: string, alive: () => boolean): ValueStore;
   setAway(away: boolean): void;
-  /** Redis is gone for good. */
+  /** Redis does not come back. */
   lose(): void;
   flush(): void;
-  /** Under each key stands what stood under another one. */
+  /** Each key gets the value of another key. */
   mix(): void;
   evict(index: number): void;
-  /** The values of an older moment come back: `age` values back for each key. */
+  /** Older values come back: `age` values back for each key. */
   restore(age: number): void;
 }
 

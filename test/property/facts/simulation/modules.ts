@@ -20,7 +20,7 @@ export interface Modules {
   readonly inOrder: typeof inOrder;
 }
 
-/** What `connect` of the NATS library does at the moment. */
+/** The current implementation of the NATS library's `connect`. */
 let connectTo: (options: unknown) => Promise<unknown> = () => Promise.reject(new Error('no server'));
 export const setConnect = (connect: (options: unknown) => Promise<unknown>): void => {
   connectTo = connect;
@@ -30,7 +30,7 @@ vi.mock('nats', async (original) => ({
   ...(await original<typeof import('nats')>()),
   connect: (options: unknown) => connectTo(options),
 }));
-// Waiting goes by the faked timers too, which do not reach this module by themselves.
+// This module must use the faked timers too, which do not replace it by themselves.
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown, { signal }: { signal?: AbortSignal } = {}) =>
     new Promise((resolve, reject) => {

@@ -1,13 +1,13 @@
-/** What happens in one run; in which order, the scheduler says. */
+/** The actions of one run. The scheduler decides their order. */
 import fc from 'fast-check';
 import type { FactsKey } from '../../../../src/policy/facts.ts';
 import type { Subject } from '../../../support/facts/model.ts';
 
 export const REPLICAS = ['A', 'B'] as const;
 export type ReplicaName = (typeof REPLICAS)[number];
-/** Another deployment, with tables of its own, beside the same Redis and stream and with the same secret. */
+/** Another deployment, with its own tables, on the same Redis and stream and with the same secret. */
 export const NEIGHBOUR = 'N';
-/** Few pairs, so that the actors meet: two users in one organization, and one of them on the whole platform. */
+/** Few pairs, so that actions concern the same pair: two users in one organization, and one of them on the platform. */
 export const KEYS: readonly FactsKey[] = [
   { userId: 'u', organizationId: 'o' },
   { userId: 'v', organizationId: 'o' },
@@ -28,7 +28,7 @@ export type Change =
   /** A commit whose event is never published. */
   | { readonly kind: 'silent change'; readonly subject: Subject }
   | { readonly kind: 'resync' }
-  /** The tables change, and a process finds it out, in its own time. */
+  /** The tables change, and a process notices it some time later. */
   | { readonly kind: 'migrate' }
   | { readonly kind: 'look'; readonly replica: ReplicaName };
 
@@ -40,9 +40,9 @@ export type Fault =
       readonly count: number;
     }
   | { readonly kind: 'redis away'; readonly away: boolean }
-  /** The server that a process is connected to has lost its way to the stream, or has it again. */
+  /** The server of a process loses its route to the stream, or finds it again. */
   | { readonly kind: 'isolate'; readonly replica: ReplicaName; readonly isolated: boolean }
-  /** The wall clock of a process is set, so far ahead of the others'. */
+  /** The wall clock of a process is set, so far ahead of the other clocks. */
   | { readonly kind: 'clock'; readonly replica: ReplicaName; readonly ahead: number };
 
 export interface Time {
@@ -50,7 +50,7 @@ export interface Time {
   readonly ms: number;
 }
 
-/** Nothing begins until this many other things went on. */
+/** Nothing begins before this many other steps. */
 export interface Rest {
   readonly kind: 'rest';
   readonly steps: number;
@@ -59,21 +59,21 @@ export interface Rest {
 export type Action = Read | Change | Fault | Time | Rest;
 
 export interface Script {
-  /** What begins, in this order. When it goes on and ends, and all that comes of it, the scheduler says. */
+  /** The actions, in the order in which they begin. The scheduler decides when each goes on and ends. */
   readonly actions: readonly Action[];
-  /** How many events about others the stream has had before. */
+  /** How many events about other users the stream took before. */
   readonly history: number;
-  /** How slow whatever is sent is, one after the other and over again. */
+  /** How slow each message is, in turn. */
   readonly slowness: readonly number[];
   /** How many changes of a kind a process remembers. */
   readonly remembered: number;
   /** The TTL of B; that of A is longer. */
   readonly ttlOfB: number;
-  /** Where the processes are told to take events from. */
+  /** The source of events that the processes are configured with. */
   readonly mode: 'stream' | 'core';
 }
 
-/** As much as the clocks of two machines may differ, and one that is plainly wrong. */
+/** A difference that the clocks of two machines may have, and one that is too large. */
 export const SKEW_MS = 4_000;
 export const DAY_MS = 86_400_000;
 export const TTLS_OF_B = fc.constantFrom(150_000, 300_000);
@@ -131,7 +131,7 @@ const time: fc.Arbitrary<Action> = fc.record({
   ),
 });
 
-/** Whatever may happen, in any order. */
+/** Any actions, in any order. */
 export const anything: fc.Arbitrary<Script> = fc.record({
   actions: fc.array(weighted([12, read], [4, time], [2, change], [1, fault]), { maxLength: 80, size: 'max' }),
   history: fc.integer({ min: 0, max: 5 }),

@@ -1,4 +1,4 @@
-/** Replicas made of the real modules in a world where the schedule decides what happens next. */
+/** Replicas of the real modules on a simulated network whose schedule decides the next step. */
 import type fc from 'fast-check';
 import { vi } from 'vitest';
 import type { FactsReading } from '../../../../src/facts/cache.ts';
@@ -36,16 +36,16 @@ import {
 export const TTL_MS = 300_000;
 const LEASE_MS = 2_000;
 const MARGIN_MS = 60_000;
-/** After this a load is given up. */
+/** The time limit of a load, in milliseconds. */
 const LOAD_TIMEOUT_MS = 2_500;
 const START = 1_800_000_000_000;
 const encoder = new TextEncoder();
 
-/** What many runs did together, to see that they proved something. */
+/** Counts over many runs, to check that they exercised every part. */
 export interface Tally {
   readonly answers: Record<'memory' | 'redis' | 'database', number>;
   stale: number;
-  /** Calls in a process whose position tells of an event. */
+  /** Calls in a process whose applied revision is that of an event. */
   positioned: number;
   failed: number;
   readonly faults: Map<string, number>;
@@ -66,13 +66,13 @@ interface Process {
   alive: boolean;
   /** How far its wall clock is ahead. */
   ahead: number;
-  /** The tables as it knows them. */
+  /** The version of the tables that it knows. */
   tables: number;
   readonly freshness: FreshnessTracker;
   readonly read: (read: Read) => FactsReading | Promise<FactsReading>;
-  /** What the events say that it recorded. */
+  /** The versions of the events that it has applied. */
   recorded: Versions;
-  /** The numbers that its position counts by. */
+  /** The log that its applied revision counts by. */
   log: Log<ModelEvent>;
   provedAt: number;
   stop(): void;
@@ -87,7 +87,7 @@ const payloadOf = (subject: Subject): { name: string; payload: Record<string, st
   return { name: 'member.role_changed', payload: { userId: first, organizationId: second } };
 };
 
-/** Facts that also say when they were read, and of whom they are. */
+/** Facts that also carry the moment of their read, and their key. */
 const marked = (key: Read['key'], facts: Facts, at: number): Facts => ({
   ...facts,
   user: facts.user && { ...facts.user, roles: [...facts.user.roles, String(at), JSON.stringify(key)] },
@@ -96,7 +96,7 @@ const takenAt = ({ user }: Facts): number => Number(user?.roles[1]);
 const isOf = (key: Read['key'], { user }: Facts): boolean => user?.roles[2] === JSON.stringify(key);
 const dataSourceOf = ({ name, tables }: Process): string => (name === NEIGHBOUR ? 'elsewhere' : `tables ${tables}`);
 
-/** Memories are made once and used again empty: making one takes longer than a whole run. */
+/** Memories are reused, emptied: creating one takes longer than a whole run. */
 const memoriesOf = new WeakMap<Modules, MemoryStore[]>();
 const idleMemories = (modules: Modules): MemoryStore[] => {
   const idle = memoriesOf.get(modules) ?? [];
@@ -106,7 +106,7 @@ const idleMemories = (modules: Modules): MemoryStore[] => {
 
 /**
  * Runs a script under a schedule.
- * @throws at the first answer that breaks the promise, with what it says and what it should.
+ * @throws at the first answer that breaks the promise, with the answer and the requirement.
  */
 export const simulate = async (
   modules: Modules,
@@ -121,7 +121,7 @@ export const simulate = async (
   const trace: string[] = [];
   let taken = 0;
   const step: Step = async (label) => {
-    // A schedule picks evenly among all that can happen; what is slow has to be picked more than once.
+    // A schedule picks evenly among all possible steps. A slow step has to be picked more than once.
     const times = script.slowness[taken % script.slowness.length] ?? 0;
     taken += 1;
     for (let left = times; left > 0; left -= 1) await scheduler.schedule(Promise.resolve(), `(slow: ${label})`);
@@ -130,7 +130,7 @@ export const simulate = async (
   };
 
   const database = createDatabaseModel();
-  /** The neighbour's: whatever it says is older than anything here. */
+  /** The neighbour's database: its versions are older than all versions here. */
   const elsewhere = createDatabaseModel(-1);
   const events: { -readonly [Field in keyof ModelEvent]: ModelEvent[Field] }[] = [];
   const nats = createFakeNats<ModelEvent>(step, now, script.mode === 'core');
@@ -139,7 +139,7 @@ export const simulate = async (
   const broken: string[] = [];
   const memories = idleMemories(modules);
   const used: MemoryStore[] = [];
-  /** How much longer facts may answer by clocks that differ, or are set while a read is under way. */
+  /** How much longer facts may answer because clocks differ or are set during a read. */
   const allowance = script.actions.some(({ kind }) => kind === 'clock') ? SKEW_MS + LOAD_TIMEOUT_MS : 0;
   let failing = 0;
   let waiting = 0;
@@ -239,7 +239,7 @@ export const simulate = async (
     freshness.setDataSource(dataSourceOf(process));
     return process;
   };
-  /** As the directory of the service: what it found takes the place of what it knew at once. */
+  /** Like the directory of the service: the tables that it finds replace the known ones at once. */
   const lookAtTables = async (process: Process): Promise<void> => {
     await step(`${process.name} asks for its tables`);
     const tables = database.tables();
@@ -260,12 +260,15 @@ export const simulate = async (
     const { seq } = process.freshness.applied();
     const positioned = [...process.log].filter(([at]) => at <= seq);
     if (positioned.length > 0) tally.positioned += 1;
-    // A live process has a proof that is younger than the lease; a stale one joins no read that is older.
+    // The lease of a live process is younger than this; a stale process joins no older load.
     const since = now() - LEASE_MS;
     const published = events.filter(({ publishedAt }) => publishedAt !== null && publishedAt <= since);
     const all: Requirement[] = [
-      { because: 'recorded by this process', versions: process.recorded },
-      { because: `at or before its position ${seq}`, versions: newest(positioned.map(([, { versions }]) => versions)) },
+      { because: 'applied by this process', versions: process.recorded },
+      {
+        because: `at or before its applied revision ${seq}`,
+        versions: newest(positioned.map(([, { versions }]) => versions)),
+      },
       { because: `published by ${since - START}`, versions: newest(published.map(({ versions }) => versions)) },
     ];
     if (full) all.push({ because: 'read for this call', versions: database.versions() });
@@ -292,7 +295,7 @@ export const simulate = async (
       );
       const wrong = [
         lacking(key, facts, needed),
-        isOf(key, facts) ? null : 'cached: answered with the facts of somebody else',
+        isOf(key, facts) ? null : 'cached: answered with the facts of another key',
         (stale || full) && tier !== 'database'
           ? `cached: answered from ${tier} while ${full ? 'full' : 'stale'}`
           : null,
@@ -308,7 +311,7 @@ export const simulate = async (
       ].filter((one) => one !== null);
       for (const one of wrong) {
         trace.push(one);
-        broken.push(`${one}; ${process.name} from ${tier}, asked at ${begun - START}, ${stale ? 'stale' : 'hearing'}`);
+        broken.push(`${one}; ${process.name} from ${tier}, asked at ${begun - START}, ${stale ? 'stale' : 'live'}`);
       }
     } catch (error) {
       if (error instanceof Error && /did not answer in time|connection lost/.test(error.message)) tally.failed += 1;
@@ -325,7 +328,7 @@ export const simulate = async (
     for (;;) {
       await step(`publish #${event.id}: ${[...versions].map(([subject, version]) => `${subject} v${version}`).join()}`);
       const seq = nats.publish(`events.${name}`, data, event);
-      // On core NATS nobody acknowledges it, and only who is there isLive it.
+      // On core NATS there is no acknowledgement, and only connected processes receive it.
       if (seq === 0) return;
       if (seq !== null) break;
       // A publisher tries until it has its acknowledgement.
@@ -365,7 +368,7 @@ export const simulate = async (
     }
   };
 
-  /** Whether there was anything for it to happen to. */
+  /** Whether the fault had a target. */
   const inject = (fault: Fault): boolean => {
     switch (fault.kind) {
       case 'restart':
@@ -454,19 +457,19 @@ export const simulate = async (
     }
   };
 
-  // Everybody isLive before the first fault, so that there is something to lose.
+  // Every process is live before the first fault, so that there is something to lose.
   await scheduler.waitIdle();
   for (let count = 0; count < script.history; count += 1) void publish('user.updated', { userId: 'x' }, new Map());
   await scheduler.waitIdle();
   scheduler.scheduleSequence(
     script.actions.flatMap((action) => {
-      // The schedule picks evenly among all that can happen: what rests is picked as often as it has steps.
+      // The schedule picks evenly among all possible steps: a resting process is picked as often as it has steps.
       const picks = action.kind === 'rest' ? action.steps : 1;
       return Array.from({ length: picks }, () => ({ label: describeAction(action), builder: async () => act(action) }));
     }),
   );
   await scheduler.waitIdle();
-  // Whatever hung has a bound of its own.
+  // Each hanging step has its own time limit.
   vi.advanceTimersByTime(LOAD_TIMEOUT_MS);
   await scheduler.waitIdle();
   if (waiting > 0) {

@@ -1,6 +1,6 @@
 /**
- * Scripts in which faults and changes of the same pair and process come close together, in the orders that are known to
- * be dangerous: what has to coincide for a stale answer seldom does by chance alone.
+ * Scripts in which faults and changes of one pair and process come close together, in orders that are known to be dangerous.
+ * The events that have to coincide for a stale answer seldom do so by chance alone.
  */
 import fc from 'fast-check';
 import type { Subject } from '../../../support/facts/model.ts';
@@ -23,7 +23,7 @@ const either = (...parts: readonly Part[]): Part => fc.oneof(...parts);
 const inOrder = (...parts: readonly Part[]): Part => fc.tuple(...parts).map((lists) => lists.flat());
 
 const rest: Part = one({ kind: 'rest', steps: 60 });
-/** A moment in the middle of whatever goes on. */
+/** A moment in the middle of other steps. */
 const moment: Part = fc.integer({ min: 0, max: 12 }).map((steps) => [{ kind: 'rest', steps }]);
 const instant: Part = fc.integer({ min: 0, max: 3 }).map((steps) => [{ kind: 'rest', steps }]);
 const breath: Part = fc.constantFrom<(readonly Action[])[]>(
@@ -31,7 +31,7 @@ const breath: Part = fc.constantFrom<(readonly Action[])[]>(
   [{ kind: 'rest', steps: 3 }],
   [{ kind: 'rest', steps: 60 }],
 );
-/** Time in which everybody gets on: reconnects, replays, proves. */
+/** Time for every process to reconnect, replay and renew its lease. */
 const meanwhile = (...choices: readonly number[]): Part =>
   fc.constantFrom(...choices).map((quarters) =>
     Array.from({ length: quarters }, (): readonly Action[] => [
@@ -41,7 +41,7 @@ const meanwhile = (...choices: readonly number[]): Part =>
   );
 const change = (...subjects: readonly Subject[]): Part =>
   fc.constantFrom(...subjects).map((subject) => [{ kind: 'change', subject, unreadable: false }]);
-/** Of events that cannot be read: each makes everything stale. */
+/** Changes with malformed events: each makes everything stale. */
 const unreadable: Part = fc
   .constantFrom<Subject[]>('u:u', 'o:o', 'p:u:o')
   .map((subject) => [{ kind: 'change', subject, unreadable: true }]);
@@ -58,15 +58,15 @@ const stream: Part = either(
   some('roll back stream'),
 );
 const away: Part = either(at('stall'), at('cut'), at('lose consumer'));
-/** Both processes have something cached, and have heard a little. */
+/** Both processes have cached facts and have applied a few events. */
 const before: Part = inOrder(maybe(changes(2)), rest, read('A'), breath, maybe(read('B')), breath);
 const asked: Part = either(inOrder(read('A'), breath, read('B')), inOrder(read('B'), breath, read('A')));
-/** At once, and when everything that was ever published must have been heard. */
+/** At once, and at a time when every published event must be applied. */
 const after: Part = inOrder(asked, meanwhile(0, 8, 10), asked);
 
-/** Each with its weight: what takes many things to coincide is told more often. */
+/** Each with its weight: a story that needs many coincidences is picked more often. */
 const stories: readonly (readonly [weight: number, story: Part])[] = [
-  // A process starts after what it should have heard is gone.
+  // A process starts after messages that it should have applied are gone.
   [
     4,
     inOrder(
@@ -80,7 +80,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(2, 3),
     ),
   ],
-  // Something happens to the stream while a process is away.
+  // The stream changes while a process is away.
   [7, inOrder(before, away, maybe(stream), breath, changes(3), breath, maybe(stream), meanwhile(2, 4, 9))],
   [
     2,
@@ -94,7 +94,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       breath,
     ),
   ],
-  // Nobody is disconnected, and as many messages come as were lost.
+  // No process is disconnected, and as many messages arrive as were lost.
   [
     1,
     inOrder(
@@ -106,7 +106,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(2),
     ),
   ],
-  // A process's server has lost its way to the stream, and goes on answering pings.
+  // The server of a process has lost its route to the stream, and goes on answering pings.
   [
     1,
     inOrder(
@@ -123,7 +123,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(4),
     ),
   ],
-  // Such a process reads for long, and something changes meanwhile.
+  // Such a process has a long read, and the data changes meanwhile.
   [
     4,
     inOrder(
@@ -140,7 +140,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       moment,
     ),
   ],
-  // Everything becomes stale twice in a moment, also for a process that hears both of it late.
+  // Everything becomes stale twice in quick succession, also in a process that applies both events late.
   [1, inOrder(before, resync, rest, asked, rest, unreadable, rest, asked, moment, time(250, 500), asked)],
   [
     2,
@@ -160,12 +160,12 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       moment,
     ),
   ],
-  // Messages are gone before they came.
+  // Messages are gone before their delivery.
   [
     6,
     inOrder(before, changes(1), moment, either(some('remove'), all('purge')), moment, change('u:v', 'p:v:o'), breath),
   ],
-  // Another stream takes the place of the one that was heard.
+  // Another stream takes the place of the one whose messages were applied.
   [
     5,
     inOrder(
@@ -196,7 +196,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(1, 2),
     ),
   ],
-  // The message last heard is gone from a stream that was rolled back.
+  // The last applied message is gone from a stream that was rolled back.
   [
     2,
     inOrder(
@@ -213,9 +213,9 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(3, 5),
     ),
   ],
-  // A read is under way when something changes.
+  // The data changes during a read.
   [7, inOrder(rest, read('A'), instant, changes(1), moment, read('A'), instant, read('A'), moment)],
-  // A ban ends, and time goes by.
+  // A ban ends, and time passes.
   [
     2,
     inOrder(
@@ -231,7 +231,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       breath,
     ),
   ],
-  // Redis says of somebody what is true of somebody else.
+  // Redis returns the entry of another key.
   [
     1,
     inOrder(
@@ -243,7 +243,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(2, 3),
     ),
   ],
-  // The tables change, and somebody else's clock is a day ahead.
+  // The tables change, and the clock of another process is a day ahead.
   [
     1,
     inOrder(
@@ -272,7 +272,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
       meanwhile(3),
     ),
   ],
-  // An answer of the server comes late.
+  // An answer of the server is late.
   [
     6,
     inOrder(
@@ -289,7 +289,7 @@ const stories: readonly (readonly [weight: number, story: Part])[] = [
   ],
 ];
 
-/** Of processes that are told to use core NATS: what one of them read is of no use to the other. */
+/** For processes on core NATS: the facts that one of them reads are of no use to the other. */
 const onCore: Part = inOrder(
   meanwhile(4),
   asked,
