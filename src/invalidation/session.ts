@@ -1,7 +1,7 @@
-/** The options of the listener, and of each of its sessions. */
+/** The parts that the sessions of both modes share: their options, and the way from a message to the sink. */
+import { parseEvent } from '@assent/event-contract';
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
-import type { ApplyEvent, EventObserver } from './apply.ts';
 import type { InvalidationSink } from './sink.ts';
 
 export interface ListenerOptions {
@@ -26,6 +26,42 @@ export interface SessionOptions extends ListenerOptions {
   readonly connection: NatsConnection;
   readonly apply: ApplyEvent;
   readonly signal: AbortSignal;
+}
+
+/** Counts and logs events; it cannot stop the listener. */
+export interface EventObserver {
+  event(
+    outcome: 'applied' | 'malformed' | 'unknown',
+    detail: { readonly subject: string; readonly problem?: string },
+  ): void;
+  /** How many messages this process is behind the stream; null when this is not known, as without a stream. */
+  lag(messages: number | null): void;
+  /** The subscription became live, or it is stale: it failed to start or was lost, for the reason `detail`. */
+  state(state: 'live' | 'stale', detail: string): void;
+}
+
+/** @param takenAt When the stream took the message, in nanoseconds since 1970; null on core NATS. */
+export type ApplyEvent = (seq: number, subject: string, payload: Uint8Array, takenAt: string | null) => void;
+
+/**
+ * Hands each message to the sink as the changes that it announces. An event is applied before it is counted.
+ * @param prefix The prefix of the subjects, for example `betterauth`.
+ */
+export function createApply(prefix: string, sink: InvalidationSink, observer: EventObserver): ApplyEvent {
+  return (seq, subject, payload, takenAt) => {
+    const event = parseEvent(prefix, subject, payload);
+    if (event.kind === 'change') {
+      for (const change of event.changes) sink.apply(seq, change, takenAt);
+      observer.event('applied', { subject });
+    } else if (event.kind === 'malformed') {
+      // The facts that it made stale are not known.
+      sink.apply(seq, { kind: 'everything' }, takenAt);
+      observer.event('malformed', { subject, problem: event.problem });
+    } else {
+      sink.apply(seq, null, takenAt);
+      observer.event('unknown', { subject });
+    }
+  };
 }
 
 /** NATS did not answer a request in time. */
