@@ -48,7 +48,7 @@ export const startAssent = async (
     command: process.execPath,
     args: [...nodeArgs, ...args],
     env: { ...env, ASSENT_GRPC_ADDRESS: '127.0.0.1:0', ASSENT_HTTP_ADDRESS: '127.0.0.1:0', ...environment },
-    ready: /^.*"grpc":"([^"]+)".*"http":"([^"]+)".*"msg":"serving".*\n/m,
+    ready: /^.*"event":"service\.serving".*"grpc":"([^"]+)".*"http":"([^"]+)".*\n/m,
     cwd: fileURLToPath(ROOT),
   });
   const [, grpcAddress = '', http = ''] = server.match;

@@ -148,6 +148,6 @@ server.on('stream', (stream, headers) => {
 const address = setting('ASSENT_GRPC_ADDRESS');
 const [host, port] = address.split(':');
 server.listen(Number(port), host, () => {
-  process.stdout.write(`${JSON.stringify({ level: 30, msg: 'serving', grpc: address })}\n`);
+  process.stdout.write(`${JSON.stringify({ level: 30, event: 'service.serving', msg: 'serving', grpc: address })}\n`);
 });
 process.once('SIGTERM', () => process.exit(0));

@@ -22,7 +22,7 @@ export const startReplica = async (
   const address = `127.0.0.1:${await freePort()}`;
   const settings = { ...environment, ASSENT_GRPC_ADDRESS: address, ASSENT_HTTP_ADDRESS: 'off' };
   const start = (): Promise<ServingAssent> =>
-    main === null ? startAssent(settings) : startAssent(settings, 'serving', main);
+    main === null ? startAssent(settings) : startAssent(settings, 'service.serving', main);
   let assent = await start();
   const client = createReplicaClient(address);
   return {

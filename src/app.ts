@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { AuthService } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/index.ts';
 import { createDirectory } from './database/directory.ts';
 import { createFactsCache } from './facts/cache.ts';
 import { databaseTier } from './facts/database-tier.ts';
@@ -19,7 +19,6 @@ import { redisTier } from './facts/redis-tier.ts';
 import { momentOf } from './invalidation/jetstream.ts';
 import { createListener } from './invalidation/listener.ts';
 import { inOrder } from './invalidation/sink.ts';
-import { type Lifecycle, lifecycle } from './lifecycle.ts';
 import { LIMITS } from './limits.ts';
 import { sharedView } from './policy/list.ts';
 import { createPolicyStore } from './policy/store.ts';
@@ -28,20 +27,17 @@ import { createPageTokens } from './rpc/page-token.ts';
 import { createCallerAuthentication } from './server/caller-authentication.ts';
 import { API_RULES, methodsOf } from './server/methods.ts';
 import { createPipeline } from './server/pipeline.ts';
-import { createServers, type Servers } from './server/servers.ts';
+import { createServers } from './server/servers.ts';
+import { type App, createLifecycle } from './service.ts';
+import { createInstrumentation, isDatabaseAway } from './telemetry/instrumentation.ts';
 import type { Logger } from './telemetry/log.ts';
 import type { Metrics, Scrape } from './telemetry/metrics.ts';
-import { observers } from './telemetry/observers.ts';
 import { startTraces } from './telemetry/traces.ts';
 import { createIssuerKeys } from './token/jwks-sources.ts';
 import { createTokenVerifier } from './token/verifier.ts';
 
-export interface App extends Lifecycle {
-  readonly servers: Servers;
-}
-
 /**
- * Builds the service. Nothing is connected and nothing listens before {@link Lifecycle.prepare}.
+ * Builds the service. Nothing is connected and nothing listens before `prepare`.
  * @param metrics Of this process.
  * @param scrape What `/metrics` shows: the metrics of all workers, where there are several.
  * @param replicaKey Signs entries in Redis where no signing key is configured: random, the same in all workers.
@@ -54,7 +50,7 @@ export const createApp = async (
   replicaKey: string,
 ): Promise<App> => {
   const clock = systemClock;
-  const observe = observers(log, metrics);
+  const observe = createInstrumentation(log, metrics);
   const ttlMs = config.ttlSeconds * 1_000;
   const leaseMs = config.leaseSeconds * 1_000;
   const traces = config.traces ? await startTraces(log) : null;
@@ -167,5 +163,5 @@ export const createApp = async (
       clock,
     });
 
-  return { servers, ...lifecycle({ policy, directory, keys, redis, traces, listen, observe }) };
+  return { servers, ...createLifecycle({ policy, directory, keys, redis, traces, listen, isDatabaseAway }) };
 };

@@ -3,7 +3,7 @@
  * Messages reach callers: they never hold a token, a secret, SQL or a host.
  */
 
-/** Why a token was refused; sent as the reason of ErrorInfo. */
+/** The reason of a refused token; sent as the reason of ErrorInfo. */
 export type TokenErrorCode =
   | 'TOKEN_MALFORMED'
   | 'TOKEN_EXPIRED'
@@ -26,15 +26,15 @@ export type ErrorCode =
   | 'KEYS_UNAVAILABLE'
   | 'OVERLOADED';
 
-/** One field of a request and what is wrong with it. */
+/** A field of a request and its problem. */
 export interface FieldViolation {
   /** The path of the field in proto names, for example `checks[3].permission`. */
   readonly field: string;
-  /** What is wrong and what to do. */
+  /** The problem, and what the caller can do. */
   readonly description: string;
 }
 
-/** An error whose message is meant for the caller. Anything else that is thrown is a defect and becomes INTERNAL. */
+/** An error with a message for the caller. Any other thrown error is a defect and becomes INTERNAL. */
 export class AssentError extends Error {
   override readonly name = 'AssentError';
   readonly code: ErrorCode;
@@ -52,7 +52,7 @@ export class AssentError extends Error {
   }
 }
 
-/** The call has ended, by its deadline or by its caller: the reason of its signal. No defect, and nobody is answered with it. */
+/** The call has ended by its deadline or by its caller: the reason of its signal. It is no defect and is never an answer. */
 export class CallEnded extends Error {
   override readonly name = 'CallEnded';
   override readonly message = 'The call has ended.';
@@ -60,26 +60,31 @@ export class CallEnded extends Error {
 
 /**
  * The texts of an error and of its causes, for operators and never for callers. Texts only: drivers put statements and their
- * values into error objects. What a caller would be told is left out where a cause says more.
+ * values into error objects. The text of an AssentError is left out when it has a cause, which is more precise.
  */
-export const describeError = (error: unknown): string => {
+export function describeError(error: unknown): string {
   const texts = new Set<string>();
   for (let current = error; current instanceof Error && texts.size < 4; current = current.cause) {
     if (current instanceof AssentError && current.cause instanceof Error) continue;
     texts.add(current.message === '' ? current.name : current.message);
   }
   return texts.size === 0 ? String(error) : [...texts].join(': ');
-};
+}
 
-/** A request with a field that is missing, too long or malformed; without a name where it is none of the message's. */
-export const invalidArgument = (field: string, description: string): AssentError =>
-  new AssentError('INVALID_ARGUMENT', field === '' ? description : `${field}: ${description}`, {
+/**
+ * The error of a missing, long or malformed field.
+ * @param field Empty when the problem is not in a field of the message.
+ */
+export function invalidArgument(field: string, description: string): AssentError {
+  return new AssentError('INVALID_ARGUMENT', field === '' ? description : `${field}: ${description}`, {
     violations: [{ field, description }],
   });
+}
 
-/** A request that is no message at all. The decoder's text is not passed on: it may quote the bytes. */
-export const undecodable = (cause: unknown): AssentError =>
-  new AssentError('INVALID_ARGUMENT', 'The request is not a valid message of this method.', {
+/** The error of bytes that are not a message. The decoder's text is not sent: it may quote the bytes. */
+export function undecodable(cause: unknown): AssentError {
+  return new AssentError('INVALID_ARGUMENT', 'The request is not a valid message of this method.', {
     cause,
     violations: [{ field: '', description: 'is not a valid message of this method.' }],
   });
+}

@@ -1,15 +1,15 @@
-/** Bounds of one process. None of them is a setting: each follows from another, or from what callers can bear. */
+/** Bounds of one process. None of them is a setting: each follows from another bound, or from the patience of callers. */
 export const LIMITS = {
-  /** What an entry outlives the TTL by at most: how far back events are heard and changes remembered. */
+  /** How much longer than the TTL an entry may live. Events and changes are kept for the sum of both. */
   marginMs: 60_000,
   rememberedChanges: 200_000,
   /** Connections to PostgreSQL. */
   poolSize: 10,
   statementTimeoutMs: 2_000,
-  /** Of a load of facts; a statement that is given up says so itself before it. */
+  /** Of a load of facts. It is longer than the timeout of a statement, whose error is more precise. */
   loadTimeoutMs: 2_500,
-  /** Beyond this many reads of the database at once, waiting would only make every caller late. */
+  /** Reads that may wait for PostgreSQL at once. With a longer queue every caller would miss its deadline. */
   pendingReads: 1_000,
-  /** How long the start waits for events before it serves without them, from PostgreSQL only. */
+  /** How long the start waits for a live subscription. Without one it serves from PostgreSQL only. */
   firstProofMs: 3_000,
 } as const;

@@ -1,4 +1,4 @@
-/** Where the process begins: `node --import=./src/compile-cache.mjs src/main.ts`. All that it does is in process.ts. */
+/** The entry: `node --import=./src/compile-cache.mjs src/main.ts`. The cache has to be on before process.ts is compiled. */
 import './compile-cache.mjs';
 
 await import('./process.ts');

@@ -1,8 +1,8 @@
-/** Which versions of Node have the security fixes that the service needs. `engines.node` of package.json names them. */
+/** The versions of Node with the security fixes that the service needs. `engines.node` of package.json names them. */
 import manifest from '../package.json' with { type: 'json' };
 import type { Logger } from './telemetry/log.ts';
 
-/** Says in one line of the log that this process runs on a Node without the fixes. It runs all the same. */
+/** Logs a warning on a Node without the fixes. The process goes on. */
 export function warnOfUnfixedNode(log: Logger): void {
   const { node } = process.versions;
   if (hasFixes(node, manifest.engines.node)) return;
@@ -14,7 +14,7 @@ export function warnOfUnfixedNode(log: Logger): void {
 
 /**
  * Whether a version is in a range.
- * @param version Three numbers with dots between; the tag of a pre-release after them is not looked at.
+ * @param version Three numbers with dots between them; the tag of a pre-release is ignored.
  * @param range Parts of the forms `^24.22.3` (that major version, from there) and `>26.12.1`, with `||` between them.
  * @throws when a part has another form.
  */

@@ -1,60 +1,63 @@
-/** The process: configuration, signals, workers, exit codes. 0: stopped as asked; 1: could not start or broke. */
+/** The process: configuration, signals, workers. Exit codes: 0 after a stop, 1 when it cannot start or has a defect. */
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { type Config, ConfigError, loadConfig } from './config.ts';
+import { createApp } from './app.ts';
+import { type Config, ConfigError, loadConfig } from './config/index.ts';
 import { warnOfUnfixedNode } from './node-version.ts';
 import { clearStaleSocket } from './server/address.ts';
 import { runService, type ServiceControl } from './service.ts';
 import { stopOnSignals } from './stop-signals.ts';
-import { createLog, type Logger } from './telemetry/log.ts';
-import { createMetrics } from './telemetry/metrics.ts';
+import { createLog, defectFields, type Logger } from './telemetry/log.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { runPrimary } from './workers/primary.ts';
 import { createWorkerControl } from './workers/worker.ts';
 
-/** One line for each thing that is not as it should be in production, and what it costs. */
-const sayWhatIsMissing = (config: Config, log: Logger): void => {
-  for (const name of config.unknown) log.warn(`${name} is not a variable that Assent knows: it has no effect`);
-  if (config.insecure) {
-    log.warn('ASSENT_INSECURE=1: everybody who reaches the ports can call, and GetUser is a directory of people');
-  }
-  if (config.redisUrl === null) {
-    log.warn('REDIS_URL is not set: each process remembers for itself, and a restart begins with an empty memory');
-  }
-  if (config.nats === null) {
-    log.warn(
-      `NATS_URL is not set: nothing tells of changes, so a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
-    );
-  }
-  if (config.signingKeys.length === 0) {
-    log.warn(
-      { event: 'signing.no_key' },
-      'Neither ASSENT_SIGNING_KEY nor BETTER_AUTH_SECRET is set: replicas do not answer from the entries in Redis that others wrote, and page tokens are not signed',
-    );
-  }
-  if (config.nats?.mode === 'core') {
-    log.warn(
-      { event: 'events.core_mode' },
-      `NATS_MODE=core: where core NATS loses a message, a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
-    );
-  }
-  if (config.tokens.hs256.secrets.length === 0) log.warn('BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
-  if (config.tokens.issuers.length === 0)
-    log.warn('no issuer of published keys is configured: only HS256 tokens are taken');
-  if (config.policyPath === null) {
-    log.warn("ASSENT_POLICY is not set: Better Auth's default roles (owner, admin, member) are in force");
-  }
-};
+await main();
 
-const run = async (config: Config, log: Logger): Promise<number> => {
+async function main(): Promise<void> {
+  const config = loadConfigOrExit();
+  const log = createLog(config.logLevel);
+  // Node reports rejections that have no handler here, too. The state after a defect is unknown, so the process ends.
+  process.on('uncaughtException', (error: unknown) => {
+    log.fatal({ event: 'process.defect', ...defectFields(error) }, 'a defect: the process ends');
+    process.exit(1);
+  });
+  let exitCode = 1;
+  try {
+    exitCode = await run(config, log);
+    if (cluster.isPrimary) log.info({ event: 'process.stopped' }, 'stopped');
+  } catch (error) {
+    log.fatal(
+      { event: 'process.cannot_start', error: error instanceof Error ? error.message : String(error) },
+      'cannot start',
+    );
+  }
+  // Open connections must not keep the process alive after the line `process.stopped`.
+  process.exit(exitCode);
+}
+
+function loadConfigOrExit(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // The log needs a level from the configuration, so the problems go to stderr.
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+/** @returns The exit code. */
+async function run(config: Config, log: Logger): Promise<number> {
   if (cluster.isWorker) {
     const metrics = createMetrics();
-    await runService(config, log, metrics, createWorkerControl(metrics));
+    await serve(config, log, metrics, createWorkerControl(metrics));
     return 0;
   }
   const stopping = stopOnSignals(log);
   warnOfUnfixedNode(log);
-  sayWhatIsMissing(config, log);
+  warnOfConfig(config, log);
   for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
   const workers = config.workers === 0 ? availableParallelism() : config.workers;
   const replicaKey = randomBytes(32).toString('base64url');
@@ -66,38 +69,66 @@ const run = async (config: Config, log: Logger): Promise<number> => {
     replicaKey: Promise.resolve(replicaKey),
     serving: (addresses, setServing) => {
       setServing(true);
-      log.info(addresses, 'serving');
+      log.info({ event: 'service.serving', ...addresses }, 'serving');
     },
   };
-  await runService(config, log, metrics, control);
+  await serve(config, log, metrics, control);
   return 0;
-};
+}
 
-const main = async (): Promise<void> => {
-  let config: Config;
-  try {
-    config = loadConfig(process.env);
-  } catch (error) {
-    // Before there is a log level there is no log; operators read this line.
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  }
-  const log = createLog(config.logLevel);
-  // Also of promises that nobody waited for. Going on after it would be guessing.
-  process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'a defect: the process ends');
-    process.exit(1);
-  });
-  let exitCode = 1;
-  try {
-    exitCode = await run(config, log);
-    if (cluster.isPrimary) log.info('stopped');
-  } catch (error) {
-    log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'cannot start');
-  }
-  // Connections that linger must not keep a process that has said that it stopped.
-  process.exit(exitCode);
-};
+async function serve(config: Config, log: Logger, metrics: Metrics, control: ServiceControl): Promise<void> {
+  const app = await createApp(config, log, metrics, control.scrape, await control.replicaKey);
+  await runService(app, log, control);
+}
 
-await main();
+/** Logs one line for each setting that is unusual in production, with its consequence. */
+function warnOfConfig(config: Config, log: Logger): void {
+  for (const variable of config.unknown) {
+    log.warn(
+      { event: 'config.unknown_variable', variable },
+      `${variable} is not a variable that Assent knows: it has no effect`,
+    );
+  }
+  if (config.insecure) {
+    log.warn(
+      { event: 'config.insecure' },
+      'ASSENT_INSECURE=1: anyone with access to the ports can call, and GetUser lists people',
+    );
+  }
+  if (config.redisUrl === null) {
+    log.warn(
+      { event: 'config.no_redis' },
+      'REDIS_URL is not set: each process has its own cache, and starts with an empty one',
+    );
+  }
+  if (config.nats === null) {
+    log.warn(
+      { event: 'config.no_nats' },
+      `NATS_URL is not set: no event reports a change, so a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
+    );
+  }
+  if (config.nats?.mode === 'core') {
+    log.warn(
+      { event: 'config.core_nats' },
+      `NATS_MODE=core: when core NATS loses a message, a revoked permission can be granted for up to ${config.ttlSeconds} seconds more`,
+    );
+  }
+  if (config.signingKeys.length === 0) {
+    log.warn(
+      { event: 'config.no_signing_key' },
+      'Neither ASSENT_SIGNING_KEY nor BETTER_AUTH_SECRET is set: replicas do not use the Redis entries of other replicas, and page tokens are not signed',
+    );
+  }
+  if (config.tokens.hs256.secrets.length === 0) {
+    log.warn({ event: 'config.no_secret' }, 'BETTER_AUTH_SECRET is not set: HS256 tokens are refused');
+  }
+  if (config.tokens.issuers.length === 0) {
+    log.warn({ event: 'config.no_issuer' }, 'no issuer with published keys is configured: only HS256 tokens verify');
+  }
+  if (config.policyPath === null) {
+    log.warn(
+      { event: 'config.default_policy' },
+      "ASSENT_POLICY is not set: Better Auth's default roles (owner, admin, member) are in effect",
+    );
+  }
+}

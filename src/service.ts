@@ -1,22 +1,48 @@
-/** One process that answers calls, from the first look at the database to the last call. */
+/** The life of a service: start, serve, drain, end. `app.ts` composes its parts. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type App, createApp } from './app.ts';
-import type { Config } from './config.ts';
 import { describeError } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import type { Servers } from './server/servers.ts';
 import type { Logger } from './telemetry/log.ts';
-import type { Metrics, Scrape } from './telemetry/metrics.ts';
-import { createReasons } from './telemetry/reasons.ts';
+import type { Scrape } from './telemetry/metrics.ts';
+import { oncePerReason } from './telemetry/rate-limited-log.ts';
 
-/** How long calls are still taken after NOT_SERVING, so that balancers hear of it before the doors close. */
-const LAME_DUCK_MS = 1_000;
-/** How long calls under way may take to end. */
-const STOP_TIMEOUT_MS = 5_000;
-const RETRY_MS = 1_000;
+/** The parts behind the servers, as far as they start and end; null for a part that is not configured. */
+export interface Parts {
+  readonly policy: { start(): Promise<void>; stop(): void };
+  readonly directory: { schema(): Promise<unknown>; end(): Promise<void> };
+  readonly keys: { start(): Promise<void>; stop(): void };
+  readonly redis: { end(): void } | null;
+  readonly traces: { stop(): Promise<void> } | null;
+  /** Subscribes to events. */
+  readonly listen: () => { readyWithin(timeoutMs: number): Promise<unknown>; stop(): Promise<void> } | null;
+  /** True for an error that only says that PostgreSQL cannot be reached at the moment. */
+  readonly isDatabaseAway: (error: unknown) => boolean;
+}
 
-/** Who tells the process to stop and hears that it serves: itself, or the primary of several workers. */
+/** The start and the end of all parts behind the servers. */
+export interface Lifecycle {
+  /**
+   * Reads the policy, finds Better Auth's tables and subscribes to events.
+   * @returns False when PostgreSQL could not be reached.
+   * @throws when the policy or the database's schema cannot be used.
+   */
+  prepare(): Promise<boolean>;
+  /** Looks for Better Auth's tables again; rejects while they cannot be read. */
+  findTables(): Promise<void>;
+  /** Ends all parts behind the servers. */
+  end(): Promise<void>;
+}
+
+/** A composed service, before its start. */
+export interface App extends Lifecycle {
+  readonly servers: Servers;
+}
+
+/** The environment of a service: the process itself, or the primary process of several workers. */
 export interface ServiceControl {
   readonly stopping: AbortSignal;
-  /** Called when the doors are open and PostgreSQL can be read; `setServing` tells whoever asks the doors for health. */
+  /** Called when the servers listen and PostgreSQL can be read; `setServing` sets the health of the service. */
   serving(addresses: Readonly<Record<string, string>>, setServing: (serving: boolean) => void): void;
   /** The metrics of the process, or of all workers. */
   readonly scrape: Scrape;
@@ -24,59 +50,33 @@ export interface ServiceControl {
   readonly replicaKey: Promise<string>;
 }
 
-/** Waits until PostgreSQL can be read; the doors are open meanwhile and say NOT_SERVING. */
-const waitForTables = async (app: App, log: Logger, signal: AbortSignal): Promise<void> => {
-  const reasons = createReasons();
-  while (!signal.aborted) {
-    await delay(RETRY_MS, undefined, { signal }).catch(() => {});
-    if (signal.aborted) return;
-    try {
-      await app.findTables();
-      return;
-    } catch (error) {
-      const reason = describeError(error);
-      if (!signal.aborted && reasons.isNew(reason)) log.warn({ error: reason }, 'still not serving');
-    }
-  }
-};
+/** How long the servers still take calls after NOT_SERVING, so that load balancers notice it first. In milliseconds. */
+const LAME_DUCK_MS = 1_000;
+/** How long calls under way may take to end. */
+const STOP_TIMEOUT_MS = 5_000;
+const RETRY_MS = 1_000;
 
 /**
  * Serves until `control.stopping` aborts.
  * @throws when the policy or the database's schema cannot be used, or an address cannot be listened on.
  */
-export const runService = async (
-  config: Config,
-  log: Logger,
-  metrics: Metrics,
-  control: ServiceControl,
-): Promise<void> => {
+export async function runService(app: App, log: Logger, control: ServiceControl): Promise<void> {
   const { stopping } = control;
-  const app = await createApp(config, log, metrics, control.scrape, await control.replicaKey);
   const stopped = new Promise<void>((resolve) => {
     stopping.addEventListener('abort', () => resolve(), { once: true });
     if (stopping.aborted) resolve();
   });
-  const setServing = (serving: boolean): void => {
-    app.servers.setServing(serving && !stopping.aborted);
-  };
+  const setServing = (serving: boolean): void => app.servers.setServing(serving && !stopping.aborted);
 
   const found = await Promise.race([app.prepare(), stopped]);
   if (stopping.aborted) return app.end();
-  const addresses: Record<string, string> = {};
-  for (const { name, listen } of app.servers.all) {
-    addresses[name] = await listen().catch((error: unknown) => {
-      // Node's text has the address, and not which of the two settings it came from.
-      throw new Error(`ASSENT_${name.toUpperCase()}_ADDRESS cannot be listened on: ${describeError(error)}`, {
-        cause: error,
-      });
-    });
-  }
+  const addresses = await listenOnAll(app.servers);
   const serve = (): void => {
     if (!stopping.aborted) control.serving(addresses, setServing);
   };
   if (found) serve();
   else {
-    log.warn(addresses, 'PostgreSQL cannot be read: not serving until it can');
+    log.warn({ event: 'service.not_serving', ...addresses }, 'PostgreSQL cannot be read: not serving until it can');
     void waitForTables(app, log, stopping).then(serve);
   }
 
@@ -85,4 +85,74 @@ export const runService = async (
   await delay(LAME_DUCK_MS);
   await Promise.all(app.servers.all.map((server) => server.stop(STOP_TIMEOUT_MS)));
   await app.end();
-};
+}
+
+/** @returns The addresses by the names of the servers. */
+async function listenOnAll(servers: Servers): Promise<Readonly<Record<string, string>>> {
+  const addresses: Record<string, string> = {};
+  for (const { name, listen } of servers.all) {
+    addresses[name] = await listen().catch((error: unknown) => {
+      // Node's text names the address, but not the setting.
+      throw new Error(`ASSENT_${name.toUpperCase()}_ADDRESS cannot be listened on: ${describeError(error)}`, {
+        cause: error,
+      });
+    });
+  }
+  return addresses;
+}
+
+/** Waits until PostgreSQL can be read. Meanwhile the servers listen and report NOT_SERVING. */
+async function waitForTables(app: App, log: Logger, signal: AbortSignal): Promise<void> {
+  const reasons = oncePerReason();
+  while (!signal.aborted) {
+    await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      await app.findTables();
+      return;
+    } catch (error) {
+      const reason = describeError(error);
+      if (signal.aborted || !reasons.isNew(reason)) continue;
+      log.warn({ event: 'service.still_not_serving', error: reason }, 'still not serving');
+    }
+  }
+}
+
+/** The order in which the parts start and end. It starts nothing before {@link Lifecycle.prepare}. */
+export function createLifecycle(parts: Parts): Lifecycle {
+  const { policy, directory, keys, redis, traces, listen, isDatabaseAway } = parts;
+  let listener: ReturnType<Parts['listen']> = null;
+
+  async function findTables(): Promise<void> {
+    await directory.schema();
+    // The JWKS cache retries a failed first fetch by itself.
+    await keys.start();
+  }
+
+  async function tryTables(): Promise<boolean> {
+    try {
+      await findTables();
+      return true;
+    } catch (error) {
+      if (isDatabaseAway(error)) return false;
+      throw error;
+    }
+  }
+
+  return {
+    prepare: async () => {
+      await policy.start();
+      listener = listen();
+      const [found] = await Promise.all([tryTables(), listener?.readyWithin(LIMITS.firstProofMs)]);
+      return found;
+    },
+    findTables,
+    end: async () => {
+      policy.stop();
+      keys.stop();
+      // Each part bounds its own wait for a server without an answer. In sequence they would exceed the time of a stop.
+      await Promise.all([listener?.stop(), traces?.stop(), directory.end()]);
+      redis?.end();
+    },
+  };
+}

@@ -1,11 +1,11 @@
-/** How a program of ours is told to stop. */
+/** SIGTERM and SIGINT, for the service and for the relay. */
 import type { Logger } from './telemetry/log.ts';
 
-/** npm passes on a signal that was sent to the whole group, as by Ctrl-C, to those who have heard it. */
+/** npm forwards a signal that the terminal has already sent to the whole process group, as Ctrl-C does. */
 const SAME_SIGNAL_MS = 1_000;
 
-/** Aborts with the first SIGTERM or SIGINT; the second ends the process at once. */
-export const stopOnSignals = (log: Logger): AbortSignal => {
+/** Aborts with the first SIGTERM or SIGINT. A second signal ends the process at once. */
+export function stopOnSignals(log: Logger): AbortSignal {
   const stopping = new AbortController();
   let first: { readonly signal: NodeJS.Signals; readonly at: number } | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -15,10 +15,10 @@ export const stopOnSignals = (log: Logger): AbortSignal => {
       process.exit(1);
     }
     first = { signal, at };
-    log.info({ signal }, 'stopping; a second signal stops at once');
+    log.info({ event: 'process.stopping', signal }, 'stopping; a second signal stops at once');
     stopping.abort();
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   return stopping.signal;
-};
+}

@@ -1,7 +1,7 @@
 /** Addresses to listen on. */
 import { rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import type { Address } from '../config.ts';
+import type { Address } from '../config/index.ts';
 
 /** An address as people write it. */
 export const formatAddress = (address: Address, port?: number): string => {

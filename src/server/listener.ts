@@ -11,7 +11,7 @@ import {
 } from 'node:http2';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import type { Address, Config } from '../config.ts';
+import type { Address, Config } from '../config/index.ts';
 import { formatAddress } from './address.ts';
 import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
 

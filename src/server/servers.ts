@@ -1,7 +1,7 @@
 /** The servers: gRPC on one address; gRPC, Connect, gRPC-Web, probes and metrics on the other. */
 import type { EventEmitter } from 'node:events';
 import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/index.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { createConnectHandler, type HttpHandler, writeAnswer } from './connect/connect-handler.ts';
 import { createEndpoints } from './endpoints.ts';

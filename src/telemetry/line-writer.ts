@@ -1,10 +1,11 @@
 /**
- * Writes lines to a descriptor without ever waiting for it or failing: a disk that is full, or a reader that is slow or gone,
- * costs lines and not answers. pino's own destination waits for a full disk in a loop that blocks the process, for good.
+ * Writes lines to a descriptor without waiting and without errors: a full disk, or a slow or closed reader, loses lines, and
+ * calls go on. pino's own destination, sonic-boom, sleeps and retries in a loop that blocks the process for good on a full disk
+ * (https://github.com/pinojs/sonic-boom/pull/33).
  */
 import { writeSync } from 'node:fs';
 
-/** What waits at most; lines beyond it are left out. */
+/** Bytes that wait for the descriptor at most; lines beyond it are dropped. */
 const MAX_WAITING_BYTES = 1_048_576;
 const RETRY_MS = 100;
 
@@ -12,14 +13,14 @@ export interface LineWriter {
   write(line: string): void;
 }
 
-/** @param fd Should not block: that of `process.stdout` does not, where it is a pipe. */
-export const createLineWriter = (fd: number): LineWriter => {
-  // Written one by one: a pipe takes up to 4 KiB whole or not at all, so that no worker's line breaks into another's.
+/** @param fd Should not block. The descriptor of `process.stdout` does not block when it is a pipe. */
+export function createLineWriter(fd: number): LineWriter {
+  // One write a line: a pipe takes up to 4 KiB whole or not at all, so the lines of several workers do not mix.
   const waiting: Buffer[] = [];
   let waitingBytes = 0;
   let retrying = false;
 
-  const flush = (): void => {
+  function flush(): void {
     try {
       for (let line = waiting[0]; line !== undefined; line = waiting[0]) {
         const written = writeSync(fd, line);
@@ -35,7 +36,7 @@ export const createLineWriter = (fd: number): LineWriter => {
         flush();
       }, RETRY_MS).unref();
     }
-  };
+  }
 
   return {
     write: (line) => {
@@ -46,4 +47,4 @@ export const createLineWriter = (fd: number): LineWriter => {
       flush();
     },
   };
-};
+}

@@ -1,26 +1,27 @@
 /** Traces by OpenTelemetry: one server span for each call, below the caller's span where it sends a `traceparent`. */
 import type { Context, DiagLogger, Span } from '@opentelemetry/api';
+import { describeError } from '../errors.ts';
 import { withTimeout } from '../with-timeout.ts';
 import { codeName } from './code-name.ts';
 import type { Logger } from './log.ts';
 
-/** A call being traced; ended with its google.rpc.Code. */
+/** Ends the span of a call, with its google.rpc.Code. */
 export type EndTrace = (code: number) => void;
 
-/** Begins the trace of a call. */
+/** Begins the span of a call. */
 export type TraceCall = (method: string, header: (name: string) => string | undefined) => EndTrace;
 
 export interface Traces {
   readonly call: TraceCall;
-  /** Sends what is still buffered, if it can in time. Never rejects. */
+  /** Sends the buffered spans within two seconds. Never rejects. */
   stop(): Promise<void>;
 }
 
 const SERVICE = 'assent.auth.v1.AuthService';
 
 /**
- * What a server is to blame for by OpenTelemetry's conventions (semconv, rpc/grpc), and RESOURCE_EXHAUSTED: only the service
- * that sheds load ends a traced call with it.
+ * The codes of server-side failures in OpenTelemetry's conventions (semconv, rpc/grpc), and RESOURCE_EXHAUSTED: a traced call
+ * ends with it only when the service sheds load.
  */
 const FAULTS: ReadonlySet<string> = new Set([
   'UNKNOWN',
@@ -32,28 +33,17 @@ const FAULTS: ReadonlySet<string> = new Set([
   'RESOURCE_EXHAUSTED',
 ]);
 
-/** A collector that is away must not keep the process from ending: the SDK itself would wait for ten seconds. */
+/** An unreachable collector must not delay the end of the process: the SDK itself waits for ten seconds. */
 const STOP_TIMEOUT_MS = 2_000;
 
-const SAYS = 'OpenTelemetry';
-
-/** The SDK's own messages as lines of the log, where it writes them to stdout as they are. */
-const diagnostics = (log: Logger): DiagLogger => ({
-  error: (detail) => log.warn({ detail }, SAYS),
-  warn: (detail) => log.warn({ detail }, SAYS),
-  info: (detail) => log.info({ detail }, SAYS),
-  debug: (detail) => log.debug({ detail }, SAYS),
-  verbose: (detail) => log.trace({ detail }, SAYS),
-});
-
 /**
- * Starts OpenTelemetry's SDK from its own environment variables. Loaded only here, when one of them asks for traces: the
- * SDK takes longer to load than all the rest of the service.
+ * Starts OpenTelemetry's SDK from its own environment variables. The SDK is imported only here, when one of them asks for
+ * traces: it takes longer to load than the rest of the service.
  */
-export const startTraces = async (log: Logger): Promise<Traces> => {
+export async function startTraces(log: Logger): Promise<Traces> {
   const { context, diag, propagation, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
   const { startNodeSdk } = await import('@opentelemetry/sdk-node');
-  // Metrics are Prometheus' and the log is on stdout: of the SDK's signals only traces are used.
+  // Only the SDK's traces are used: metrics are for Prometheus, and the log goes to stdout.
   const sdk = startNodeSdk({ metricReaders: [], logRecordProcessors: [], instrumentations: [] });
   diag.setLogger(diagnostics(log), { suppressOverrideMessage: true });
   const tracer = trace.getTracer('assent');
@@ -78,11 +68,20 @@ export const startTraces = async (log: Logger): Promise<Traces> => {
       try {
         await withTimeout(STOP_TIMEOUT_MS, sdk.shutdown(), () => new Error(`not sent within ${STOP_TIMEOUT_MS} ms`));
       } catch (error) {
-        log.warn(
-          { error: error instanceof Error ? error.message : String(error) },
-          'the last traces could not be sent',
-        );
+        log.warn({ event: 'traces.not_sent', error: describeError(error) }, 'the last traces could not be sent');
       }
     },
   };
-};
+}
+
+/** Writes the SDK's own messages to the log; by itself it prints them to stdout. */
+function diagnostics(log: Logger): DiagLogger {
+  const message = 'a message of OpenTelemetry';
+  return {
+    error: (detail) => log.warn({ event: 'traces.diagnostic', detail }, message),
+    warn: (detail) => log.warn({ event: 'traces.diagnostic', detail }, message),
+    info: (detail) => log.info({ event: 'traces.diagnostic', detail }, message),
+    debug: (detail) => log.debug({ event: 'traces.diagnostic', detail }, message),
+    verbose: (detail) => log.trace({ event: 'traces.diagnostic', detail }, message),
+  };
+}

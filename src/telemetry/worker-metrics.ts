@@ -1,43 +1,43 @@
-/** The metrics of several workers as those of one service. Who asks the workers is the primary process. */
+/** The metrics of several workers as those of one service. The primary process collects them (`src/workers/collector.ts`). */
 import { AggregatorRegistry, Gauge } from 'prom-client';
 import type { MetricsSnapshot } from './metrics.ts';
 
+/**
+ * prom-client's own `clusterMetrics()` loses the counts of a worker that dies
+ * (https://github.com/prometheus/client_js/issues/385), and one stuck worker fails the scrape.
+ */
 export interface WorkerMetrics {
-  /** Takes what a worker answered. */
+  /** Takes the answer of a worker. */
   take(worker: number, snapshot: MetricsSnapshot): void;
   /**
-   * Takes leave of a worker. What it had counted stays in the sums, since Prometheus takes a sum that falls for a restart; all
-   * that have ended are kept as one, however many die.
+   * Removes a worker. Its counts stay in the sums, because Prometheus takes a sum that falls for a restart. The counts of all
+   * ended workers are kept as one sum.
    */
   ended(worker: number): void;
   /**
    * Prometheus' text.
-   * @param answered The workers that answered just now. What others counted is as they last told; their gauges are left out.
-   * @param count How many workers there should be.
+   * @param answered The workers that answered this scrape. The others contribute their last counters, and no gauges.
+   * @param count The configured number of workers.
    */
   text(answered: ReadonlySet<number>, count: number): Promise<string>;
 }
 
-/** Counters and histograms: what only grows. prom-client's types say that `type` is a number; it is a word. */
-const counts = (snapshot: MetricsSnapshot): MetricsSnapshot =>
-  snapshot.filter(({ type }: { readonly type: unknown }) => type === 'counter' || type === 'histogram');
-
-/** Creates the sums of a service whose workers have not answered yet. */
-export const createWorkerMetrics = (): WorkerMetrics => {
-  const told = new Map<number, MetricsSnapshot>();
+/** Creates the sums of a service without answers yet. */
+export function createWorkerMetrics(): WorkerMetrics {
+  const snapshots = new Map<number, MetricsSnapshot>();
   let ofEnded: readonly object[] = [];
   return {
     take: (worker, snapshot) => {
-      told.set(worker, snapshot);
+      snapshots.set(worker, snapshot);
     },
     ended: (worker) => {
-      const last = told.get(worker);
+      const last = snapshots.get(worker);
       if (last === undefined) return;
-      told.delete(worker);
+      snapshots.delete(worker);
       ofEnded = AggregatorRegistry.aggregate([ofEnded, counts(last)]).getMetricsAsArray();
     },
     text: (answered, count) => {
-      const ofLiving = [...told].map(([worker, snapshot]) => (answered.has(worker) ? snapshot : counts(snapshot)));
+      const ofLiving = [...snapshots].map(([worker, snapshot]) => (answered.has(worker) ? snapshot : counts(snapshot)));
       const registry = AggregatorRegistry.aggregate<'text/plain; version=0.0.4; charset=utf-8'>([...ofLiving, ofEnded]);
       const workers = new Gauge({
         name: 'assent_workers',
@@ -50,4 +50,9 @@ export const createWorkerMetrics = (): WorkerMetrics => {
       return registry.metrics();
     },
   };
-};
+}
+
+/** Counters and histograms, which only grow. prom-client's types declare `type` as a number; it is a word. */
+function counts(snapshot: MetricsSnapshot): MetricsSnapshot {
+  return snapshot.filter(({ type }: { readonly type: unknown }) => type === 'counter' || type === 'histogram');
+}

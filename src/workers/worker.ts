@@ -1,40 +1,45 @@
-/** A worker's side of the primary process. */
+/** The worker's side of the channel to the primary process. */
 import type { ServiceControl } from '../service.ts';
 import { METRICS_CONTENT_TYPE, type Metrics } from '../telemetry/metrics.ts';
 import { withTimeout } from '../with-timeout.ts';
-import { isOurs, type PrimaryMessage, type WorkerMessage } from './messages.ts';
+import { isAssentMessage, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
 /** Longer than the primary process waits for the other workers. */
 const SCRAPE_TIMEOUT_MS = 4_000;
 
-const send = (message: WorkerMessage): void => {
-  // A primary that is gone hears nothing; `disconnect` tells of it.
-  process.send?.(message, undefined, undefined, () => {});
-};
-
-/** Control by the primary: it stops the worker, says whether the whole serves, and collects the metrics of all. */
-export const createWorkerControl = (metrics: Metrics): ServiceControl => {
+/** Control by the primary process: it stops the worker, sets its health, and collects the metrics of all workers. */
+export function createWorkerControl(metrics: Metrics): ServiceControl {
   const stopping = new AbortController();
   const scrapes = new Map<number, (text: string) => void>();
   const replicaKey = Promise.withResolvers<string>();
   let lastScrape = 0;
-  let onWhole = (_serving: boolean): void => {};
-  const tell = (id: number): void => {
-    void metrics.snapshot().then((snapshot) => send({ type: 'assent:told', id, metrics: snapshot }));
-  };
+  let setHealth = (_serving: boolean): void => {};
 
-  // Signals of a terminal reach every process of the group; the primary decides for all.
+  // The signals of a terminal reach every process of the group; the primary process decides for all.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
-  // Without a primary nobody would stop or replace this worker.
+  // Without a primary process there is nothing that stops or replaces this worker.
   process.on('disconnect', () => stopping.abort());
   process.on('message', (message: unknown) => {
-    if (!isOurs<PrimaryMessage>(message)) return;
-    if (message.type === 'assent:stop') stopping.abort();
-    else if (message.type === 'assent:key') replicaKey.resolve(message.key);
-    else if (message.type === 'assent:whole') onWhole(message.serving);
-    else if (message.type === 'assent:tell') tell(message.id);
-    else scrapes.get(message.id)?.(message.text);
+    if (!isAssentMessage<PrimaryMessage>(message)) return;
+    switch (message.type) {
+      case 'assent:stop':
+        stopping.abort();
+        break;
+      case 'assent:key':
+        replicaKey.resolve(message.key);
+        break;
+      case 'assent:health':
+        setHealth(message.serving);
+        break;
+      case 'assent:collect': {
+        const { id } = message;
+        void metrics.snapshot().then((snapshot) => send({ type: 'assent:collected', id, metrics: snapshot }));
+        break;
+      }
+      case 'assent:scraped':
+        scrapes.get(message.id)?.(message.text);
+    }
   });
   send({ type: 'assent:started' });
 
@@ -42,7 +47,7 @@ export const createWorkerControl = (metrics: Metrics): ServiceControl => {
     stopping: stopping.signal,
     replicaKey: replicaKey.promise,
     serving: (addresses, setServing) => {
-      onWhole = setServing;
+      setHealth = setServing;
       send({ type: 'assent:serving', addresses });
     },
     scrape: async () => {
@@ -59,4 +64,9 @@ export const createWorkerControl = (metrics: Metrics): ServiceControl => {
       }
     },
   };
-};
+}
+
+function send(message: WorkerMessage): void {
+  // A primary process that is gone receives nothing; the event `disconnect` follows.
+  process.send?.(message, undefined, undefined, () => {});
+}

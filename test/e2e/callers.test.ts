@@ -213,7 +213,7 @@ describe('the start', () => {
     const httpPath = join(folder, 'http.sock');
     const second = await startAssent({ ...settings, ASSENT_HTTP_ADDRESS: `unix:${httpPath}`, ASSENT_INSECURE: '1' });
     try {
-      await second.logged(({ msg }) => msg.startsWith('ASSENT_INSECURE=1'));
+      await second.logged(({ event }) => event === 'config.insecure');
       const client = grpcClient(`unix:${path}`);
       expect((await client.call('CheckPermission', ASK)).response).toMatchObject(ANSWER);
       client.close();

@@ -40,8 +40,8 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
       details,
     });
     const assent = await protocols.assent(protocol);
-    const line = await assent.logged(({ msg }) => msg.startsWith('a defect'));
-    expect(JSON.stringify(line['err'])).toContain('Two users have one id');
+    const line = await assent.logged(({ event }) => event === 'call.defect');
+    expect(line['error']).toContain('Two users have one id');
     expect((await client.call('CheckPermission', { userId, ...check })).response).toMatchObject({ allowed: true });
     const { response } = await client.call('GetOrganization', { organizationId });
     expect(response).toMatchObject({ organization: { id: organizationId } });

@@ -84,7 +84,7 @@ describe('a process on a Node without the fixes', () => {
   it('says so in its log, and serves', async () => {
     const { url } = await testDatabase(await applicationTemplate('plural'));
     const [unfixed, fixed] = await Promise.all([
-      startAssent(settingsFor(url), 'serving', join(source.path, 'main.ts')),
+      startAssent(settingsFor(url), 'service.serving', join(source.path, 'main.ts')),
       startAssent(settingsFor(url)),
     ]);
     const lines = (assent: typeof fixed) => assent.logs().filter(({ event }) => event === 'process.node_unfixed');

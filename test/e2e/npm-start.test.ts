@@ -37,9 +37,9 @@ const startByNpm = async () => {
   const lines = createInterface({ input: npm.stdout });
   const serving = new Promise<void>((resolve) => {
     lines.on('line', (line) => {
-      const [, message = ''] = /"msg":"(.*)"\}$/.exec(line) ?? [];
-      said.push(message);
-      if (message === 'serving') resolve();
+      const [, event = ''] = /"event":"([^"]*)"/.exec(line) ?? [];
+      said.push(event);
+      if (event === 'service.serving') resolve();
     });
   });
   // Closed only when the service, too, has ended.
@@ -52,12 +52,12 @@ it('SIGTERM to npm alone, as from a supervisor, reaches the service', async () =
   const { npm, said, ended } = await startByNpm();
   npm.kill('SIGTERM');
   await ended;
-  expect(said.slice(-2)).toEqual(['stopping; a second signal stops at once', 'stopped']);
+  expect(said.slice(-2)).toEqual(['process.stopping', 'process.stopped']);
 });
 
 it.each(['SIGINT', 'SIGTERM'] as const)('%s to all, as from a terminal, is one signal', async (signal) => {
   const { group, said, ended } = await startByNpm();
   process.kill(group, signal);
   await ended;
-  expect(said.slice(-2)).toEqual(['stopping; a second signal stops at once', 'stopped']);
+  expect(said.slice(-2)).toEqual(['process.stopping', 'process.stopped']);
 });

@@ -68,12 +68,7 @@ describe('outages', () => {
       ASSENT_EVENTS_PREFIX: stream.prefix,
     };
     assents = await Promise.all(
-      processes.map((protocols) =>
-        startAssent(
-          { ...environment, ...protocols[0]?.settings },
-          'PostgreSQL cannot be read: not serving until it can',
-        ),
-      ),
+      processes.map((protocols) => startAssent({ ...environment, ...protocols[0]?.settings }, 'service.not_serving')),
     );
     clients = assents.flatMap((assent, index) => (processes[index] ?? []).map((protocol) => protocol.open(assent)));
   });
@@ -115,7 +110,7 @@ describe('outages', () => {
     );
   const pages = (path: string): Promise<readonly number[]> =>
     Promise.all(assents.map(async ({ httpUrl }) => (await fetch(`${httpUrl}${path}`)).status));
-  const logged = (text: string) => Promise.all(assents.map((assent) => assent.logged(({ msg }) => msg === text)));
+  const logged = (name: string) => Promise.all(assents.map((assent) => assent.logged(({ event }) => event === name)));
   const hearing = () =>
     until('events are heard', async () =>
       (await metric('assent_events_live{mode="stream"}')).every((value) => value === 1),
@@ -140,7 +135,7 @@ describe('outages', () => {
 
   it('PostgreSQL comes: it serves, reading PostgreSQL for every answer', async () => {
     await restore('postgres');
-    await logged('serving');
+    await logged('service.serving');
     for (const status of await pages('/readyz')) expect(status).toBe(200);
     for (let times = 0; times < 2; times += 1) expectAllowed(await check(known), 'SOURCE_DATABASE');
   });
@@ -148,7 +143,7 @@ describe('outages', () => {
   it('NATS and Redis come: answers from memory, entries in Redis', async () => {
     await Promise.all([restore('nats'), restore('redis')]);
     await hearing();
-    await logged('Redis is connected');
+    await logged('redis.connected');
     await check(known);
     expectAllowed(await check(known), 'SOURCE_MEMORY');
     const redis = new Redis(redisUrl);

@@ -25,8 +25,8 @@ it.each([
   assent.kill('SIGUSR2');
   expect(await assent.exited).toEqual({ code: 1, signal: null });
   const last = assent.logs().at(-1);
-  expect(last).toMatchObject({ level: 60, err: { message: 'forgotten' } });
-  expect(last?.msg).toMatch(/^a defect/);
+  expect(last).toMatchObject({ level: 60, event: 'process.defect', error: 'forgotten' });
+  expect(last?.['stack']).toMatch(/^Error: forgotten\n +at /);
   expect(assent.stderr()).toBe('');
 });
 

@@ -136,13 +136,13 @@ describe('Better Auth without any plugin', async () => {
   await pool.end();
   const assent = await start({ DATABASE_URL: url, BETTER_AUTH_URL: 'http://localhost:3000' });
 
-  it('says at start what is not there', async () => {
-    const found = await assent.logged(({ msg }) => msg === "found Better Auth's tables");
+  it('the start logs the missing tables', async () => {
+    const found = await assent.logged(({ event }) => event === 'database.tables_found');
     expect(found).toMatchObject({
       member: 'none: every organization check is denied',
       organizationRole: 'none: no dynamic roles',
       jwks: expect.stringContaining('only HS256 tokens verify'),
-      bans: 'none: nobody is banned',
+      bans: 'none: no user is banned',
     });
   });
 

@@ -64,7 +64,7 @@ it('without a key each replica signs its entries in Redis for itself, and page t
     permissions: expect.arrayContaining(['organization:delete']),
   });
   expect(await sourceOf(other)).toBe('SOURCE_DATABASE');
-  expect(one.logs()).toContainEqual(expect.objectContaining({ event: 'signing.no_key' }));
+  expect(one.logs()).toContainEqual(expect.objectContaining({ event: 'config.no_signing_key' }));
 
   const first = await page(one, '');
   const second = await page(other, String(first['nextPageToken']));
@@ -92,7 +92,7 @@ it('a key is rotated without a miss: what the old key signed is taken', async ()
   await sourceOf(after);
   expect(await unreadable(after)).toBe(0);
   expect((await page(after, String(first['nextPageToken'])))['memberships']).toHaveLength(1);
-  expect(after.logs()).not.toContainEqual(expect.objectContaining({ event: 'signing.no_key' }));
+  expect(after.logs()).not.toContainEqual(expect.objectContaining({ event: 'config.no_signing_key' }));
 
   const other = await start({ ASSENT_SIGNING_KEY: NEW });
   expect(await sourceOf(other)).toBe('SOURCE_DATABASE');

@@ -22,14 +22,14 @@ const ENVIRONMENT = {
 };
 
 it('a role that may not connect is named, once for as long as nothing else is wrong', async () => {
-  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_POLICYFILE: 'policy.yaml' }, 'still not serving');
+  const assent = await startAssent({ ...ENVIRONMENT, ASSENT_POLICYFILE: 'policy.yaml' }, 'service.still_not_serving');
   const logs = assent.logs();
-  expect(logs.find(({ msg }) => msg === 'still not serving')?.['error']).toMatch(/"nobody"/);
+  expect(logs.find(({ event }) => event === 'service.still_not_serving')?.['error']).toMatch(/"nobody"/);
   // Five seconds and several tries later: the reason was said.
-  await assent.logged(({ msg, suppressed }) => msg === 'PostgreSQL could not answer' && Number(suppressed) > 0);
-  expect(logs.filter(({ msg }) => msg === 'still not serving')).toHaveLength(1);
-  expect(logs.map(({ msg }) => msg)).toContain(
-    'ASSENT_POLICYFILE is not a variable that Assent knows: it has no effect',
+  await assent.logged(({ event, suppressed }) => event === 'database.fault' && Number(suppressed) > 0);
+  expect(logs.filter(({ event }) => event === 'service.still_not_serving')).toHaveLength(1);
+  expect(logs).toContainEqual(
+    expect.objectContaining({ event: 'config.unknown_variable', variable: 'ASSENT_POLICYFILE' }),
   );
   expect(await assent.stop()).toEqual({ code: 0, signal: null });
 });

@@ -110,7 +110,7 @@ describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(
         const calls = clients.map((client) => client.call('GetUser', { userId }));
         await until('they wait', async () => (await waitingForLocks()) >= clients.length);
         first.kill('SIGTERM');
-        await first.logged(({ msg }) => msg.startsWith('stopping'));
+        await first.logged(({ event }) => event === 'process.stopping');
         const [told] = await Promise.all([health(first), ...[first.grpcUrl, first.httpUrl].map(untilClosed)]);
         expect(told).toEqual([NOT_SERVING, 503]);
         return { calls };
@@ -141,7 +141,7 @@ describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(
         ...protocols[0]?.settings,
       });
       assent.kill('SIGINT');
-      await assent.logged(({ msg }) => msg.startsWith('stopping'));
+      await assent.logged(({ event }) => event === 'process.stopping');
       assent.kill('SIGTERM');
       expect(await assent.exited).toEqual({ code: 1, signal: null });
     });
@@ -158,9 +158,9 @@ it('told while it starts, no server listens', async () => {
     ASSENT_HTTP_ADDRESS: 'off',
   });
   onTestFinished(async () => void (await assent.stop()));
-  await assent.logged(({ msg }) => msg.startsWith('NATS_URL is not set'));
+  await assent.logged(({ event }) => event === 'config.no_nats');
   assent.kill('SIGTERM');
   expect(await assent.exited).toEqual({ code: 0, signal: null });
   // Logged once the servers listen.
-  expect(assent.logs().filter(({ msg }) => msg.startsWith('PostgreSQL cannot be read'))).toEqual([]);
+  expect(assent.logs().filter(({ event }) => event === 'service.not_serving')).toEqual([]);
 });

@@ -63,7 +63,7 @@ it.each([
 async function stopUnderLoad(settings: Readonly<Record<string, string>>): Promise<Exit> {
   const assent = spawnAssent({ ...settingsFor(url), ...settings });
   // Several start at once, and the long form makes the machine slow.
-  const { grpc, http } = await assent.logged(({ msg }) => msg === 'serving', PATIENCE_MS);
+  const { grpc, http } = await assent.logged(({ event }) => event === 'service.serving', PATIENCE_MS);
   const ports = [grpc, http].map((address) => Number(String(address).split(':').at(-1)));
   const callers = ports.flatMap((port) =>
     Array.from({ length: CONNECTIONS }, () => openStreams(port, settings === TLS)),

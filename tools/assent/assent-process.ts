@@ -10,6 +10,8 @@ import { startWatchdog } from '../local-services/watchdog.ts';
 export interface LogLine {
   readonly level: number;
   readonly msg: string;
+  /** The stable name of the line (docs/operate/log.md); undefined for output that is not of the log. */
+  readonly event?: string;
   readonly [field: string]: unknown;
 }
 
@@ -170,14 +172,18 @@ export const spawnAssent = (environment: Environment, main = MAIN): AssentProces
 
 /**
  * Starts Assent and waits until its servers listen.
- * @param until The line of the log to wait for: by default the one that says that it serves.
+ * @param until The event of the log line to wait for.
  * @param main The file to run, for a changed copy of the service.
  * @throws with its output when it does not come so far; the process has then ended.
  */
-export const startAssent = async (environment: Environment, until = 'serving', main = MAIN): Promise<ServingAssent> => {
+export const startAssent = async (
+  environment: Environment,
+  until = 'service.serving',
+  main = MAIN,
+): Promise<ServingAssent> => {
   const assent = spawnAssent(environment, main);
   try {
-    const serving = await assent.logged(({ msg }) => msg === until);
+    const serving = await assent.logged(({ event }) => event === until);
     const grpcAddress = String(serving['grpc']);
     return {
       ...assent,

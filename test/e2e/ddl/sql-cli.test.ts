@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { testDatabase } from '../../support/database.ts';
 import { applicationTemplate } from '../../support/template.ts';
 
-const CLI = fileURLToPath(new URL('../../../src/sql-cli.ts', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../src/cli/sql.ts', import.meta.url));
 const { url } = await testDatabase(await applicationTemplate('plural'));
 
 const run = async (args: readonly string[], env: Readonly<Record<string, string>>) => {

@@ -5,7 +5,7 @@ import { testFolder } from '../../support/folder.ts';
 
 const { path: folder, file } = testFolder();
 const run = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['src/policy-cli.ts', ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['src/cli/policy.ts', ...args], { encoding: 'utf8' });
   return { status, stdout, stderr };
 };
 const GOOD = 'version: 1\norganizationRoles: { staff: { grants: { data: [read] } } }\n';

@@ -9,7 +9,7 @@ import { testNats } from '../../support/nats.ts';
 import { outboxDatabase, variantOf } from '../../support/relay/outbox.ts';
 import { until } from '../../support/until.ts';
 
-const CLI = fileURLToPath(new URL('../../../src/relay-cli.ts', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../src/cli/relay.ts', import.meta.url));
 const { url: natsUrl, stream, prefix } = await testNats();
 const { url, pool, waiting } = await outboxDatabase(variantOf("by Better Auth's default names"));
 
@@ -42,7 +42,7 @@ it('the relay publishes the outbox until it is told to stop', async () => {
   await until('an empty outbox', async () => (await waiting()) === 0);
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
-  expect(lines.at(-1)).toContain('"msg":"stopped"');
+  expect(lines.at(-1)).toContain('"event":"process.stopped"');
 });
 
 it('a relay without access to the database warns once, goes on trying, and stops when it is told to', async () => {

@@ -62,7 +62,7 @@ describe('a collector', () => {
     const lines = assent.logs();
     // Whatever the SDK says is a line of the log.
     expect(lines.filter(({ level }) => level === 0)).toEqual([]);
-    expect(lines.map(({ msg }) => msg)).toContain('the last traces could not be sent');
+    expect(lines.map(({ event }) => event)).toContain('traces.not_sent');
     return exit;
   };
 

@@ -29,7 +29,7 @@ it('several workers share the addresses; a dead one is replaced; metrics and hea
   const [userId, organizationId] = [await seed.user(), await seed.organization()];
   await seed.member(userId, organizationId, 'owner');
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
-  const pid = assent.logs().find((line) => line['msg'] === 'serving')?.['pid'] as number;
+  const pid = assent.logs().find(({ event }) => event === 'service.serving')?.['pid'] as number;
   let lastReplica: string | null = null;
   const positions = new Set<string | null>();
   const ask = async (): Promise<unknown> => {
@@ -60,7 +60,7 @@ it('several workers share the addresses; a dead one is replaced; metrics and hea
 
     if (first !== undefined) process.kill(first, 'SIGKILL');
     await until('another worker', () => !childrenOf(pid).includes(first ?? 0) && childrenOf(pid).length === 2);
-    expect(assent.logged((line) => line['msg'] === 'a worker died and is replaced', 2_000)).toBeTruthy();
+    expect(assent.logged(({ event }) => event === 'workers.worker_died', 2_000)).toBeTruthy();
     expect(await ready()).toBe(200);
     const answering = new Set<string | null>();
     await until('the new one answers, too', async () => {
@@ -72,7 +72,7 @@ it('several workers share the addresses; a dead one is replaced; metrics and hea
     expect(await assent.stop()).toMatchObject({ code: 0 });
   }
   // A worker more or less is no news of the whole.
-  expect(assent.logs().filter(({ msg }) => msg === 'serving')).toHaveLength(1);
+  expect(assent.logs().filter(({ event }) => event === 'service.serving')).toHaveLength(1);
 });
 
 it.concurrent('workers that cannot start end the service', async () => {
@@ -90,7 +90,7 @@ it.concurrent('a worker that is stuck does not keep the service from ending', as
   assent.kill('SIGTERM');
   // The process that started it kills it otherwise, long after this test's time-out.
   expect(await assent.exited).toEqual({ code: 1, signal: null });
-  expect(assent.logs().map(({ msg }) => msg)).toContain('a worker does not stop and is killed');
+  expect(assent.logs().map(({ event }) => event)).toContain('workers.worker_killed');
 });
 
 // Ctrl-C reaches the whole group, and so does systemd's SIGTERM.
@@ -121,14 +121,14 @@ it.concurrent('a worker that cannot be replaced as yet costs the others nothing;
   // The other one goes on with what it read before.
   writeFileSync(policy, 'version: 3');
   process.kill(first, 'SIGKILL');
-  await assent.logged(({ msg, code }) => msg === 'a worker died and is replaced' && code === 1);
+  await assent.logged(({ event, code }) => event === 'workers.worker_died' && code === 1);
   expect(childrenOf(pid)).toContain(second);
   expect((await fetch(`${assent.httpUrl}/readyz`)).status).toBe(200);
 
   // As a terminal does it: to the whole group.
   process.kill(-pid, 'SIGINT');
   expect(await assent.exited).toEqual({ code: 0, signal: null });
-  const died = assent.logs().filter(({ msg }) => msg === 'a worker died and is replaced');
+  const died = assent.logs().filter(({ event }) => event === 'workers.worker_died');
   expect(died.map(({ code, signal }) => signal ?? code)).toEqual(['SIGKILL', ...Array(died.length - 1).fill(1)]);
 });
 

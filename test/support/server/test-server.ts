@@ -9,7 +9,7 @@ import {
   CheckPermissionResponseSchema,
   Reason,
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
-import type { Address, Config } from '../../../src/config.ts';
+import type { Address, Config } from '../../../src/config/index.ts';
 import { AssentError, invalidArgument } from '../../../src/errors.ts';
 import { type CallerAuthentication, createCallerAuthentication } from '../../../src/server/caller-authentication.ts';
 import type { Http1Bounds } from '../../../src/server/listener.ts';

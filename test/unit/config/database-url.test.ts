@@ -1,8 +1,8 @@
 /** What the parameters of DATABASE_URL and RELAY_DATABASE_URL mean. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { loadDatabaseConfig, loadRelayConfig } from '../../../src/config/command-line.ts';
 import { KNOWN_PARAMETERS, parseDatabaseUrl } from '../../../src/config/database-url.ts';
-import { loadDatabaseConfig, loadRelayConfig } from '../../../src/config/programs.ts';
 import { ConfigError } from '../../../src/config/reader.ts';
 
 const BASE = 'postgres://app:hunter2@db:5432/app';

@@ -6,7 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 import { eventNames } from '@assent/event-contract';
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
-import { ConfigError, loadConfig } from '../../../src/config.ts';
+import { ConfigError, loadConfig } from '../../../src/config/index.ts';
 import { parsePolicy } from '../../../src/policy/file.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createWorkerMetrics } from '../../../src/telemetry/worker-metrics.ts';
@@ -143,7 +143,7 @@ it('docs/use/policy.md: its policies and its cases hold', () => {
   try {
     writeFileSync(join(folder, 'policy.yaml'), policy);
     writeFileSync(join(folder, 'cases.yaml'), cases);
-    const args = ['src/policy-cli.ts', 'test', join(folder, 'cases.yaml')];
+    const args = ['src/cli/policy.ts', 'test', join(folder, 'cases.yaml')];
     expect(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
   } finally {
     rmSync(folder, { recursive: true });

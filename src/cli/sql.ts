@@ -1,14 +1,14 @@
 /**
- * `npm run -s sql -- grants|outbox`: prints SQL for the names that Better Auth's tables have in DATABASE_URL, and runs none of
- * it. Exit code 0: printed; 1: the tables cannot be found; 2: wrong usage.
+ * `npm run -s sql -- grants|outbox`: prints SQL for Better Auth's tables in DATABASE_URL, and runs none of it.
+ * Exit codes: 0 printed, 1 the tables cannot be found, 2 wrong usage.
  */
-import { loadDatabaseConfig } from './config/programs.ts';
-import { ConfigError } from './config/reader.ts';
-import { createDirectory } from './database/directory.ts';
-import type { Schema } from './database/models.ts';
-import { grantsSql } from './ddl/grants.ts';
-import { outboxSql } from './ddl/outbox.ts';
-import { AssentError, describeError } from './errors.ts';
+import { loadDatabaseConfig } from '../config/command-line.ts';
+import { ConfigError } from '../config/reader.ts';
+import { createDirectory } from '../database/directory.ts';
+import type { Schema } from '../database/models.ts';
+import { grantsSql } from '../ddl/grants.ts';
+import { outboxSql } from '../ddl/outbox.ts';
+import { AssentError, describeError } from '../errors.ts';
 
 const USAGE = `usage: npm run -s sql -- grants     prints the least-privilege role of the service (docs/operate/database.md)
        npm run -s sql -- outbox     prints the outbox and its triggers for the relay (docs/operate/events.md)
@@ -24,11 +24,7 @@ try {
   process.exitCode = await main();
 } catch (error) {
   if (!(error instanceof Error)) throw error;
-  const text =
-    error instanceof AssentError
-      ? `PostgreSQL at DATABASE_URL cannot be read: ${describeError(error)}`
-      : `${error.name}: ${error.message}`;
-  process.stderr.write(`${error instanceof ConfigError ? error.message : text}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
 }
 
@@ -52,4 +48,10 @@ async function main(): Promise<number> {
   } finally {
     await directory.end();
   }
+}
+
+function messageOf(error: Error): string {
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof AssentError) return `PostgreSQL at DATABASE_URL cannot be read: ${describeError(error)}`;
+  return `${error.name}: ${error.message}`;
 }

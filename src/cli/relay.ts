@@ -3,13 +3,13 @@
  * process with its own connection and its own role; the service neither starts nor imports it. Exit code 0: stopped as asked;
  * 1: the configuration cannot be used.
  */
-import { loadRelayConfig } from './config/programs.ts';
-import { ConfigError } from './config/reader.ts';
-import { describeError } from './errors.ts';
-import { warnOfUnfixedNode } from './node-version.ts';
-import { type RelayObserver, runRelay } from './relay/relay.ts';
-import { stopOnSignals } from './stop-signals.ts';
-import { createLog, type Logger } from './telemetry/log.ts';
+import { loadRelayConfig } from '../config/command-line.ts';
+import { ConfigError } from '../config/reader.ts';
+import { describeError } from '../errors.ts';
+import { warnOfUnfixedNode } from '../node-version.ts';
+import { type RelayObserver, runRelay } from '../relay/relay.ts';
+import { stopOnSignals } from '../stop-signals.ts';
+import { createLog, type Logger } from '../telemetry/log.ts';
 
 const BATCH_SIZE = 500;
 const POLL_MS = 1_000;
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   warnOfUnfixedNode(log);
   const limits = { batchSize: BATCH_SIZE, pollMs: POLL_MS, ackTimeoutMs: ACK_TIMEOUT_MS };
   await runRelay({ ...config, ...limits, observer: observerFor(log) }, stopping);
-  log.info('stopped');
+  log.info({ event: 'process.stopped' }, 'stopped');
 }
 
 function observerFor(log: Logger): RelayObserver {
@@ -44,11 +44,13 @@ function observerFor(log: Logger): RelayObserver {
       if (state === 'standby') log.info({ event: 'relay.standby' }, 'another relay is at work: waiting for it to end');
       else log.info({ event: 'relay.active' }, 'relaying');
     },
-    relayed: (count) => log.debug({ count }, 'published'),
+    relayed: (count) => log.debug({ event: 'relay.published', count }, 'published'),
     // Only the first fault in a row is a warning. Nothing is lost meanwhile: changes wait in the outbox.
     fault: (error, retryInMs) => {
       const line = { event: 'relay.interrupted', error: describeError(error), ...hintFor(error), retryInMs };
-      log[interrupted ? 'debug' : 'warn'](line, 'not relaying: changes wait in the outbox');
+      const message = 'not relaying: changes wait in the outbox';
+      if (interrupted) log.debug(line, message);
+      else log.warn(line, message);
       interrupted = true;
     },
   };

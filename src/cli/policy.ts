@@ -1,8 +1,8 @@
 /** `npm run policy -- check FILE…` and `npm run policy -- test FILE…`. Exit codes: 0 success, 1 problems, 2 wrong usage. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { CaseFileError, parseCaseFile, runCase } from './policy/cases.ts';
-import { describePolicy, PolicyError, parsePolicy } from './policy/file.ts';
+import { CaseFileError, parseCaseFile, runCase } from '../policy/cases.ts';
+import { describePolicy, PolicyError, parsePolicy } from '../policy/file.ts';
 
 const USAGE = `usage: npm run policy -- check FILE...   validates policy files
        npm run policy -- test FILE...    runs cases against a policy (docs/use/policy.md)

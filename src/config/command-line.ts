@@ -1,4 +1,6 @@
 /** The configuration of the programs beside the service: `npm run sql` and `npm run relay`. */
+
+import { ConfigError, type Environment, Reader } from './reader.ts';
 import {
   type DatabaseConfig,
   type NatsConfig,
@@ -7,8 +9,7 @@ import {
   readLogLevel,
   readNats,
   readTtlSeconds,
-} from './parts.ts';
-import { ConfigError, type Environment, Reader } from './reader.ts';
+} from './shared.ts';
 
 /**
  * The part of the configuration that says where Better Auth's tables are.

@@ -1,22 +1,21 @@
-/** A stop has a bound, of which each part may take its own: none waits for another that waits for a server. */
 import { expect, it } from 'vitest';
-import { lifecycle } from '../../src/lifecycle.ts';
+import { createLifecycle } from '../../src/service.ts';
 
-it('ends all parts at once; Redis when no event can ask for it any more', async () => {
+it('the end of a service ends all parts at once, and Redis after the subscription to events', async () => {
   const began: string[] = [];
   const waiting = Promise.withResolvers<void>();
   const slow = (name: string) => () => {
     began.push(name);
     return waiting.promise;
   };
-  const { prepare, end } = lifecycle({
+  const { prepare, end } = createLifecycle({
     policy: { start: async () => {}, stop: () => void began.push('policy') },
     directory: { schema: () => Promise.reject(new Error('away')), end: slow('PostgreSQL') },
     keys: { start: async () => {}, stop: () => void began.push('keys') },
     redis: { end: () => void began.push('Redis') },
     traces: { stop: slow('traces') },
     listen: () => ({ readyWithin: async () => {}, stop: slow('events') }),
-    observe: { isAway: () => true },
+    isDatabaseAway: () => true,
   });
   expect(await prepare()).toBe(false);
   const ended = end();

@@ -3,7 +3,10 @@
  * reported in one go, with the variable's name and never a value that could be a secret.
  */
 import { isIP } from 'node:net';
-import { type CallerToken, parseCallerTokens } from './config/caller-tokens.ts';
+import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
+import { pairProblem, parseCertificates, parsePrivateKey } from './pem.ts';
+import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
+import { parseSigningKeys } from './secrets.ts';
 import {
   type DatabaseConfig,
   type NatsConfig,
@@ -11,11 +14,8 @@ import {
   readLogLevel,
   readNats,
   readTtlSeconds,
-} from './config/parts.ts';
-import { pairProblem, parseCertificates, parsePrivateKey } from './config/pem.ts';
-import { type Address, ConfigError, type Environment, Reader } from './config/reader.ts';
-import { parseSigningKeys } from './config/secrets.ts';
-import { readTokens, type TokensConfig } from './config/tokens.ts';
+} from './shared.ts';
+import { readTokens, type TokensConfig } from './tokens.ts';
 
 export { type Address, ConfigError };
 
