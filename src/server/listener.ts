@@ -26,7 +26,7 @@ export interface ListenerOptions {
   readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void;
   /** Answers HTTP/1.1; null refuses it. Connections are handed to it. */
   readonly http1: Http1Server | null;
-  /** The time, in milliseconds, that a connection in the clear has to show which version it speaks. */
+  /** The time, in milliseconds, that a connection has for the handshake of TLS, and then to show which version it speaks. */
   readonly firstBytesMs?: number;
 }
 
@@ -47,6 +47,7 @@ export function createListener(options: ListenerOptions): Listener {
   const sockets = new Set<Socket>();
   /** Connections that have not shown their version yet. */
   const undecided = new Set<Socket>();
+  let stopping = false;
 
   let connecting: Socket | null = null;
   const http2 = createHttp2Server(HTTP2_OPTIONS).on('stream', onStream);
@@ -62,8 +63,7 @@ export function createListener(options: ListenerOptions): Listener {
     connecting = null;
   };
   const startHttp1 = (socket: Socket): void => {
-    if (http1 === null) socket.destroy();
-    else http1.emit('connection', socket);
+    http1?.emit('connection', socket);
   };
   const byFirstBytes = (socket: Socket): void => {
     undecided.add(socket);
@@ -77,9 +77,12 @@ export function createListener(options: ListenerOptions): Listener {
   const server =
     tls === null
       ? createTcpServer(http1 === null ? startHttp2 : byFirstBytes)
-      : createTlsListener(tls, http1 !== null, (socket, protocol) =>
-          (protocol === 'h2' ? startHttp2 : startHttp1)(socket),
-        );
+      : createTlsListener(tls, http1 !== null, firstBytesMs, (socket, protocol) => {
+          if (stopping) socket.destroy();
+          else if (protocol === 'h2') startHttp2(socket);
+          else if (http1 === null) socket.destroy();
+          else byFirstBytes(socket);
+        });
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -101,6 +104,7 @@ export function createListener(options: ListenerOptions): Listener {
       return formatAddress(address, typeof bound === 'object' && bound !== null ? bound.port : undefined);
     },
     stop: async (timeoutMs) => {
+      stopping = true;
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
@@ -108,6 +112,8 @@ export function createListener(options: ListenerOptions): Listener {
       for (const session of sessions.keys()) session.close();
       http1?.closeIdleConnections();
       for (const socket of undecided) socket.destroy();
+      // Some callers connect long before their first call. Nothing is under way on such a connection.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, timeoutMs);
@@ -129,12 +135,15 @@ export function createHttp1(bounds: Http1Bounds = {}): Http1Server {
 function createTlsListener(
   { cert, key, clientCa }: NonNullable<Config['tls']>,
   http1: boolean,
+  handshakeTimeout: number,
   onConnection: (socket: Socket, protocol: string) => void,
 ): Server {
   const ALPNProtocols = http1 ? ['h2', 'http/1.1'] : ['h2'];
   // A list of authorities: Node takes an empty text for none, and then trusts its own list of public authorities.
   const callers = clientCa === null ? {} : { ca: [clientCa], requestCert: true, rejectUnauthorized: true };
-  const server = createTlsServer({ cert, key, ALPNProtocols, ...callers });
+  const server = createTlsServer({ cert, key, ALPNProtocols, handshakeTimeout, ...callers });
+  // Node reports a handshake that takes too long and leaves the connection open.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('secureConnection', (socket) => {
     // A client without ALPN speaks HTTP/1.1.
     onConnection(socket, socket.alpnProtocol || 'http/1.1');

@@ -38,10 +38,10 @@ export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddres
 
 /** Creates the servers of a configuration; nothing listens before {@link Listener.listen}. */
 export function createServers(options: ServersOptions): Servers {
-  const { pipeline, api, grpcAddress, httpAddress, keepalive = KEEPALIVE, tls } = options;
+  const { pipeline, api, grpcAddress, httpAddress, keepalive = KEEPALIVE, tls, firstBytesMs } = options;
   const health = createHealth();
   const methods = [...api, ...health.methods, ...reflectionMethods()];
-  const common = { tls, keepalive };
+  const common = { tls, keepalive, ...(firstBytesMs === undefined ? {} : { firstBytesMs }) };
   const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods);
   const all: NamedServer[] = [createGrpcServer({ ...common, address: grpcAddress }, grpc())];
   if (httpAddress !== null) {
@@ -50,7 +50,7 @@ export function createServers(options: ServersOptions): Servers {
   return { all, setServing: health.setServing };
 }
 
-type Place = Pick<Parameters<typeof createListener>[0], 'address' | 'tls' | 'keepalive'>;
+type Place = Pick<Parameters<typeof createListener>[0], 'address' | 'tls' | 'keepalive' | 'firstBytesMs'>;
 
 function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {
   const listener = createListener({
@@ -68,7 +68,7 @@ function createHttpServer(
   place: Place,
   grpc: GrpcHandler,
   isServing: () => boolean,
-  { pipeline, api, metrics, http1Bounds, firstBytesMs }: ServersOptions,
+  { pipeline, api, metrics, http1Bounds }: ServersOptions,
 ): NamedServer {
   let stopping = false;
   const endpoints = createEndpoints(metrics, isServing);
@@ -95,7 +95,6 @@ function createHttpServer(
   const listener = createListener({
     ...place,
     http1,
-    ...(firstBytesMs === undefined ? {} : { firstBytesMs }),
     onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => {
       if (codecOf(headers['content-type']) === null) http2.emit('stream', stream, headers, ...rest);
       else grpc.serve(stream, headers);

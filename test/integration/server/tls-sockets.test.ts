@@ -1,6 +1,8 @@
-/** Over TLS, what a caller leaves behind that resets its connection in the middle of what it sends. */
+/** Over TLS, the connections that callers leave behind: reset in the middle of a request, or silent before their first one. */
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
-import { it } from 'vitest';
+import { describe, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../../../tools/network/certificates.ts';
 import { callHeaders, END_HEADERS, FRAME, http2Frame, PREFACE } from '../../support/server/frames.ts';
 import { CHECK } from '../../support/server/raw-call.ts';
@@ -34,4 +36,51 @@ it.each(GRPC_SERVERS)('on the %s address keepalive finds every socket that is le
   }
   await until('every socket to be closed', () => openSockets() === before);
   await server.stop(100);
+});
+
+/** The beginning of a TLS handshake: a record that announces 165 bytes of a ClientHello. */
+const HALF_HELLO = Buffer.from('16030100a5010000a10303', 'hex');
+
+const silent = async (port: number): Promise<Socket> => connected(connectTcp(port, '127.0.0.1'));
+const halfway = async (port: number): Promise<Socket> => {
+  const socket = await silent(port);
+  socket.write(HALF_HELLO);
+  return socket;
+};
+const silentAfterHandshake = async (port: number): Promise<Socket> => {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+  await once(socket, 'secureConnect');
+  return connected(socket);
+};
+const connected = (socket: Socket): Socket => {
+  onTestFinished(() => void socket.destroy());
+  return socket.on('error', () => {}).resume();
+};
+
+describe.each([
+  ['grpc', 'says nothing', silent],
+  ['grpc', 'stops within its handshake', halfway],
+  ['http', 'says nothing', silent],
+  ['http', 'stops within its handshake', halfway],
+  ['http', 'says nothing after its handshake', silentAfterHandshake],
+] as const)('on the %s address a connection over TLS that %s', (name, _, open) => {
+  it('is closed in a bounded time', async () => {
+    const server = await openServer(name, { tls, firstBytesMs: 300 });
+    await once(await open(server.port), 'close');
+    await server.stop(100);
+  });
+});
+
+it.each([
+  ['grpc', 'says nothing', silent],
+  ['http', 'says nothing', silent],
+  ['http', 'says nothing after its handshake', silentAfterHandshake],
+] as const)('on the %s address a connection over TLS that %s does not hold up a stop', async (name, _, open) => {
+  await until('the sockets of other tests to be closed', () => openSockets() === 0);
+  const server = await openServer(name, { tls });
+  await open(server.port);
+  // The socket of the caller and the one of the server.
+  await until('the server to have the connection', () => openSockets() === 2);
+  await server.stop(120_000);
+  await until('both sockets to be closed', () => openSockets() === 0);
 });
