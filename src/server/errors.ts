@@ -2,6 +2,7 @@
 import { Code, type ErrorStatus, errorStatus } from '../rpc/errors.ts';
 
 export const NO_MESSAGE = 'The request has no message.';
+export const HALF_MESSAGE = 'The request ends within a message.';
 export const MORE_MESSAGES = 'The request has more than the one message that the method takes.';
 export const UNKNOWN_COMPRESSION = 'The compression of the request is not supported: use gzip.';
 

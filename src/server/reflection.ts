@@ -83,10 +83,19 @@ function services(): readonly DescService[] {
   return FILES.flatMap((file) => file.services);
 }
 
-/** The file that declares a type by its full name, or the parent of a method, field, enum value or oneof. */
+/** The values of enums by their full names. A value stands beside its enum, not in it. */
+const enumValues = new Map(
+  [...types].flatMap((type) => {
+    if (type.kind !== 'enum') return [];
+    const scope = type.typeName.slice(0, type.typeName.lastIndexOf('.') + 1);
+    return type.values.map(({ name }) => [`${scope}${name}`, type.file] as const);
+  }),
+);
+
+/** The file that declares a symbol by its full name: a type, an enum value, or a member of a type. */
 function fileOf(symbol: string): DescFile | undefined {
   const parent = symbol.slice(0, Math.max(symbol.lastIndexOf('.'), 0));
-  return (types.get(symbol) ?? types.get(parent))?.file;
+  return types.get(symbol)?.file ?? enumValues.get(symbol) ?? types.get(parent)?.file;
 }
 
 function files(file: DescFile | undefined): MessageResponse {

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Message } from '@bufbuild/protobuf';
 import { Code } from '../../rpc/errors.ts';
 import { CODECS, type Codec } from '../codecs.ts';
-import { MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
+import { HALF_MESSAGE, MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, Outcome, Pipeline } from '../pipeline.ts';
 import { decompress, FrameReader, frameOf } from './framing.ts';
@@ -46,8 +46,6 @@ export function createGrpcHandler(pipeline: Pipeline, methods: readonly Method[]
         call.fail(new RefusedCall(Code.UNIMPLEMENTED, 'There is no such method.'));
         return;
       }
-      // A malformed deadline has ended the call.
-      if (!call.open) return;
       const { method } = route;
       if (method.kind === 'unary') serveUnary(pipeline, method, codec, call);
       else serveStreaming(pipeline, method, codec, call, streaming);
@@ -68,11 +66,8 @@ function tellToContinue(stream: ServerHttp2Stream): void {
 }
 
 function serveUnary(pipeline: Pipeline, method: UnaryMethod, codec: Codec, call: ServerCall): void {
-  const admitted = pipeline.admit(method, call);
-  if (!admitted.ok) {
-    call.endWith(admitted.status);
-    return;
-  }
+  const admitted = admit(pipeline, method, call);
+  if (admitted === null) return;
   readOneMessage(call, method.maxRequestBytes, (message) => {
     call.handled();
     const outcome = admitted.run(
@@ -83,6 +78,17 @@ function serveUnary(pipeline: Pipeline, method: UnaryMethod, codec: Codec, call:
       outcome.then((late) => answer(call, late)).catch((error: unknown) => call.fail(error));
     } else answer(call, outcome);
   });
+}
+
+/** Authenticates the caller and starts its deadline; null when that has ended the call. */
+function admit<Kind extends Method>(pipeline: Pipeline, method: Kind, call: ServerCall): AdmittedCall<Kind> | null {
+  const admitted = pipeline.admit(method, call);
+  if (!admitted.ok) {
+    call.endWith(admitted.status);
+    return null;
+  }
+  call.startDeadline();
+  return call.open ? admitted : null;
 }
 
 function answer(call: ServerCall, outcome: Outcome<Buffer>): void {
@@ -97,11 +103,8 @@ function serveStreaming(
   call: ServerCall,
   streaming: Set<ServerCall>,
 ): void {
-  const admitted = pipeline.admit(method, call);
-  if (!admitted.ok) {
-    call.endWith(admitted.status);
-    return;
-  }
+  const admitted = admit(pipeline, method, call);
+  if (admitted === null) return;
   streaming.add(call);
   call.stream.on('close', () => streaming.delete(call));
   const begin = (): ((message: Buffer) => void) => {
@@ -109,7 +112,7 @@ function serveStreaming(
     const receive = openStream(admitted, method, codec, call);
     return (message) => receive(() => codec.decode(method.input, message));
   };
-  if (method.kind === 'bidi_streaming') readMessages(call, method.maxRequestBytes, begin());
+  if (method.kind === 'bidi_streaming') attempt(call, () => readMessages(call, method.maxRequestBytes, begin()));
   else readOneMessage(call, method.maxRequestBytes, (message) => begin()(message));
 }
 
@@ -146,7 +149,7 @@ function readOneMessage(call: ServerCall, maxBytes: number, then: (message: Buff
   const complete = (): Buffer => {
     if (message !== null) return message;
     throw frames.pending
-      ? new RefusedCall(Code.INTERNAL, 'The request ends within a message.')
+      ? new RefusedCall(Code.INTERNAL, HALF_MESSAGE)
       : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
   };
   stream.on('data', (piece: Buffer) => attempt(call, () => read(piece)));
@@ -166,6 +169,7 @@ function readMessages(call: ServerCall, maxBytes: number, receive: (message: Buf
       while (call.open && !stream.writableNeedDrain) {
         const message = frames.next();
         if (message === null) {
+          if (ended && frames.pending) throw new RefusedCall(Code.INTERNAL, HALF_MESSAGE);
           if (ended) call.end();
           return;
         }

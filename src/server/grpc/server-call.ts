@@ -42,8 +42,6 @@ export class ServerCall implements CallContext {
     // A stream that the caller resets, or that dies with its connection, is closed. `open` looks at that where it matters.
     stream.on('error', ignore);
     stream.once('close', release);
-    const timeout = headers['grpc-timeout'];
-    if (timeout !== undefined) this.#setDeadline(String(timeout));
   }
 
   /** Whether the caller still waits for an answer. */
@@ -63,6 +61,22 @@ export class ServerCall implements CallContext {
     }
     this.#onEnd = listener;
     this.stream.once('close', () => this.#notifyEnd());
+  }
+
+  /** Ends the call at the deadline that its headers name, or at once where they name none that can be read. */
+  startDeadline(): void {
+    const text = this.headers['grpc-timeout'];
+    if (text === undefined) return;
+    const ms = parseTimeout(String(text));
+    if (ms === null) {
+      this.fail(new RefusedCall(Code.INTERNAL, 'The grpc-timeout of the request is malformed.'));
+      return;
+    }
+    if (isBeyondTimers(ms)) return;
+    const timer = setTimeout(() => {
+      this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
+    }, ms);
+    this.stream.on('close', () => clearTimeout(timer));
   }
 
   /** Notes that the pipeline has the call from here on and counts it. */
@@ -155,19 +169,6 @@ export class ServerCall implements CallContext {
   #dropRest(): void {
     this.stream.resume();
     if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
-  }
-
-  #setDeadline(text: string): void {
-    const ms = parseTimeout(text);
-    if (ms === null) {
-      this.fail(new RefusedCall(Code.INTERNAL, 'The grpc-timeout of the request is malformed.'));
-      return;
-    }
-    if (isBeyondTimers(ms)) return;
-    const timer = setTimeout(() => {
-      this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
-    }, ms);
-    this.stream.on('close', () => clearTimeout(timer));
   }
 }
 

@@ -283,6 +283,17 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
   });
 
+  it('a caller that sends a malformed deadline and no token is not authenticated', async () => {
+    const guarded = await openServer(name, { authenticate: callersWith('right') });
+    try {
+      const headers = { 'grpc-timeout': 'x' };
+      const { status } = await rawCall(guarded.url, { headers, pieces: [frame(check('now:1'))] });
+      expect([status, guarded.counted]).toEqual(['16', [16]]);
+    } finally {
+      await guarded.stop(100);
+    }
+  });
+
   describe('frames', () => {
     it('in pieces of a byte', async () => {
       const bytes = frame(check('now:1'));

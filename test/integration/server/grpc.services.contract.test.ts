@@ -161,6 +161,29 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(JSON.parse(answer)).toMatchObject({ allowed: true, grantedBy: 'now:1' });
     });
 
+    it('a stream that ends within a message ends with INTERNAL, after the answers to whole messages', async () => {
+      await withSession(server.url, async (session) => {
+        const pieces = [frame(Buffer.of(0x3a, 1, 0x2a)), Buffer.of(0, 0)];
+        const { status, body } = await answerOf(send(session, { headers: { ':path': path }, pieces }));
+        expect([status, body.includes(SERVICE)]).toEqual(['13', true]);
+      });
+    });
+
+    it.each([
+      `${SERVICE}.CheckPermission`,
+      'assent.auth.v1.User.email',
+      'assent.auth.v1.REASON_USER_BANNED',
+      'grpc.health.v1.HealthCheckResponse.SERVING',
+    ])('the file of %s is found', async (symbol) => {
+      await withSession(server.url, async (session) => {
+        // file_containing_symbol
+        const question = frame(Buffer.concat([Buffer.of(0x22, symbol.length), Buffer.from(symbol)]));
+        const { body } = await answerOf(send(session, { headers: { ':path': path }, pieces: [question] }));
+        expect(body.includes('There is no such')).toBe(false);
+        expect(body.includes('.proto')).toBe(true);
+      });
+    });
+
     it('answers no faster than its caller reads, and then all of it', async () => {
       await withSession(
         server.url,
