@@ -45,7 +45,8 @@ export function createConnectHandler(options: ConnectHandlerOptions): HttpHandle
       writeAnswer(response, status, { ...headers, 'content-length': String(body.byteLength) }, body);
     };
     if (verb !== 'POST' && !(verb === 'GET' && method.safe)) {
-      send(plain(405, { allow: method.safe ? 'GET, POST' : 'POST' }, 'Call the method by POST.'));
+      const allowed = method.safe ? ['GET', 'POST'] : ['POST'];
+      send(plain(405, { allow: allowed.join(', ') }, `Call the method by ${allowed.join(' or ')}.`));
       return;
     }
     const exchange = exchangeOf({ method: verb, url, header: (name) => headerOf(request, name) });

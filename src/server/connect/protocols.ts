@@ -11,6 +11,7 @@ import { codeToHttpStatus, errorToJsonBytes, parseContentType } from '@connectrp
 import { parseContentType as parseWebContentType, trailerFlag } from '@connectrpc/connect/protocol-grpc-web';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
+import { invalidArgument } from '../../errors.ts';
 import { Code, type ErrorStatus } from '../../rpc/errors.ts';
 import { CODECS, type Codec } from '../codecs.ts';
 import { parseTimeout } from '../deadline.ts';
@@ -58,11 +59,20 @@ export const ACCEPTED_TYPES = [
 /** Finds the protocol of a POST by its content type, and Connect's GET by its query; null when it is none of them. */
 export function exchangeOf(head: RequestHead): Exchange | null {
   if (head.method === 'GET') return connectGet(head);
-  const type = head.header('content-type') ?? '';
+  const type = plainType(head.header('content-type') ?? '');
   const connect = parseContentType(type);
   if (connect !== undefined) return connect.stream ? null : connectPost(head, codecOf(connect.binary));
   const web = parseWebContentType(type);
   return web === undefined || web.text ? null : grpcWeb(head, codecOf(web.binary));
+}
+
+/**
+ * A content type in the only form that connect reads. Spaces around the semicolon and quotes around a parameter mean nothing
+ * (RFC 9110, section 5.6.6).
+ */
+function plainType(text: string): string {
+  const parts = text.split(';').map((part) => part.trim().replace(/^(charset=)"([^"]*)"$/i, '$1$2'));
+  return parts.join('; ');
 }
 
 const COMPRESSIONS = [compressionGzip, compressionBrotli];
@@ -116,7 +126,9 @@ function connectTimeout(head: RequestHead): number | null {
 }
 
 function connectPost(head: RequestHead, codec: Codec): Exchange {
-  const negotiated = negotiate(head.header('content-encoding'), head.header('accept-encoding'), 'accept-encoding');
+  // Names of compressions have no case (RFC 9110, section 8.4.1).
+  const encoding = head.header('content-encoding')?.toLowerCase();
+  const negotiated = negotiate(encoding, head.header('accept-encoding'), 'accept-encoding');
   return {
     ...connectAnswers(codec, negotiated),
     codec,
@@ -137,6 +149,9 @@ function connectPost(head: RequestHead, codec: Codec): Exchange {
   };
 }
 
+/** The parameters of a GET (https://connectrpc.com/docs/protocol#unary-get-request). */
+const PARAMETERS = ['connect', 'encoding', 'base64', 'compression', 'message'];
+
 function connectGet(head: RequestHead): Exchange | null {
   const query = new URLSearchParams(head.url.split('?').slice(1).join('?'));
   const encoding = query.get('encoding');
@@ -148,6 +163,10 @@ function connectGet(head: RequestHead): Exchange | null {
     codec: CODECS[encoding],
     timeoutMs: connectTimeout(head),
     read: async (_body, maxBytes) => {
+      // As with a key of JSON that stands twice: a proxy may have looked at the other one.
+      if (PARAMETERS.some((name) => query.getAll(name).length > 1)) {
+        throw invalidArgument('', 'a parameter of the query stands twice.');
+      }
       const message = query.get('message') ?? '';
       const bytes = query.get('base64') === '1' ? base64Decode(message) : Buffer.from(message);
       return negotiated.decompress(bytes, maxBytes);

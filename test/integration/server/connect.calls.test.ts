@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
@@ -178,4 +179,52 @@ describe('what a caller calls us', () => {
     socket.write(`${head}\r\ncontent-length: 2\r\n\r\n{}`);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
   });
+});
+
+describe('a content type', () => {
+  it.each([
+    'application/json;charset=utf-8',
+    'Application/JSON ; Charset="UTF-8"',
+    'application/grpc-web+json; charset="utf-8"',
+  ])('%s is taken', async (type) => {
+    const message = Buffer.from('{"permission":"a:b"}');
+    const body = type.includes('grpc') ? frame(message) : message;
+    const answer = await fetch(`${url}${CHECK}`, { method: 'POST', headers: { 'content-type': type }, body });
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('"grantedBy":"a:b"')]);
+  });
+
+  it.each(['application/json; charset=latin1', 'application/json; charset="', 'application/json; odd=utf-8'])(
+    '%s is not supported',
+    async (type) => {
+      const answer = await fetch(`${url}${CHECK}`, { method: 'POST', headers: { 'content-type': type }, body: '{}' });
+      expect([answer.status, server.asked]).toEqual([415, []]);
+    },
+  );
+});
+
+it('the name of a compression is read in any case', async () => {
+  const body = gzipSync('{"permission":"a:b"}');
+  const headers = { 'content-type': 'application/json', 'content-encoding': 'GZip' };
+  const answer = await fetch(`${url}${CHECK}`, { method: 'POST', headers, body });
+  expect([answer.status, server.asked]).toEqual([200, ['a:b']]);
+});
+
+it.each(['message', 'encoding', 'base64', 'compression', 'connect'])(
+  'a GET whose query has %s twice is refused: others may read the second one',
+  async (name) => {
+    const query = new URLSearchParams({ connect: 'v1', encoding: 'json', message: '{"permission":"a:b"}' });
+    query.append(name, query.get(name) ?? '');
+    query.append(name, query.get(name) ?? '');
+    const answer = await fetch(`${url}${CHECK}?${query}`);
+    expect([answer.status, server.asked, server.counted]).toEqual([400, [], [3]]);
+  },
+);
+
+it('a method that is called by PUT is answered with those that are allowed', async () => {
+  const answer = await fetch(`${url}${CHECK}`, { method: 'PUT', body: '{}' });
+  expect([answer.status, answer.headers.get('allow'), await answer.text()]).toEqual([
+    405,
+    'GET, POST',
+    'Call the method by GET or POST.\n',
+  ]);
 });
