@@ -154,7 +154,7 @@ const tokens = {
   own: await tokenOf({ grant_type: 'client_credentials', scope: 'member:write', resource: API }),
 };
 
-it('the tokens are what they are meant to be', () => {
+it('the tokens of this file have the kinds that their names say', () => {
   expect(decodeProtectedHeader(tokens.writer.access)).toMatchObject({ typ: 'at+jwt', alg: 'EdDSA' });
   const access = { sub: userId, iss: PROVIDER, client_id: client.client_id };
   expect(decodeJwt(tokens.writer.access)).toMatchObject({ ...access, scope: 'openid member:write' });
@@ -188,7 +188,7 @@ describe('by the single variables, with the issuer and the audience of access to
       () => signedAs('secevent+jwt', { sub: userId, iss: PROVIDER, aud: API }),
       'a security event token',
     ],
-  ])('%s is refused by every rpc, which says what it is', async (_name, token, kind) => {
+  ])('without access tokens among the kinds, %s is refused by every rpc with its kind', async (_name, token, kind) => {
     expect(await refusal(assent, await token())).toContain(`The token is ${kind}, `);
   });
 });
@@ -198,7 +198,7 @@ describe('with access tokens among the kinds', async () => {
   const check = (token: string, permission: string) =>
     callJson(assent, 'CheckPermission', { token, organizationId: acme, permission });
 
-  it('the Principal has the application and its scopes', async () => {
+  it('the Principal of an access token has the application and its scopes', async () => {
     expect(await callJson(assent, 'VerifyToken', { token: tokens.writer.access })).toMatchObject({
       principal: { userId, clientId: client.client_id, scopes: ['openid', 'member:write'] },
     });
@@ -207,7 +207,7 @@ describe('with access tokens among the kinds', async () => {
     });
   });
 
-  it('an application may do what its user may and its scopes stand for, and no more', async () => {
+  it('an application is allowed only the permissions of its user that its scopes name', async () => {
     const granted = { allowed: true, reason: 'REASON_ROLE_GRANTS', grantedBy: 'owner' };
     const denied = { allowed: false, reason: 'REASON_SCOPE_LACKS_PERMISSION', roles: ['owner'], principal: { userId } };
     expect(await check(tokens.user, 'organization:delete')).toMatchObject(granted);
@@ -217,7 +217,7 @@ describe('with access tokens among the kinds', async () => {
     expect(await check(tokens.reader.access, 'member:create')).toMatchObject(denied);
   });
 
-  it('a batch and a list are narrowed alike', async () => {
+  it('the scopes of an access token narrow a batch and a list alike', async () => {
     const checks = ['member:create', 'organization:delete'].map((permission) => ({
       ...{ token: tokens.writer.access, organizationId: acme },
       permission,
@@ -241,7 +241,7 @@ describe('with access tokens among the kinds', async () => {
     expect(await list(tokens.reader.access)).toMatchObject(denied);
   });
 
-  it('one that is bound to a key, or of an application for itself, stays refused', async () => {
+  it('an access token that is bound to a key, or of an application for itself, is refused', async () => {
     expect(await refusal(assent, tokens.bound.access)).toContain('bound to a key');
     expect(await refusal(assent, tokens.own.access_token ?? '')).toContain('client_credentials');
   });
@@ -250,7 +250,7 @@ describe('with access tokens among the kinds', async () => {
 describe('with access tokens among the kinds, and no map of scopes', async () => {
   const assent = await start({ ASSENT_ISSUERS: issuersOf('at+jwt', API) });
 
-  it('an application is denied whatever its user may', async () => {
+  it('without a map of scopes an application is denied every permission of its user', async () => {
     const denied = { allowed: false, reason: 'REASON_SCOPE_LACKS_PERMISSION' };
     const question = { organizationId: acme, permission: 'organization:delete' };
     expect(await callJson(assent, 'CheckPermission', { token: tokens.user, ...question })).toMatchObject({
@@ -267,7 +267,7 @@ describe('with access tokens among the kinds, and no map of scopes', async () =>
   });
 });
 
-it('a kind that cannot be taken stops the start, and is not repeated', async () => {
+it('a configured kind of token that is never accepted stops the start, and its value is not repeated', async () => {
   await expect(start({ ASSENT_JWT_TYPES: 'JWT,logout+jwt' })).rejects.toThrow(
     'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
   );

@@ -180,7 +180,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect((await call('CheckPermission', check({ userId: other }))).response).toMatchObject({ allowed: false });
   };
 
-  it('the genuine token is taken, with and without Bearer', async () => {
+  it('a genuine token is accepted, with and without Bearer', async () => {
     for (const token of [GOOD, `Bearer ${GOOD}`, `bearer  ${GOOD}`]) {
       expect((await call('VerifyToken', { token })).response).toMatchObject({ principal: { userId: owner } });
     }
@@ -202,19 +202,22 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     ]);
   });
 
-  it.each(FIELDS)('%s.%s: empty, too long, not UTF-8', async (method, field, number, rest) => {
-    // An empty organization beside a user, an empty page token: the first is missing, the second is the first page.
-    const empty = await call(method, { ...rest, [camelCase(field)]: '' });
-    if (field === 'page_token') expect(empty.code).toBe('OK');
-    else if (!(field === 'organization_id' && 'token' in rest)) expectInvalid(empty, field);
-    expectInvalid(await call(method, { ...rest, [camelCase(field)]: 'x'.repeat(8_193) }), field);
-    for (const bytes of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0x61, 0xf0, 0x9f]]) {
-      const answer = await client.send(method, withBytes(number, Buffer.from(bytes), rest));
-      expectInvalid(answer, field);
-    }
-  });
+  it.each(FIELDS)(
+    'the field %s.%s is refused when it is empty, too long or not UTF-8',
+    async (method, field, number, rest) => {
+      // An empty organization beside a user, an empty page token: the first is missing, the second is the first page.
+      const empty = await call(method, { ...rest, [camelCase(field)]: '' });
+      if (field === 'page_token') expect(empty.code).toBe('OK');
+      else if (!(field === 'organization_id' && 'token' in rest)) expectInvalid(empty, field);
+      expectInvalid(await call(method, { ...rest, [camelCase(field)]: 'x'.repeat(8_193) }), field);
+      for (const bytes of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0x61, 0xf0, 0x9f]]) {
+        const answer = await client.send(method, withBytes(number, Buffer.from(bytes), rest));
+        expectInvalid(answer, field);
+      }
+    },
+  );
 
-  it.each(FIELDS)('%s.%s: hostile text is just text', async (method, field, _number, rest) => {
+  it.each(FIELDS)('the field %s.%s takes hostile text as plain text', async (method, field, _number, rest) => {
     const answers = await Promise.all(HOSTILE.map((text) => call(method, { ...rest, [camelCase(field)]: text })));
     for (const [index, answer] of answers.entries()) {
       const text = JSON.stringify(HOSTILE[index]);
@@ -229,7 +232,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     await stillRight();
   });
 
-  it('unknown ids are answers where decisions are asked, and NOT_FOUND where things are', async () => {
+  it('unknown ids are denials in decisions, and NOT_FOUND in reads', async () => {
     const answers = await Promise.all([
       call('CheckPermission', check({ userId: 'nobody' })),
       call('CheckPermission', check({ organizationId: 'nowhere' })),
@@ -252,7 +255,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     });
   });
 
-  it('neither of a oneof is INVALID_ARGUMENT, and so is a user without a scope', async () => {
+  it('a oneof without a value is INVALID_ARGUMENT, and so is a user without a scope', async () => {
     expectInvalid(await call('CheckPermission', { organizationId: organization, permission: PERMISSION }), 'subject');
     expectInvalid(await call('ListPermissions', { organizationId: organization }), 'subject');
     expectInvalid(await call('GetUser', {}), 'lookup');
@@ -261,7 +264,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expectInvalid(await call('ListPermissions', { userId: owner }), 'organization_id');
   });
 
-  it('both of a oneof: of protobuf the last one counts, as its specification says', async () => {
+  it('the last of two values of a oneof in protobuf counts, as the specification says', async () => {
     const fields = (...order: readonly (readonly [number, string])[]): Uint8Array =>
       bytesOf(
         ...[...order, [3, organization], [5, PERMISSION]].map(
@@ -274,7 +277,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect(userLast.response).toMatchObject({ allowed: false, reason: 'REASON_NOT_A_MEMBER' });
   });
 
-  it('a token without an organization, an unset or empty scope: denied, with nothing read', async () => {
+  it('a token without an organization is denied for an unset or empty scope, without a read', async () => {
     const token = sign(without('organizationId'));
     for (const scope of [{}, { organizationId: '' }]) {
       const { response } = await call('CheckPermission', { token, permission: PERMISSION, ...scope });
@@ -285,7 +288,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect(response).toMatchObject({ allowed: false, reason: 'REASON_USER_INACTIVE', source: 'SOURCE_TOKEN' });
   });
 
-  it('what a token claims grants nothing', async () => {
+  it('the claims of a token grant nothing', async () => {
     const token = sign({ ...CLAIMS, userId: other, role: 'superadmin', orgRole: 'owner' });
     for (const scope of [{}, { platform: {} }]) {
       const { response } = await call('CheckPermission', { token, permission: PERMISSION, ...scope });
@@ -293,7 +296,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     }
   });
 
-  it('a batch of 1 to 500, each check by itself, duplicates as they come', async () => {
+  it('a batch has 1 to 500 checks, and answers each check, duplicates included', async () => {
     expectInvalid(await call('BatchCheckPermissions', {}), 'checks');
     expectInvalid(await call('BatchCheckPermissions', { checks: Array(501).fill(check({})) }), 'checks');
     const one = await call('BatchCheckPermissions', { checks: [check({})] });
@@ -319,7 +322,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     }
   });
 
-  it('page sizes and page tokens of nobody’s making', async () => {
+  it('invalid page sizes and forged page tokens are refused', async () => {
     for (const pageSize of [-1, 501, 2_147_483_647, -2_147_483_648]) {
       expectInvalid(await call('ListUserOrganizations', { userId: other, pageSize }), 'page_size');
     }
@@ -344,13 +347,13 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expectInvalid(await call('ListUserOrganizations', { userId: owner, pageToken: token }), 'page_token');
   });
 
-  it('a consistency that nobody knows is refused, not taken for a weaker one', async () => {
+  it('an unknown consistency is refused, not taken for a weaker one', async () => {
     expectInvalid(await call('CheckPermission', check({ consistency: 99 })), 'consistency');
     const ask = { userId: owner, organizationId: organization, consistency: 99 };
     expectInvalid(await call('ListPermissions', ask), 'consistency');
   });
 
-  it('bytes that are no message are INVALID_ARGUMENT', async () => {
+  it('bytes that are not a message are INVALID_ARGUMENT', async () => {
     for (const bytes of [[0x0a, 0x05, 0x61], [0xff, 0xff, 0xff, 0xff], [0x0a], [0x00]]) {
       expectInvalid(await client.send('GetUser', Buffer.from(bytes)), '');
     }
@@ -363,7 +366,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     await stillRight();
   });
 
-  it('a token of 1 MiB is INVALID_ARGUMENT; more than 4 MiB is refused unread', async () => {
+  it('a token of 1 MiB is INVALID_ARGUMENT, and a message of more than 4 MiB is refused unread', async () => {
     expectInvalid(await call('VerifyToken', { token: 'x'.repeat(1_048_576) }), 'token');
     const answer = await call('VerifyToken', { token: 'x'.repeat(5 * 1_048_576) });
     expect(answer.code).toBe('RESOURCE_EXHAUSTED');
@@ -371,7 +374,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
   });
 });
 
-it('nothing of it was a defect, and no token is in the log', async () => {
+it('no bad input is logged as a defect, and no token is in the log', async () => {
   for (const assent of await protocols.assents()) {
     const lines = assent.logs();
     expect(lines.filter(({ level }) => level >= 50)).toEqual([]);

@@ -76,7 +76,7 @@ describe('caller tokens', () => {
       ['its digest', { authorization: `Bearer ${digest(orders)}` }],
       ['two at once', { authorization: `Bearer ${orders}, Bearer ${billing}` }],
       ['one in another place', { 'x-authorization': `Bearer ${orders}` }],
-    ])('%s: no method answers', async (_name, metadata) => {
+    ])('no method answers a caller with this token: %s', async (_name, metadata) => {
       const details = [{ '@type': 'google.rpc.ErrorInfo', reason: 'CALLER_UNAUTHENTICATED', domain: 'assent' }];
       for (const [method, request] of METHODS) {
         const answer = await client.call(method, request, { metadata });
@@ -84,13 +84,16 @@ describe('caller tokens', () => {
       }
     });
 
-    it.each([`Bearer ${orders}`, `bearer  ${billing}`])('%s: answers', async (authorization) => {
-      const { response } = await client.call('CheckPermission', ASK, { metadata: { authorization } });
-      expect(response).toMatchObject(ANSWER);
-    });
+    it.each([`Bearer ${orders}`, `bearer  ${billing}`])(
+      'a caller with this token is answered: %s',
+      async (authorization) => {
+        const { response } = await client.call('CheckPermission', ASK, { metadata: { authorization } });
+        expect(response).toMatchObject(ANSWER);
+      },
+    );
   });
 
-  it('reflection needs one too; health, probes and metrics are open', async () => {
+  it('reflection needs a caller token too; health, probes and metrics are open', async () => {
     for (const protocol of PROTOCOLS.filter(({ name }) => name.startsWith('gRPC'))) {
       const { grpcAddress, httpUrl } = await protocols.assent(protocol);
       const client = new Client(grpcAddress, credentials.createInsecure());
@@ -162,14 +165,14 @@ describe('client certificates', () => {
       sent.end(JSON.stringify(ASK));
     });
 
-  it('of the authority are let in on both addresses', async () => {
+  it('client certificates of the authority are accepted on both addresses', async () => {
     const client = authority.issue('client');
     expect(await overGrpc(assent.grpcAddress, client)).toMatchObject(ANSWER);
     expect(await overGrpc(new URL(assent.httpUrl ?? '').host, client)).toMatchObject(ANSWER);
     expect(await overHttps(client)).toMatchObject(ANSWER);
   });
 
-  it('of others, none, and no TLS at all are not', async () => {
+  it('client certificates of other authorities, connections without one, and cleartext connections are refused', async () => {
     for (const client of [stranger, null]) {
       expect(await overGrpc(assent.grpcAddress, client)).toBe('UNAVAILABLE');
       await expect(overHttps(client)).rejects.toThrow();
@@ -182,8 +185,8 @@ describe('client certificates', () => {
   });
 });
 
-describe('the start', () => {
-  it('is refused beyond this machine without authentication, and with a short secret, which is not shown', async () => {
+describe('the start of the service', () => {
+  it('the start is refused beyond this machine without authentication, and with a short secret, which is not shown', async () => {
     const assent = spawnAssent({
       ...ENVIRONMENT,
       BETTER_AUTH_SECRET: 'hunter2-hunter2',
@@ -202,7 +205,7 @@ describe('the start', () => {
     expect(assent.logs()).toEqual([]);
   });
 
-  it('takes sockets of this machine, also after a process that was killed, and does without the HTTP server', async () => {
+  it('the service listens on unix sockets, also after a killed process, and runs without the HTTP server', async () => {
     const path = join(folder, 'grpc.sock');
     const settings = { ...ENVIRONMENT, ASSENT_GRPC_ADDRESS: `unix:${path}`, ASSENT_HTTP_ADDRESS: 'off' };
     const first = await startAssent(settings);

@@ -30,7 +30,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     client = await protocols.client(protocol);
   });
 
-  it('a defect is INTERNAL and nothing else; the log names the problem', async () => {
+  it('a defect is answered with INTERNAL and no detail, and the log names the problem', async () => {
     const message = 'Internal error: see the log of the service.';
     const details = [{ '@type': 'google.rpc.ErrorInfo', reason: 'INTERNAL', domain: 'assent' }];
     const check = { organizationId, permission: 'organization:delete' };

@@ -70,7 +70,7 @@ afterEach(async () => {
 });
 
 describe('the demo', () => {
-  it('ends after the tour with --once, and every step of it held', { timeout: TIMEOUT_MS }, async () => {
+  it('the demo ends after the tour with --once, and every step holds', { timeout: TIMEOUT_MS }, async () => {
     const { ended, output } = startDemo(['--once']);
     expect(await ended, output()).toBe(0);
     expect(stepsOf(output())).toEqual([...BEFORE, ...CHANGES, ...AFTER]);
@@ -88,7 +88,9 @@ describe('the demo', () => {
     expect(output()).not.toContain('\u001b');
   });
 
-  it('stays up without it, with lines that work, until Ctrl-C stops everything', { timeout: TIMEOUT_MS }, async () => {
+  it('the demo without --once stays up, with commands that work, until Ctrl-C stops everything', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     const { child, up, ended, output } = startDemo([]);
     await up;
     const [ask = ''] = /^curl .*CheckPermission$/m.exec(output()) ?? [];
@@ -127,7 +129,7 @@ describe('the demo', () => {
     expect(await answers(url(unban))).toBe(false);
   });
 
-  it('goes on without Redis and NATS, and names what it left out', { timeout: TIMEOUT_MS }, async () => {
+  it('the demo goes on without Redis and NATS, and names the omitted steps', { timeout: TIMEOUT_MS }, async () => {
     // Nothing on the path and nothing downloaded before: neither can be had.
     const home = await mkdtemp(join(tmpdir(), 'assent-demo-home-'));
     folders.push(home);

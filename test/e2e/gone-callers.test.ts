@@ -115,7 +115,7 @@ describe.each(PROTOCOLS)('by $name', ({ name }) => {
   it.each([
     ['cancels it', 'CANCELLED', requests],
     ['has a deadline that passes', 'DEADLINE_EXCEEDED', requests.slice(0, 1)],
-  ])('a read whose caller %s is cancelled on the server, and no other read is', async (_, code, those) => {
+  ])('a read is cancelled on the database server when its caller %s, and no other read is', async (_, code, those) => {
     const client = clientOf(name);
     const [stayer, leaver] = [await member(), await member()];
     await lock();
@@ -147,7 +147,7 @@ const [{ name: grpc } = { name: '' }] = PROTOCOLS;
 /** Comes back when the service has all calls that this connection sent before. */
 const untilReceived = (client: ProtocolClient) => client.call('VerifyToken', { token: 'none' });
 
-it('a load that two calls share goes on when one of them ends, and is cancelled when both have', async () => {
+it('a load that two calls share goes on when one call ends, and is cancelled when both have ended', async () => {
   const client = clientOf(grpc);
   const userId = await member();
   for (const bothLeave of [true, false]) {
@@ -174,7 +174,7 @@ it('a load that two calls share goes on when one of them ends, and is cancelled 
   }
 });
 
-it('a read that waits for a connection never begins once its caller has gone', async () => {
+it('a read that waits for a connection does not begin after its caller has gone', async () => {
   const client = clientOf(grpc);
   const [one, two, leaver, last] = [await member(), await member(), await member(), await member()];
   const [before, leaving] = [await leavers('GetUser'), new AbortController()];

@@ -35,8 +35,8 @@ const post = (method: string, body: string | Uint8Array, headers: Record<string,
   });
 const ASK = { userId: 'nobody', platform: {}, permission: 'a:b' };
 
-describe('JSON', () => {
-  it('shows a denial in full: false is not left out', async () => {
+describe('JSON over HTTP', () => {
+  it('a denial in JSON is complete: false is not left out', async () => {
     const response = await post('CheckPermission', JSON.stringify(ASK));
     expect(await response.json()).toMatchObject({
       allowed: false,
@@ -46,7 +46,7 @@ describe('JSON', () => {
     });
   });
 
-  it('shows the details of an error readable, beside their bytes', async () => {
+  it('the details of an error in JSON are readable, beside their bytes', async () => {
     const response = await post('GetUser', '{"userId":"nobody"}');
     expect(response.status).toBe(404);
     expect(await response.json()).toEqual({
@@ -76,7 +76,7 @@ describe('JSON', () => {
     ['a field of nobody, which may be a misspelt organization', '{"organisationId":"a"}', 'organisationId'],
     ['bytes that are not UTF-8', Buffer.from('7b22757365724964223a22ff227d', 'hex'), ''],
     ['a long text', JSON.stringify('secret'.repeat(2_000)), ''],
-  ])('of %s is INVALID_ARGUMENT', async (_name, body, field) => {
+  ])('a request in JSON is INVALID_ARGUMENT when it is %s', async (_name, body, field) => {
     for (const headers of [{}, { 'accept-encoding': 'gzip' }]) {
       const response = await post('CheckPermission', body, headers);
       const text = await response.text();
@@ -91,15 +91,15 @@ describe('JSON', () => {
     }
   });
 
-  it('that unpacks to more than 4 MiB is refused', async () => {
+  it('a request in JSON that decompresses to more than 4 MiB is refused', async () => {
     const bomb = gzipSync(Buffer.alloc(16 * 1_048_576, ' '));
     const response = await post('GetUser', bomb, { 'content-encoding': 'gzip' });
     expect(await response.json()).toMatchObject({ code: 'resource_exhausted' });
   });
 });
 
-describe('a deadline', () => {
-  it.each(['soon', '-1', '60001', '99999999999'])('of %s ms is refused', async (timeout) => {
+describe('a deadline over HTTP', () => {
+  it.each(['soon', '-1', '60001', '99999999999'])('a deadline of %s ms over HTTP is refused', async (timeout) => {
     const response = await post('GetUser', '{"userId":"nobody"}', { 'connect-timeout-ms': timeout });
     expect(await response.json()).toMatchObject({ code: 'invalid_argument' });
   });
@@ -129,7 +129,7 @@ const request = (line: string, ...headers: readonly string[]): string =>
     BODY,
   ].join('\r\n');
 
-describe('the name that a client calls us', () => {
+describe('the authority of a request', () => {
   it.each([
     ['another host', `POST ${SERVICE}/CheckPermission HTTP/1.1`, ['host: evil.example'], 200],
     ['no host at all', `POST ${SERVICE}/CheckPermission HTTP/1.0`, [], 200],
@@ -139,7 +139,7 @@ describe('the name that a client calls us', () => {
     ['a whole URL', `POST http://evil.example${SERVICE}/CheckPermission HTTP/1.1`, ['host: evil.example'], 404],
     ['a query that is none', `POST ${SERVICE}/CheckPermission?%&[ HTTP/1.1`, ['host: evil.example'], 200],
     ['an unknown method', `POST ${SERVICE}/DropTables HTTP/1.1`, ['host: evil.example'], 404],
-  ])('%s: is neither echoed nor in the way', async (_name, line, headers, status) => {
+  ])('the authority of a request is neither echoed nor evaluated: %s', async (_name, line, headers, status) => {
     const answer = await raw(request(line, ...headers));
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     if (status === 200) expect(answer).toContain('REASON_USER_NOT_FOUND');
@@ -147,16 +147,16 @@ describe('the name that a client calls us', () => {
   });
 });
 
-describe('nonsense', () => {
+describe('requests that are not valid', () => {
   it.each([
     ['another content type', { 'content-type': 'text/plain' }, 415],
     ['an unknown compression', { 'content-encoding': 'lzma' }, 501],
     ['headers of 100 KiB', { 'x-long': 'x'.repeat(102_400) }, 431],
-  ])('%s', async (_name, headers, status) => {
+  ])('a request that is not valid is refused: %s', async (_name, headers, status) => {
     expect((await post('GetUser', '{"userId":"nobody"}', headers)).status).toBe(status);
   });
 
-  it('a body that ends before it is whole, and one that never comes', async () => {
+  it('a truncated body and a missing body are refused', async () => {
     const cut = connect(portOf(assent.httpUrl ?? ''), '127.0.0.1');
     const closed = new Promise((resolve) => cut.once('close', resolve));
     const headers = 'host: x\r\ncontent-type: application/json\r\ncontent-length: 1000';

@@ -40,7 +40,7 @@ const start = (url: string, schema: string): Promise<ServingAssent> =>
 const check = (assent: ServingAssent): Promise<Readonly<Record<string, unknown>>> =>
   callJson(assent, 'CheckPermission', { userId: '7', organizationId: '8', permission: 'organization:delete' });
 
-it('answers from its own tables only', async () => {
+it('two deployments with one Redis answer from their own tables only', async () => {
   expect(await check(await start(one.url, 'acme'))).toMatchObject({ allowed: true, source: 'SOURCE_DATABASE' });
   const client = new Redis(redis.url);
   onTestFinished(() => client.disconnect());

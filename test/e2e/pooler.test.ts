@@ -80,7 +80,7 @@ const stateOf = async (client: pg.Client): Promise<unknown> => {
   return rows;
 };
 
-it('no write of the application fails while Assent reads by the same session, or after it stopped', async () => {
+it('no write of the application fails while Assent reads through the same pooled session, or after it stopped', async () => {
   const application = await connect();
   const before = await stateOf(application);
   const assent = await start();
@@ -96,7 +96,7 @@ it('no write of the application fails while Assent reads by the same session, or
   expect(await stateOf(application)).toEqual(before);
 }, 60_000);
 
-it('a role that can write is named in the log at the start', async () => {
+it('a database role that can write is named in the log at the start', async () => {
   const assent = await start();
   const named = expect.objectContaining({
     event: 'database.role_can_write',
@@ -106,7 +106,7 @@ it('a role that can write is named in the log at the start', async () => {
   expect(assent.logs()).toContainEqual(named);
 }, 60_000);
 
-it('a session that Assent was killed in the middle of is given to the application as it was', async () => {
+it('a pooled session that a killed Assent was using returns to the application unchanged', async () => {
   const application = await connect();
   const before = await stateOf(application);
   const assent = await start();

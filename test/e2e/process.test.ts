@@ -16,7 +16,7 @@ const ENVIRONMENT = settingsFor((await testDatabase(await applicationTemplate('p
 it.each([
   ['a promise that nobody waited for', 'Promise.reject(new Error("forgotten"))'],
   ['an error that nobody caught', 'throw new Error("forgotten")'],
-])('%s is a line of the log, and the end', async (_what, defect) => {
+])('a process logs and ends at an unhandled fault: %s', async (_what, defect) => {
   const preload = `process.once('SIGUSR2', () => { ${defect} })`;
   const assent = await startAssent({
     ...ENVIRONMENT,
@@ -30,7 +30,7 @@ it.each([
   expect(assent.stderr()).toBe('');
 });
 
-it.runIf(existsSync('/dev/full'))('a log on a full disk: it serves, and stops when it is told', async () => {
+it.runIf(existsSync('/dev/full'))('a process with its log on a full disk serves, and stops at a signal', async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main], {

@@ -66,7 +66,7 @@ afterAll(() => assent.stop());
 const words = (line: string): readonly string[] =>
   [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
 
-it('the call by curl, with the answer that stands below it', async () => {
+it("the README's call by curl gives the answer that is printed below it", async () => {
   const line = example('sh', 'curl -s ')
     .replace('USER_ID', member.userId)
     .replace('ORGANIZATION_ID', organizationId)
@@ -85,7 +85,7 @@ it('the call by curl, with the answer that stands below it', async () => {
   expect(await ask()).toEqual({ ...shown, computedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) });
 });
 
-it('the call by buf', async () => {
+it("the README's call by buf works", async () => {
   const ask = async (token: string): Promise<unknown> => {
     const line = example('sh', 'npx @bufbuild/buf curl')
       .replace('JWT', token)
@@ -102,7 +102,7 @@ it('the call by buf', async () => {
   expect(await ask(await admin.token())).toMatchObject(denied);
 });
 
-it('the call in TypeScript', async () => {
+it("the README's call in TypeScript works", async () => {
   const code = example('ts', 'createClient')
     .replace('USER_ID', member.userId)
     .replace('ORGANIZATION_ID', organizationId)
@@ -113,7 +113,7 @@ it('the call in TypeScript', async () => {
   expect((await node).stdout).toBe('true\n');
 });
 
-it('the call in Go names messages, fields and choices of the API', () => {
+it("the README's call in Go names messages, fields and choices of the API", () => {
   const code = example('go', 'NewAuthServiceClient');
   const { input, output } = AuthService.method.checkPermission;
   const fields = new Set(input.fields.map(({ name }) => goName(name)));
@@ -133,7 +133,7 @@ function goName(name: string): string {
   return name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-it('the commands to try are scripts of package.json', () => {
+it("the README's commands are scripts of package.json", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const block = blocks.find(({ text }) => text.includes('npm run demo'))?.text ?? '';
   const named = [...block.matchAll(/npm (?:run )?(?!ci)(\w+)/g)].map(([, name]) => name);

@@ -115,12 +115,12 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       client = await protocols.client(protocol);
     });
 
-    it.each(['plugin', 'secret'] as const)('VerifyToken: a token signed by the %s', async (signer) => {
+    it.each(['plugin', 'secret'] as const)('VerifyToken verifies a token that is signed by the %s', async (signer) => {
       const { response } = await client.call('VerifyToken', { token: tokens[signer] });
       expect(response).toEqual({ principal, issuedAt: TIME, expiresAt: TIME });
     });
 
-    it('a link that Better Auth mails is nobody to any method', async () => {
+    it('every method refuses the token of an e-mailed link of Better Auth', async () => {
       const token = await createEmailVerificationToken(TEST_SECRET, 'olivia@example.com', undefined, 600, {
         userId: owner,
         role: 'superadmin',
@@ -145,7 +145,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       ['a dynamic role', 'leave:approve', { allowed: true, reason: 'REASON_ROLE_GRANTS', grantedBy: 'auditor' }],
       ['no role', 'leave:request', { allowed: false, reason: 'REASON_ROLE_LACKS_PERMISSION', grantedBy: '' }],
       ['nobody', 'data:destroy', { allowed: false, reason: 'REASON_UNKNOWN_PERMISSION', grantedBy: '' }],
-    ])('CheckPermission: what %s grants, by id and by token', async (_name, permission, expected) => {
+    ])('CheckPermission answers by id and by token with the grants of %s', async (_name, permission, expected) => {
       const answer = { ...expected, roles: ['viewer', 'auditor'], source: expect.any(String), computedAt: TIME };
       const byId = await client.call('CheckPermission', { userId: staff, organizationId: acme, permission });
       expect(byId.response).toEqual({ ...answer });
@@ -155,7 +155,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       }
     });
 
-    it('CheckPermission: other organizations and the platform', async () => {
+    it('CheckPermission answers for other organizations and for the platform', async () => {
       const ask = async (userId: string, scope: object, permission = 'data:read') =>
         (await client.call('CheckPermission', { userId, permission, ...scope })).response;
       expect(await ask(staff, { organizationId: zeta })).toMatchObject({ reason: 'REASON_NOT_A_MEMBER', roles: [] });
@@ -165,7 +165,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect(await ask(superadmin, { organizationId: zeta }, 'any:thing')).toMatchObject({ ...granted, roles: [] });
     });
 
-    it('CheckPermission: from memory, and from PostgreSQL when told so', async () => {
+    it('CheckPermission answers from memory, and from PostgreSQL with CONSISTENCY_FULL', async () => {
       const ask = { userId: owner, organizationId: acme, permission: 'organization:delete' };
       await client.call('CheckPermission', ask);
       const { response: cached } = await client.call('CheckPermission', ask);
@@ -175,7 +175,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect(Date.parse(String(full?.['computedAt']))).toBeGreaterThan(Date.parse(String(cached?.['computedAt'])));
     });
 
-    it('BatchCheckPermissions: in order', async () => {
+    it('BatchCheckPermissions answers in the order of the checks', async () => {
       const checks = [
         { userId: owner, organizationId: acme, permission: 'leave:approve' },
         { token: tokens.plugin, permission: 'leave:approve' },
@@ -191,7 +191,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       ]);
     });
 
-    it('ListPermissions', async () => {
+    it('ListPermissions lists the permissions of a user', async () => {
       const expected = {
         roles: ['viewer', 'auditor'],
         permissions: ['data:read', 'data:write', 'leave:approve'],
@@ -210,7 +210,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       });
     });
 
-    it('GetUser: by id, and by e-mail address in any case', async () => {
+    it('GetUser finds a user by id, and by e-mail address in any case', async () => {
       const user = {
         id: staff,
         name: 'Sam',
@@ -227,7 +227,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect((await client.call('GetUser', { email: 'SAM@Example.com' })).response).toEqual({ user });
     });
 
-    it('GetOrganization: by id and by slug', async () => {
+    it('GetOrganization finds an organization by id and by slug', async () => {
       const organization = {
         id: acme,
         name: 'Name of acme',
@@ -240,7 +240,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect((await client.call('GetOrganization', { slug: 'acme' })).response).toEqual({ organization });
     });
 
-    it('ListUserOrganizations: page by page', async () => {
+    it('ListUserOrganizations lists memberships page by page', async () => {
       const page = (pageToken: string) =>
         client.call('ListUserOrganizations', { userId: owner, pageSize: 1, pageToken });
       const first = await page('');
@@ -251,7 +251,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect(ids).toMatchObject([acme, zeta].toSorted().map(membership));
     });
 
-    it('GetUser, GetOrganization, ListUserOrganizations: times of SQL, to the microsecond', async () => {
+    it('GetUser, GetOrganization and ListUserOrganizations give times exact to the microsecond', async () => {
       const { createdAt, updatedAt, banExpires: banExpiresAt } = WRITTEN;
       const { response } = await client.call('GetUser', { userId: 'by-sql' });
       expect(response).toMatchObject({ user: { createdAt, updatedAt, banned: true, banExpiresAt } });
@@ -261,7 +261,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect(list).toMatchObject({ memberships: [{ organization: { createdAt }, joinedAt: createdAt }] });
     });
 
-    it('ListUserOrganizations: goes on after a membership whose organization is gone', async () => {
+    it('ListUserOrganizations goes on after a membership whose organization is gone', async () => {
       const listed: unknown[] = [];
       let pageToken = '';
       do {
@@ -272,7 +272,7 @@ describe.each(['plural', 'singular'] as const)('%s tables', async (naming) => {
       expect(listed).toMatchObject([[{ organization: { id: 'of-sql' } }], [{ organization: { id: 'of-sql-too' } }]]);
     });
 
-    it('assent-trace: tells which process answered and what it had applied, also with an error', async () => {
+    it('assent-trace returns the replica and its revision, also with an error', async () => {
       const metadata = { 'assent-trace': '1' };
       for (const userId of [staff, 'nobody']) {
         const { header } = await client.call('GetUser', { userId }, { metadata });

@@ -39,7 +39,7 @@ describe('serial ids, by Drizzle in the plural', async () => {
   const check = (userId: string, organizationId: string) =>
     call(assent, 'CheckPermission', { userId, organizationId, permission: 'member:create' });
 
-  it('has answers for the ids that are there', async () => {
+  it('the service with serial ids answers for existing ids', async () => {
     expect(await check('7', '8')).toMatchObject({ allowed: true, reason: 'REASON_ROLE_GRANTS' });
     expect(await call(assent, 'GetUser', { userId: '7' })).toMatchObject({
       user: { id: '7', email: 'ada@example.com' },
@@ -53,7 +53,7 @@ describe('serial ids, by Drizzle in the plural', async () => {
   });
 
   it.each(['abc', '9'.repeat(25), '07', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'])(
-    'takes %s, which the column cannot hold, for an id that is not there',
+    'the service takes %s, which a column of serial ids cannot hold, for an unknown id',
     async (id) => {
       expect(await check(id, '8')).toMatchObject({ reason: 'REASON_USER_NOT_FOUND' });
       expect(await check('7', id)).toMatchObject({ reason: 'REASON_ORGANIZATION_NOT_FOUND' });
@@ -83,7 +83,7 @@ describe('old tables in public, live ones in the schema that DATABASE_URL names'
   await pool.end();
 
   it.each(['schema=auth', 'currentSchema=auth', 'search_path=auth', 'options=-c%20search_path%3Dauth'])(
-    'refuses a banned member: %s',
+    'the service denies a banned member in live tables beside old ones: %s',
     async (query) => {
       const assent = await startAssent({
         BETTER_AUTH_SECRET: TEST_SECRET,
@@ -96,7 +96,7 @@ describe('old tables in public, live ones in the schema that DATABASE_URL names'
   );
 });
 
-describe('tables of which the service may read less than there is', async () => {
+describe('tables that the service may not read completely', async () => {
   const { url } = await testDatabase();
   const pool = new pg.Pool({ connectionString: url, max: 1 });
   for (const schema of ['public', 'old']) {
@@ -113,7 +113,7 @@ describe('tables of which the service may read less than there is', async () => 
   afterAll(() => assent.stop());
   const logged = (event: string) => assent.logged((line) => line['event'] === event);
 
-  it('are warned of by name: hidden rows, other tables that fit, keys that are nowhere', async () => {
+  it('the log warns by name of hidden rows, of other tables that match, and of missing keys', async () => {
     expect(await logged('database.rows_hidden')).toMatchObject({
       level: 40,
       table: 'public.member',
@@ -146,7 +146,7 @@ describe('Better Auth without any plugin', async () => {
     });
   });
 
-  it('denies every organization check with its reason, and bans nobody', async () => {
+  it('with Better Auth without plugins every organization check is denied with its reason, and no user is banned', async () => {
     const asked = { userId: 'u1', permission: 'member:create' };
     expect(await call(assent, 'CheckPermission', { ...asked, organizationId: 'o1' })).toMatchObject({
       reason: 'REASON_ORGANIZATIONS_NOT_ENABLED',

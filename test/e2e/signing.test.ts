@@ -74,7 +74,7 @@ it('without a key each replica signs its entries in Redis for itself, and page t
   expect(foreign).toMatchObject({ code: 'invalid_argument' });
 }, 60_000);
 
-it('an entry in Redis tells nobody whether they guess the password of the database', async () => {
+it('an entry in Redis does not allow a guess at the password of the database to be checked', async () => {
   const entry = await stored(async () => sourceOf(await start()));
   const { version, code, covered } =
     /^\{"assent":\{"v":(?<version>\d+),"mac":"(?<code>[^"]*)(?<covered>".*)$/s.exec(entry)?.groups ?? {};
@@ -84,7 +84,7 @@ it('an entry in Redis tells nobody whether they guess the password of the databa
   expect(createHmac('sha256', key).update(signed).digest('base64url')).not.toBe(code);
 }, 60_000);
 
-it('a key is rotated without a miss: what the old key signed is taken', async () => {
+it('a signing key is rotated without a miss: entries of the old key are accepted', async () => {
   const before = await start({ ASSENT_SIGNING_KEY: OLD });
   await stored(() => sourceOf(before));
   const first = await page(before, '');
@@ -99,7 +99,7 @@ it('a key is rotated without a miss: what the old key signed is taken', async ()
   expect(await page(other, String(first['nextPageToken']))).toMatchObject({ code: 'invalid_argument' });
 }, 60_000);
 
-it('the workers of one replica answer from the entries of each other without a key', async () => {
+it("the workers of one replica read each other's entries without a configured key", async () => {
   const assent = await start({ ASSENT_WORKERS: '2' });
   await stored(() => sourceOf(assent));
   const sources = new Set<unknown>();

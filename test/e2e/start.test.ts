@@ -21,7 +21,7 @@ const ENVIRONMENT = {
   ASSENT_HTTP_ADDRESS: 'off',
 };
 
-it('a role that may not connect is named, once for as long as nothing else is wrong', async () => {
+it('a database role that may not connect is logged once for each problem', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_POLICYFILE: 'policy.yaml' }, 'service.still_not_serving');
   const logs = assent.logs();
   expect(logs.find(({ event }) => event === 'service.still_not_serving')?.['error']).toMatch(/"nobody"/);
@@ -35,7 +35,7 @@ it('a role that may not connect is named, once for as long as nothing else is wr
 });
 
 it.each(['ASSENT_GRPC_ADDRESS', 'ASSENT_HTTP_ADDRESS'])(
-  'an address that is taken is named by its variable: %s',
+  'an address that another process uses is named by its variable: %s',
   async (name) => {
     const environment = { ...ENVIRONMENT, [name]: `127.0.0.1:${port}` };
     await expect(startAssent(environment)).rejects.toThrow(`${name} cannot be listened on`);

@@ -91,9 +91,9 @@ const NOT_SERVING = 2;
 const groups = [...Map.groupBy(PROTOCOLS, ({ settings }) => JSON.stringify(settings)).values()];
 
 describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(', '), protocols] as const))(
-  '%s',
+  'a stop with calls by %s',
   (_name, protocols) => {
-    it('SIGTERM under load, and a start on the same ports', async () => {
+    it('SIGTERM under load fails no accepted call, and a new process starts on the same ports', async () => {
       const environment = {
         ...settingsFor(leastPrivilegeUrl(database.url)),
         ASSENT_GRPC_ADDRESS: `127.0.0.1:${await freePort()}`,
@@ -135,7 +135,7 @@ describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(
       expect(await second.stop()).toEqual({ code: 0, signal: null });
     });
 
-    it('a second signal does not wait', async () => {
+    it('a second signal ends the process at once', async () => {
       const assent = await startAssent({
         ...settingsFor(leastPrivilegeUrl(database.url)),
         ...protocols[0]?.settings,
@@ -148,7 +148,7 @@ describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(
   },
 );
 
-it('told while it starts, no server listens', async () => {
+it('a process that is stopped during its start does not listen', async () => {
   const proxy = await startProxy(portOf(database.url));
   onTestFinished(() => proxy.close());
   proxy.setMode('stall');

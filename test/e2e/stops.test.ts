@@ -43,7 +43,7 @@ it.each([
   ['without TLS', {}],
   ['with TLS', TLS],
 ])(
-  `each of ${STOPS / 2} stops under callers that go on opening streams ends with exit code 0, %s`,
+  `each of ${STOPS / 2} stops under callers that keep opening streams ends with exit code 0, %s`,
   { timeout: 60_000 + STOPS * 6_000 },
   async (_name, settings) => {
     const exits: Exit[] = [];

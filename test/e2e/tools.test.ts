@@ -38,7 +38,7 @@ const bufCurl = async (...args: readonly string[]): Promise<string> => {
 const call = async (method: MethodName, request: JsonObject): Promise<unknown> =>
   JSON.parse(await bufCurl('-d', JSON.stringify(request), `${assent.grpcUrl}/assent.auth.v1.AuthService/${method}`));
 
-it('lists the services and their methods', async () => {
+it('grpcurl lists the services and their methods', async () => {
   expect((await bufCurl('--list-services', assent.grpcUrl)).trim().split('\n')).toEqual([
     'assent.auth.v1.AuthService',
     'grpc.health.v1.Health',
@@ -54,7 +54,7 @@ it.each<[MethodName, JsonObject, unknown]>([
   ['GetUser', { userId }, { user: { id: userId } }],
   ['GetOrganization', { slug: 'acme' }, { organization: { id: organizationId } }],
   ['ListUserOrganizations', { userId }, { memberships: [{ roles: ['owner'] }] }],
-])('calls %s', async (method, request, expected) => {
+])('grpcurl calls %s', async (method, request, expected) => {
   expect(await call(method, request)).toMatchObject(expected as object);
 });
 
@@ -62,7 +62,7 @@ it.each<[MethodName, JsonObject, string, unknown]>([
   ['VerifyToken', { token: 'x' }, 'unauthenticated', { reason: 'TOKEN_MALFORMED', domain: 'assent' }],
   ['GetUser', { userId: 'nobody' }, 'not_found', { reason: 'USER_NOT_FOUND', domain: 'assent' }],
   ['GetUser', {}, 'invalid_argument', { fieldViolations: [{ field: 'lookup', description: expect.any(String) }] }],
-])('reads the error of %s %j', async (method, request, code, detail) => {
+])('grpcurl shows the error of %s %j', async (method, request, code, detail) => {
   const answer = (await call(method, request)) as { code: string; details: readonly { type: string; value: string }[] };
   expect(answer.code).toBe(code);
   const [{ type, value } = { type: '', value: '' }] = answer.details;

@@ -2,22 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { andThen } from '../../src/and-then.ts';
 
 describe('andThen', () => {
-  it('continues at once with a value that is here', () => {
+  it('andThen continues at once with a value that is here', () => {
     expect(andThen(1, (value) => value + 1)).toBe(2);
   });
 
-  it('continues later with a promise', async () => {
+  it('andThen continues later with a promise', async () => {
     const result = andThen(Promise.resolve(1), (value) => value + 1);
     expect(result).toBeInstanceOf(Promise);
     expect(await result).toBe(2);
   });
 
-  it('resolves to the value of a promise that the continuation returns', async () => {
+  it('andThen resolves to the value of a promise that the continuation returns', async () => {
     expect(await andThen(1, async (value) => value + 1)).toBe(2);
     expect(await andThen(Promise.resolve(1), async (value) => value + 1)).toBe(2);
   });
 
-  it('throws the error of a continuation that runs at once', () => {
+  it('andThen throws the error of a continuation that runs at once', () => {
     expect(() =>
       andThen(1, () => {
         throw new Error('wrong');
@@ -25,14 +25,14 @@ describe('andThen', () => {
     ).toThrow('wrong');
   });
 
-  it('rejects with the error of a continuation that runs later', async () => {
+  it('andThen rejects with the error of a continuation that runs later', async () => {
     const result = andThen(Promise.resolve(1), () => {
       throw new Error('wrong');
     });
     await expect(result).rejects.toThrow('wrong');
   });
 
-  it('does not run the continuation of a promise that rejects', async () => {
+  it('andThen does not run the continuation of a promise that rejects', async () => {
     const result = andThen(Promise.reject(new Error('gone')), () => 'continued');
     await expect(result).rejects.toThrow('gone');
   });

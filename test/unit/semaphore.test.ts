@@ -67,7 +67,7 @@ it('a semaphore never starts a task that left the queue', async () => {
   await last.done;
 });
 
-it('a task that runs keeps its permit until it settles, even after it was told to leave', async () => {
+it('a running task keeps its permit until it settles, also after its cancellation', async () => {
   const { started, task, end } = recorder();
   const semaphore = createSemaphore(1);
   const first = semaphore.run(task('a'));

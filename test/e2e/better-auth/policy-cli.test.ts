@@ -59,8 +59,8 @@ if (process.env['TEST_SECRET_OF_DOTENV'] === undefined) throw new Error('.env wa
 describe.each([
   ['Node', process.execPath],
   ['Bun', BUN],
-])('under %s', (runtime, program) => {
-  it('exports a policy that Assent takes, and finds no drift from it', async () => {
+])('assent-policy under %s', (runtime, program) => {
+  it('assent-policy exports a policy that Assent accepts, and finds no difference from it', async () => {
     if (!existsSync(program)) throw new Error(`${runtime} is not installed: "npm ci" brings it`);
     const { code, stdout, stderr } = await run(['export', 'auth.ts'], program);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -74,7 +74,7 @@ describe.each([
     expect(await run(['diff', 'policy.yaml', 'default.ts'], program)).toEqual({ code: 0, stdout: '', stderr: '' });
   });
 
-  it('prints nothing but the policy and ends, whatever the file logs and leaves open', async () => {
+  it('assent-policy prints only the policy and ends, although the file logs and leaves handles open', async () => {
     const { code, stdout, stderr } = await run(['export', 'busy.ts'], program);
     expect(code).toBe(0);
     expect(parsePolicy(stdout, 'policy.yaml').organizationRoles.size).toBe(2);
@@ -85,7 +85,7 @@ describe.each([
     expect(stderr).toContain('busy.ts: meanwhile: a database that is not there');
   });
 
-  it('shows drift, and exits with 1', async () => {
+  it('assent-policy shows a difference, and exits with 1', async () => {
     const { code, stdout, stderr } = await run(['diff', 'drift.yaml', 'auth.ts'], program);
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     expect(stdout).toMatch(
@@ -112,7 +112,7 @@ it.each([
   ['syntax.ts', /syntax\.ts: failed while it was loaded: SyntaxError/],
   ['missing.ts', /^assent-policy: missing\.ts: no such file\n$/],
   ['.', /^assent-policy: \.: no such file\n$/],
-])('%s: a message, nothing on stdout, exit code 2', async (file, message) => {
+])('assent-policy exits with 2 and a message, and prints nothing to stdout: %s', async (file, message) => {
   const { code, stdout, stderr } = await run(['export', file]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(message);
@@ -128,17 +128,17 @@ it.each([
   [['export'], 'usage: assent-policy export'],
   [['export', 'auth.ts', 'other.ts'], 'usage: assent-policy export'],
   [[], 'usage: assent-policy export'],
-])('%j: exit code 2', async (args, message) => {
+])('assent-policy exits with 2 for the arguments %j', async (args, message) => {
   const { code, stdout, stderr } = await run(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(message);
 });
 
-it('--help is no error', async () => {
+it('assent-policy --help is not an error', async () => {
   expect(await run(['--help'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('usage:') });
 });
 
-it('is a command in a fresh clone, too, where nothing is built', () => {
+it('assent-policy is a command in a fresh clone, too, before any build', () => {
   const { bin } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
   // npm makes no link to a file that is not there yet.
   // For its owner: whether others may run it is for the umask of whoever cloned it.
@@ -146,6 +146,6 @@ it('is a command in a fresh clone, too, where nothing is built', () => {
   expect(bin['assent-policy']).not.toContain('dist');
 });
 
-it('leaves nothing behind', async () => {
+it('assent-policy leaves no file behind', async () => {
   expect(await folder.leftOver()).toEqual([]);
 });

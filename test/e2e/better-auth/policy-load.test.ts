@@ -291,9 +291,9 @@ module.exports = betterAuth({
 describe.each([
   ['Node', process.execPath, works],
   ['Bun', BUN, works.filter(({ bun }) => bun === true)],
-] as const)('under %s', (runtime, program, cases) => {
+] as const)('assent-policy under %s', (runtime, program, cases) => {
   it.each(cases)(
-    'exports the roles of an auth.ts with $what',
+    'assent-policy exports the roles of an auth.ts with $what',
     async ({ what, files, args = ['auth.ts'], variables, role }) => {
       const name = `${runtime}-${works.findIndex((one) => one.what === what)}`;
       await write(Object.fromEntries(Object.entries(files).map(([path, text]) => [join(name, path), text])));
@@ -307,7 +307,7 @@ describe.each([
     },
   );
 
-  it('exports the roles of a file with JSX under Bun, and names Bun under Node', async () => {
+  it('assent-policy exports the roles of a file with JSX under Bun, and names Bun under Node', async () => {
     await write({ 'jsx/auth.tsx': `${JSX_OF_NOBODY}export const mail = () => <a>go</a>;\n${instance("'of-jsx'")}` });
     const { code, stdout, stderr } = await run(['export', 'jsx/auth.tsx'], program);
     if (runtime === 'Bun') expect(stdout).toContain('of-jsx');
@@ -402,7 +402,7 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-it.each(refusals)('says what to do about $what', async ({ what, file, args = [], message }) => {
+it.each(refusals)('assent-policy explains the remedy for $what', async ({ what, file, args = [], message }) => {
   const name = `refusal-${refusals.findIndex((one) => one.what === what)}`;
   await write({ [`${name}/auth.ts`]: file, [`${name}/broken.json`]: '{' });
   const { code, stdout, stderr } = await run(['export', 'auth.ts', ...args], process.execPath, {}, name);
@@ -410,13 +410,13 @@ it.each(refusals)('says what to do about $what', async ({ what, file, args = [],
   expect(stderr).toMatch(message);
 });
 
-it('says the same of modules of a bundler under Bun', async () => {
+it('assent-policy explains the remedy for modules of a bundler under Bun as well', async () => {
   await write({ 'virtual/auth.ts': `import x from 'virtual:x';\nexport const auth = x;` });
   expect((await run(['export', 'virtual/auth.ts'], BUN)).stderr).toMatch(/made by the bundler of a framework/);
 });
 
 describe('an application with the admin plugin alone', () => {
-  it('has a policy of platform roles, without an administrator whose variable is not set', async () => {
+  it('an application with the admin plugin alone has a policy of platform roles, without an administrator whose variable is not set', async () => {
     const file = `
 import { betterAuth } from 'better-auth';
 import { admin } from 'better-auth/plugins';
@@ -440,6 +440,6 @@ export const auth = betterAuth({
   });
 });
 
-it('leaves nothing behind', async () => {
+it('the load of an auth.ts leaves no file behind', async () => {
   expect(await folder.leftOver()).toEqual([]);
 });

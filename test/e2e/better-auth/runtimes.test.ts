@@ -30,8 +30,8 @@ const reportSchema = z.object({ runtime: z.string(), events: z.array(z.record(z.
 describe.each([
   ['node', process.execPath],
   ['bun', join(ROOT, 'node_modules/.bin/bun')],
-])('under %s', (runtime, program) => {
-  it('publishes, and lets a script end when it is through', async () => {
+])('the plugin under %s', (runtime, program) => {
+  it('the plugin publishes its events, and lets a script end afterwards', async () => {
     if (!existsSync(program)) {
       throw new Error(`${runtime} is not installed: "npm ci" brings it, from the npm package "bun" (devDependencies)`);
     }
@@ -46,7 +46,7 @@ describe.each([
     expect(stderr).toBe('');
   });
 
-  it('lets no script end with a change that came after NATS was found away, as long as that is news', async () => {
+  it('the plugin delays the end of a script for a change after NATS was found away, for a bounded time', async () => {
     const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     proxy.setMode('refuse');
@@ -72,7 +72,7 @@ publisher.wake();
     expect(recorder.events).toContainEqual({ name: 'user.deleted', userId: 'late' });
   });
 
-  it('tries for 10 s to publish what a script changed last, however long NATS had been away by then', async () => {
+  it('the plugin tries for 10 s to publish the last change of a script, however long NATS was away before', async () => {
     const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     proxy.setMode('refuse');
@@ -101,7 +101,7 @@ process.on('exit', () => console.log(performance.now() - changedAt));
     expect(Number(stdout)).toBeGreaterThanOrEqual(10_000);
   });
 
-  it('says at process.exit() how many events are lost, and a process that awaits them before loses none', async () => {
+  it('the plugin logs at process.exit() how many events are lost, and a process that awaits them before loses none', async () => {
     const proxy = await startProxy(portOf(nats.url));
     onTestFinished(() => proxy.close());
     await writeFile(
@@ -124,7 +124,7 @@ process.exit(0);
     expect(recorder.events).toEqual([{ name: 'user.deleted', userId: 'awaited' }]);
   });
 
-  it('exports the roles of an auth.ts, which has the plugin in its list', async () => {
+  it('assent-policy exports the roles of an auth.ts with the plugin in its list', async () => {
     await writeFile(
       join(folder, 'auth.ts'),
       `import { assent } from '@assent/better-auth';
@@ -144,7 +144,7 @@ export const auth = betterAuth({
   });
 });
 
-it('has types that a strict compiler takes', async () => {
+it('the types of the plugin pass a strict compiler', async () => {
   // Without those of Better Auth's own dependencies, which take long and need what is not installed here.
   const options = {
     strict: true,
@@ -159,7 +159,7 @@ it('has types that a strict compiler takes', async () => {
   await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { cwd: folder });
 });
 
-it('is packed whole, and nothing else', async () => {
+it('the package of the plugin has all of its files, and no others', async () => {
   const sources = (await readdir(join(ROOT, 'packages/better-auth/src'), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).split('/src/').at(-1)?.replace(/\.ts$/, '') ?? '');
@@ -179,7 +179,7 @@ it('is packed whole, and nothing else', async () => {
   expect(own).toBe(await readFile(join(ROOT, 'LICENSE'), 'utf8'));
 });
 
-it('is what its package.json says', async () => {
+it('the package of the plugin matches its package.json', async () => {
   const schema = z.object({
     exports: z.object({ '.': z.object({ types: z.string(), default: z.string() }) }).loose(),
     bin: z.record(z.string(), z.string()),

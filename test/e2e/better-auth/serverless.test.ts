@@ -98,16 +98,19 @@ const ENDS = (['background', 'await'] as const).map((way) => ({
   ...{ connection: 'without a connection yet', happens: null, way, end: 'exit' as Then },
 }));
 
-it.each([...CASES, ...ENDS])('$way, $end, $connection: the event is there', async ({ happens, way, end }) => {
-  const one = await startFunction(way);
-  if (happens !== null) {
-    await one.warmUp();
-    happens(one.proxy);
-    one.child.kill('SIGCONT');
-  }
-  const event = await one.remove(end);
-  if (way === 'await') {
-    await one.recorder.catchUp();
-    expect(one.recorder.events).toContainEqual(event);
-  } else await one.heard(event);
-});
+it.each([...CASES, ...ENDS])(
+  'a serverless function publishes its event: $way, $end, $connection',
+  async ({ happens, way, end }) => {
+    const one = await startFunction(way);
+    if (happens !== null) {
+      await one.warmUp();
+      happens(one.proxy);
+      one.child.kill('SIGCONT');
+    }
+    const event = await one.remove(end);
+    if (way === 'await') {
+      await one.recorder.catchUp();
+      expect(one.recorder.events).toContainEqual(event);
+    } else await one.heard(event);
+  },
+);

@@ -70,7 +70,7 @@ const application = createApplication({ databaseUrl, assent: options, more: { ad
 const recorder = await recordEvents(url, prefix);
 
 describe(`Better Auth ${version}`, () => {
-  it('is the version that the tests mean', async () => {
+  it('the installed Better Auth is the version of this test', async () => {
     const { betterAuth: create } = await import('better-auth');
     const { betterAuth: loaded } = (await other.load('better-auth')) as { betterAuth: typeof create };
     expect(create).toBe(loaded);
@@ -79,21 +79,24 @@ describe(`Better Auth ${version}`, () => {
     if (process.env['TEST_BETTER_AUTH'] === undefined) expect(range.startsWith(`>=${version} `)).toBe(true);
   });
 
-  it.each(Object.entries(scenarios))('%s: its events, acknowledged when the call returns', async (_, prepare) => {
-    const { act, expected } = await prepare(application);
-    await recorder.catchUp();
-    recorder.events.length = 0;
-    background.length = 0;
-    await act();
-    expect(application.plugin?.pending()).toBe(0);
-    await recorder.catchUp();
-    // What one transaction publishes as one event is two where a version writes without.
-    expect(recorder.events).toEqual(expect.arrayContaining([...expected()]));
-    expect(background.length).toBeGreaterThan(0);
-    expect(await Promise.all(background)).not.toContain(false);
-  });
+  it.each(Object.entries(scenarios))(
+    'the change publishes its events, acknowledged when the call returns: %s',
+    async (_, prepare) => {
+      const { act, expected } = await prepare(application);
+      await recorder.catchUp();
+      recorder.events.length = 0;
+      background.length = 0;
+      await act();
+      expect(application.plugin?.pending()).toBe(0);
+      await recorder.catchUp();
+      // What one transaction publishes as one event is two where a version writes without.
+      expect(recorder.events).toEqual(expect.arrayContaining([...expected()]));
+      expect(background.length).toBeGreaterThan(0);
+      expect(await Promise.all(background)).not.toContain(false);
+    },
+  );
 
-  it.each(Object.entries(silent))('%s: nothing', async (_, prepare) => {
+  it.each(Object.entries(silent))('the call publishes no event: %s', async (_, prepare) => {
     const act = await prepare(application);
     await recorder.catchUp();
     recorder.events.length = 0;
@@ -103,7 +106,7 @@ describe(`Better Auth ${version}`, () => {
     expect(recorder.events).toEqual([]);
   });
 
-  it('exports the roles of an auth.ts', async () => {
+  it('assent-policy exports the roles of an auth.ts of this version', async () => {
     const cli = join(folder, 'node_modules/@assent/better-auth/bin/assent-policy.js');
     const { stdout } = await run(process.execPath, [cli, 'export', 'auth.ts'], { cwd: folder, timeout: 20_000 });
     const policy = parsePolicy(stdout, 'policy.yaml');
@@ -112,14 +115,14 @@ describe(`Better Auth ${version}`, () => {
     expect(stdout).toContain('approve');
   });
 
-  it('has types that a strict compiler takes', async () => {
+  it('the types of the plugin with this version pass a strict compiler', async () => {
     const options = { strict: true, noEmit: true, module: 'nodenext', target: 'es2024', types: ['node'] };
     const config = { compilerOptions: { ...options, skipLibCheck: true }, files: ['auth.ts'] };
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
     await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { cwd: folder });
   });
 
-  it('warns of nothing', () => {
+  it('the plugin with this version logs no warning', () => {
     expect(application.warnings.filter((line) => line.includes('assent'))).toEqual([]);
   });
 });

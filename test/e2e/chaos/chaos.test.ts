@@ -17,7 +17,7 @@ const RUNS: readonly (readonly [topology: Topology, only: string, options: strin
 const SHARES = /^the run proves nothing: only [\d.]+ % of the answers came from (?:memory|Redis)$/;
 
 it.each(RUNS)(
-  'finds no answer from before a change that the replica had applied: %s',
+  'chaos finds no answer from before a change that the replica had applied: %s',
   {
     timeout: 120_000,
   },

@@ -6,7 +6,7 @@ import { runChaos } from '../../support/chaos/run-chaos.ts';
 import { mutate } from '../../support/mutated.ts';
 
 it.each(guardsForChaos)(
-  'finds the stale grants of a service that $does',
+  'chaos finds the stale grants of a service that $does',
   { timeout: 120_000 },
   async ({ options: how, without }) => {
     const { path, remove } = mutate(without, true);

@@ -20,7 +20,7 @@ const run = async (args: readonly string[], env: Readonly<Record<string, string>
   return { code, ...output };
 };
 
-it('prints the grants for the tables that it finds', async () => {
+it('`npm run sql` prints the grants for the tables that it finds', async () => {
   const { code, stdout, stderr } = await run(['grants'], { DATABASE_URL: url });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain(
@@ -29,7 +29,7 @@ it('prints the grants for the tables that it finds', async () => {
   expect(stdout).not.toMatch(/privateKey|password"/);
 });
 
-it('says in one line what is wrong', async () => {
+it('`npm run sql` reports a problem in one line', async () => {
   expect(await run(['grants'], { DATABASE_URL: url, ASSENT_DB_SCHEMA: 'nowhere' })).toMatchObject({
     code: 1,
     stdout: '',

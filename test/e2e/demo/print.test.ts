@@ -53,11 +53,11 @@ const PLAIN = `
 ⇄ denied → allowed, 2.0 ms after
 `;
 
-it('is plain text in a pipe', () => {
+it('the output of the demo is plain text in a pipe', () => {
   expect(printed(process.execPath, ARGS)).toBe(PLAIN);
 });
 
-it('has what is allowed in green and what is denied in red where colours are asked for', () => {
+it('the output of the demo has allowed answers in green and denied ones in red when colours are on', () => {
   const text = printed(process.execPath, ARGS, { FORCE_COLOR: '1' });
   expect(text).toContain(`${RED}denied\u001b[39m ·`);
   expect(text).toContain(`${GREEN}allowed\u001b[39m`);
@@ -65,7 +65,10 @@ it('has what is allowed in green and what is denied in red where colours are ask
   expect(text).toContain(`${RED}denied\u001b[39m → ${GREEN}allowed\u001b[39m`);
 });
 
-it.runIf(process.platform === 'linux')('has colours on a terminal, and none with NO_COLOR', () => {
-  expect(onTerminal()).toContain(`${GREEN}allowed\u001b[39m`);
-  expect(onTerminal({ NO_COLOR: '1' })).toBe(PLAIN);
-});
+it.runIf(process.platform === 'linux')(
+  'the output of the demo has colours on a terminal, and none with NO_COLOR',
+  () => {
+    expect(onTerminal()).toContain(`${GREEN}allowed\u001b[39m`);
+    expect(onTerminal({ NO_COLOR: '1' })).toBe(PLAIN);
+  },
+);

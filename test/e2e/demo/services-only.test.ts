@@ -9,7 +9,7 @@ import { until } from '../../support/until.ts';
 
 const MAIN = fileURLToPath(new URL('../../../demo/services-only.ts', import.meta.url));
 
-it('prints what to paste, serves, and stops with Ctrl-C', async () => {
+it('`npm run services` prints the settings, serves, and stops with Ctrl-C', async () => {
   const child = spawn(process.execPath, [MAIN], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGTERM'));
   let output = '';

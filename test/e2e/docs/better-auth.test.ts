@@ -19,7 +19,9 @@ const { folder } = await installPacked();
 /** The files that the document has in full. */
 const files = [...text.matchAll(/^```ts (?<name>\S+)\n(?<code>.*?)^```$/gms)].map(({ groups }) => groups ?? {});
 
-it('leads to a decision, and to another once a role has changed', { timeout: 60_000 }, async () => {
+it('the guide for Better Auth leads to a decision, and to another one after a role has changed', {
+  timeout: 60_000,
+}, async () => {
   expect(files.map(({ name }) => name)).toEqual(['auth.ts', 'people.ts', 'promote.ts']);
   for (const { name = '', code = '' } of files) await writeFile(join(folder, name), code);
   const environment: Record<string, string> = {

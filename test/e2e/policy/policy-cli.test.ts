@@ -11,7 +11,7 @@ const run = (...args: string[]) => {
 const GOOD = 'version: 1\norganizationRoles: { staff: { grants: { data: [read] } } }\n';
 
 describe('npm run policy', () => {
-  it('check: a good file', () => {
+  it('`npm run policy check` accepts a good file', () => {
     const path = file('good.yaml', GOOD);
     expect(run('check', path)).toEqual({
       status: 0,
@@ -20,7 +20,7 @@ describe('npm run policy', () => {
     });
   });
 
-  it('check: every problem of every file, with its place', () => {
+  it('`npm run policy check` names every problem of every file, with its place', () => {
     const [bad, missing] = [file('bad.yaml', 'version: 1\nx: 1\ny: 2\n'), join(folder, 'missing.yaml')];
     const { status, stdout } = run('check', bad, missing);
     expect(status).toBe(1);
@@ -31,7 +31,7 @@ describe('npm run policy', () => {
     ]);
   });
 
-  it('test: cases against a policy beside them', () => {
+  it('`npm run policy test` judges cases by the policy beside them', () => {
     file('policy.yaml', GOOD);
     const cases = (allowed: boolean) => `policy: policy.yaml
 cases:
@@ -47,7 +47,7 @@ cases:
     });
   });
 
-  it('check and test: scopes of access tokens', () => {
+  it('`npm run policy` checks and tests the scopes of access tokens', () => {
     const path = file('scopes.yaml', `${GOOD.replace('1', '2')}scopes: { 'data:read': [data:read], openid: [] }\n`);
     expect(run('check', path)).toMatchObject({
       status: 0,
@@ -78,14 +78,14 @@ cases:
     expect(run('test', cases)).toMatchObject({ status: 0, stdout: `${cases}: 4 passed, 0 failed\n` });
   });
 
-  it('test: says what is wrong with a file of cases', () => {
+  it('`npm run policy test` names the problems of a file of cases', () => {
     const path = file('nonsense.yaml', 'policy: policy.yaml\ncases:\n  - { name: x, ask: "a:b", expects: {} }\n');
     const { status, stdout } = run('test', path);
     expect(status).toBe(1);
     expect(stdout).toContain(`${path}: cases.0.expect:`);
   });
 
-  it.each([[[]], [['check']], [['frobnicate', 'x']]])('shows its usage for %j', (args) => {
+  it.each([[[]], [['check']], [['frobnicate', 'x']]])('`npm run policy` shows its usage for %j', (args) => {
     expect(run(...args)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('usage:') });
   });
 });

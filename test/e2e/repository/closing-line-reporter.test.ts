@@ -30,7 +30,7 @@ function lastLineOfRun(tests: string, more = ''): Promise<string> {
   });
 }
 
-it('counts tests by their outcome, and what failed outside of one, on the last line', async () => {
+it('the last line of the reporter counts tests by their outcome, and failures outside of tests', async () => {
   const tests = `
     it('passes', () => {});
     it('fails', () => expect(1).toBe(2));
@@ -42,13 +42,13 @@ it('counts tests by their outcome, and what failed outside of one, on the last l
   expect(await lastLineOfRun(tests)).toBe('2 passed, 2 failed, 1 skipped');
 });
 
-it('does not say "0 failed" of a run whose set-up failed', async () => {
+it('the last line of the reporter does not say "0 failed" when the set-up failed', async () => {
   expect(await lastLineOfRun(`it('never runs', () => {});`, `globalSetup: ['./set-up.mts']`)).toBe(
     '0 passed, 1 failed, 0 skipped',
   );
 });
 
-it('keeps the counts of a run that failed in its tests', () => {
+it('the last line of the reporter keeps the counts of a run that failed in its tests', () => {
   expect(closingLine({ passed: 3, failed: 2, skipped: 1 }, true)).toBe('3 passed, 2 failed, 1 skipped');
   expect(closingLine({ passed: 3, failed: 0, skipped: 0 }, false)).toBe('3 passed, 0 failed, 0 skipped');
 });

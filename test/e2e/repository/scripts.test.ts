@@ -36,7 +36,7 @@ const edit = (name: string, from: string, to: string): void => {
 const script = (name: string) => run(process.execPath, `scripts/${name}.ts`);
 
 describe('npm run breaking', () => {
-  it('compares with the last release tag once there is one', () => {
+  it('`npm run breaking` compares with the last release tag when one exists', () => {
     git('init', '-q', '-b', 'main');
     expect(script('check-breaking')).toMatchObject({
       status: 0,
@@ -61,7 +61,7 @@ describe('npm run breaking', () => {
 });
 
 describe('npm run generated', () => {
-  it('sees code that is not fresh, and code that nothing generates any more', () => {
+  it('`npm run generated` finds outdated code, and code that is not generated any more', () => {
     expect(script('check-generated')).toEqual({ status: 0, output: '' });
     edit(API, 'int32 page_size = 2;', 'int32 page_size = 2;\n  // Of a later version.\n  string later = 4;');
     writeFileSync(join(folder, 'gen/old_pb.ts'), '');

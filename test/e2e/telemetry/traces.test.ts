@@ -33,7 +33,7 @@ const ask = ({ httpUrl }: ServingAssent) =>
 
 const ENVIRONMENT = settingsFor(database.url);
 
-it('a call is a span below its caller’s, sent where OpenTelemetry’s variables say', async () => {
+it('a call is a span below the span of its caller, sent to the address in OpenTelemetry’s variables', async () => {
   const { port } = collector.address() as AddressInfo;
   const assent = await startAssent({
     ...ENVIRONMENT,
@@ -54,7 +54,7 @@ it('a call is a span below its caller’s, sent where OpenTelemetry’s variable
   }
 });
 
-describe('a collector', () => {
+describe('a trace collector', () => {
   const stopAfterCall = async (environment: Readonly<Record<string, string>>) => {
     const assent = await startAssent({ ...ENVIRONMENT, ...environment });
     expect((await ask(assent)).status).toBe(200);
@@ -66,7 +66,7 @@ describe('a collector', () => {
     return exit;
   };
 
-  it('that refuses connections is no reason to end with a fault', async () => {
+  it('a trace collector that refuses connections does not change the exit code', async () => {
     const closed = createServer();
     await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
     const { port } = closed.address() as AddressInfo;
@@ -75,7 +75,7 @@ describe('a collector', () => {
     expect(await stopAfterCall(endpoint)).toEqual({ code: 0, signal: null });
   });
 
-  it('that never answers does not hold up the end', async () => {
+  it('a trace collector that never answers does not delay the stop', async () => {
     const silent = createSilentServer((socket) => socket.resume());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;

@@ -24,7 +24,7 @@ const ENVIRONMENT = settingsFor(database.url);
 const childrenOf = (pid: number): readonly number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
-it('several workers share the addresses; a dead one is replaced; metrics and health are of the whole', async () => {
+it('several workers share the addresses, a dead one is replaced, and metrics and health cover all of them', async () => {
   const seed = createSeed(pool);
   const [userId, organizationId] = [await seed.user(), await seed.organization()];
   await seed.member(userId, organizationId, 'owner');
@@ -75,7 +75,7 @@ it('several workers share the addresses; a dead one is replaced; metrics and hea
   expect(assent.logs().filter(({ event }) => event === 'service.serving')).toHaveLength(1);
 });
 
-it.concurrent('workers that cannot start end the service', async () => {
+it.concurrent('the service ends when its workers cannot start', async () => {
   const empty = await testDatabase();
   await expect(startAssent({ ...ENVIRONMENT, DATABASE_URL: empty.url, ASSENT_WORKERS: '2' })).rejects.toThrow(
     /cannot start|exit/i,
@@ -83,7 +83,7 @@ it.concurrent('workers that cannot start end the service', async () => {
 });
 
 // Most of it is waiting: the others go on meanwhile.
-it.concurrent('a worker that is stuck does not keep the service from ending', async () => {
+it.concurrent('a stuck worker does not keep the service from ending', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const [stuck = 0] = childrenOf(assent.pid ?? 0);
   process.kill(stuck, 'SIGSTOP');
@@ -95,7 +95,7 @@ it.concurrent('a worker that is stuck does not keep the service from ending', as
 
 // Ctrl-C reaches the whole group, and so does systemd's SIGTERM.
 it.concurrent.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s is for the primary process: workers that hear it go on',
+  '%s is handled by the primary process: workers that receive it go on',
   async (signal) => {
     const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
     const workers = childrenOf(assent.pid ?? 0);
@@ -108,7 +108,7 @@ it.concurrent.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
-it.concurrent('a worker that cannot be replaced as yet costs the others nothing; Ctrl-C, which reaches all, is heard once', async ({
+it.concurrent('a worker that cannot be replaced yet does not disturb the others, and Ctrl-C to all processes counts once', async ({
   onTestFinished,
 }) => {
   const folder = mkdtempSync(join(tmpdir(), 'assent-workers-'));
@@ -132,7 +132,7 @@ it.concurrent('a worker that cannot be replaced as yet costs the others nothing;
   expect(died.map(({ code, signal }) => signal ?? code)).toEqual(['SIGKILL', ...Array(died.length - 1).fill(1)]);
 });
 
-it.concurrent('the metrics are there while a worker is stuck, and no count goes down, nor when it dies', async () => {
+it.concurrent('metrics are served while a worker is stuck, and no counter decreases, not even when the worker dies', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const get = async (path: string): Promise<string> =>
     // A connection of its own for each: they are shared out in turn.
@@ -170,7 +170,7 @@ it.concurrent('the metrics are there while a worker is stuck, and no count goes 
   }
 });
 
-it.concurrent('workers whose primary process is gone end as well', async () => {
+it.concurrent('workers end when their primary process is gone', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const workers = childrenOf(assent.pid ?? 0);
   expect(workers).toHaveLength(2);
@@ -178,7 +178,7 @@ it.concurrent('workers whose primary process is gone end as well', async () => {
   await until('the workers are gone', () => !workers.some(isAlive));
 });
 
-it.concurrent('the gRPC address is shared as well', async () => {
+it.concurrent('workers share the gRPC address as well', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   try {
     const sessions = [connect(assent.grpcUrl), connect(assent.grpcUrl), connect(assent.grpcUrl)];

@@ -58,7 +58,7 @@ describe.each(Object.entries(WRAPPERS))('an adapter that %s', (_, wrap) => {
   it.each<readonly [string, (other: BetterAuthPlugin) => Beside]>([
     ['before it', (other) => (plugin) => [other, plugin]],
     ['after it', (other) => (plugin) => [plugin, other]],
-  ])('%s: each event, once', async (__, order) => {
+  ])('the plugin beside a wrapped adapter publishes each event once: %s', async (__, order) => {
     const application = start(order(wrapper(wrap)));
     const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     const expected = await changeALot(application);
@@ -68,7 +68,7 @@ describe.each(Object.entries(WRAPPERS))('an adapter that %s', (_, wrap) => {
   });
 });
 
-it('an adapter that counts none of the rows that it writes: each event all the same', async () => {
+it('the plugin publishes each event for an adapter that does not count the rows that it writes', async () => {
   const wrap = (adapter: DBAdapter): DBAdapter => ({
     ...adapter,
     deleteMany: async (input) => (await adapter.deleteMany(input)) * 0,
@@ -89,32 +89,35 @@ it('an adapter that counts none of the rows that it writes: each event all the s
   expect(recorder.events).toEqual([updated, updated, updated, { name: 'user.deleted', userId: user.id }]);
 });
 
-it.each(['before it', 'after it'])('a plugin that keeps the adapter and writes to it later, %s', async (place) => {
-  let kept: DBAdapter | null = null;
-  const keeper: BetterAuthPlugin = {
-    id: 'keeper',
-    init: ({ adapter }) => {
-      kept = adapter as DBAdapter;
-    },
-  };
-  const application = start((plugin) => (place === 'before it' ? [keeper, plugin] : [plugin, keeper]));
-  const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
-  const user = await application.signUp('user');
-  await (kept as DBAdapter | null)?.update({
-    model: 'user',
-    where: [{ field: 'id', value: user.id }],
-    update: { role: 'admin' },
-  });
-  await settle(application);
-  await recorder.catchUp();
-  expect(recorder.events).toEqual(Array.from({ length: 2 }, () => ({ name: 'user.updated', userId: user.id })));
-});
+it.each(['before it', 'after it'])(
+  'a plugin that keeps the adapter and writes to it later is observed, %s',
+  async (place) => {
+    let kept: DBAdapter | null = null;
+    const keeper: BetterAuthPlugin = {
+      id: 'keeper',
+      init: ({ adapter }) => {
+        kept = adapter as DBAdapter;
+      },
+    };
+    const application = start((plugin) => (place === 'before it' ? [keeper, plugin] : [plugin, keeper]));
+    const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
+    const user = await application.signUp('user');
+    await (kept as DBAdapter | null)?.update({
+      model: 'user',
+      where: [{ field: 'id', value: user.id }],
+      update: { role: 'admin' },
+    });
+    await settle(application);
+    await recorder.catchUp();
+    expect(recorder.events).toEqual(Array.from({ length: 2 }, () => ({ name: 'user.updated', userId: user.id })));
+  },
+);
 
 describe('the plugin twice', () => {
   it.each<readonly [string, Beside]>([
     ['the same object', (plugin) => [plugin, plugin]],
     ['two of the same options', (plugin) => [plugin, assent(options)]],
-  ])('%s: each event once', async (_, beside) => {
+  ])('the plugin in the list twice publishes each event once: %s', async (_, beside) => {
     const application = start(beside);
     const recorder = await recordEvents(nats.url, nats.prefix, () => {}, onTestFinished);
     const expected = await changeALot(application);
@@ -123,7 +126,7 @@ describe('the plugin twice', () => {
     expect(recorder.events).toEqual(expected);
   });
 
-  it('for two streams: each event to both', async () => {
+  it('the plugin in the list twice for two streams publishes each event to both', async () => {
     const other = { prefix, stream };
     const second = assent({ ...options, ...other });
     onTestFinished(() => second.close());

@@ -35,7 +35,7 @@ describe.each([
   ['plural tables, the plugin first', await start({ names: PLURAL, place: 'first' })],
   ["Drizzle's adapter", await start({ database: (pool, options) => drizzleDatabase(pool, options, true) })],
 ])('%s', (_, { application, recorder }) => {
-  it.each(Object.entries(scenarios))('%s', async (__, prepare) => {
+  it.each(Object.entries(scenarios))('the change publishes its events: %s', async (__, prepare) => {
     const { act, expected } = await prepare(application);
     await settle(application, recorder);
     recorder.events.length = 0;
@@ -44,7 +44,7 @@ describe.each([
     expect(recorder.events).toEqual(expected());
   });
 
-  it.each(Object.entries(silent))('%s: nothing', async (__, prepare) => {
+  it.each(Object.entries(silent))('the call publishes no event: %s', async (__, prepare) => {
     const act = await prepare(application);
     await settle(application, recorder);
     recorder.events.length = 0;
@@ -53,14 +53,14 @@ describe.each([
     expect(recorder.events).toEqual([]);
   });
 
-  it('publishes each event once, and warns of nothing', () => {
+  it('the plugin publishes each event once, and logs no warning', () => {
     expect([...recorder.counts.values()].filter((count) => count !== 1)).toEqual([]);
     expect(application.warnings.filter((line) => line.includes('assent'))).toEqual([]);
   });
 });
 
 const plain = await start({ database: (pool, options) => drizzleDatabase(pool, options, false) });
-it("Drizzle's adapter without transactions, as it is by default: told of each write as it is done", async () => {
+it("Drizzle's adapter without transactions, its default, publishes each write when it is done", async () => {
   const { application, recorder } = plain;
   for (const prepare of Object.values(scenarios)) {
     const { act, expected } = await prepare(application);

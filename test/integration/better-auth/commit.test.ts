@@ -46,7 +46,7 @@ beforeEach(async () => {
   organizationId = await newOrganization();
 });
 
-it('whoever reads at the event sees the change', async () => {
+it('a reader that reads at the event sees the change', async () => {
   await adapter.create(memberOf(organizationId));
   await settle();
   await application.auth.api.leaveOrganization({ body: { organizationId }, headers: person.headers });
@@ -58,7 +58,7 @@ it('whoever reads at the event sees the change', async () => {
 });
 
 describe('in a transaction', () => {
-  it('nothing is heard before the commit', async () => {
+  it('no event is published before the commit', async () => {
     await adapter.transaction(async (transaction) => {
       await transaction.create(memberOf(organizationId));
       await transaction.update({
@@ -83,7 +83,7 @@ describe('in a transaction', () => {
     expect(await readings.at(-1)).toEqual(['admin', 'owner', 'witness']);
   });
 
-  it('nothing is heard of one that is rolled back', async () => {
+  it('no event is published for a transaction that is rolled back', async () => {
     const failure = new Error('changed my mind');
     const work = adapter.transaction(async (transaction) => {
       await transaction.create(memberOf(organizationId));
@@ -95,7 +95,7 @@ describe('in a transaction', () => {
     expect(recorder.events).toEqual([]);
   });
 
-  it('nothing is heard of an endpoint whose transaction the database refuses', async () => {
+  it('no event is published for an endpoint whose transaction the database refuses', async () => {
     await application.sql(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN IF OLD.name = 'Keep' THEN RAISE EXCEPTION 'kept'; END IF; RETURN OLD; END $$`);
     await application.sql('CREATE TRIGGER refuse BEFORE DELETE ON organization FOR EACH ROW EXECUTE FUNCTION refuse()');
@@ -108,7 +108,7 @@ describe('in a transaction', () => {
     expect(left).toHaveLength(1);
   });
 
-  it('nothing is heard of one that the database refuses to commit', async () => {
+  it('no event is published for a transaction that the database refuses to commit', async () => {
     await application.sql(`CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN IF NEW.role = 'late' THEN RAISE EXCEPTION 'too late'; END IF; RETURN NULL; END $$`);
     await application.sql(`CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON member
@@ -120,7 +120,7 @@ describe('in a transaction', () => {
   });
 });
 
-it('a write that the database refuses is not heard', async () => {
+it('no event is published for a write that the database refuses', async () => {
   const nobody = { ...memberOf(organizationId).data, userId: 'nobody' };
   await expect(adapter.create({ model: 'member', data: nobody })).rejects.toThrow();
   await settle();
@@ -128,7 +128,7 @@ it('a write that the database refuses is not heard', async () => {
 });
 
 describe('writes of many rows', () => {
-  it('all members of an organization: the organization', async () => {
+  it('a write of all members of an organization publishes the organization', async () => {
     const where = [
       { field: 'organizationId', value: organizationId },
       { field: 'role', value: 'owner' },
@@ -138,14 +138,14 @@ describe('writes of many rows', () => {
     expect(recorder.events).toEqual([{ name: 'organization.updated', organizationId }]);
   });
 
-  it('all memberships of a user: the user', async () => {
+  it('a write of all memberships of a user publishes the user', async () => {
     await adapter.create(memberOf(organizationId));
     await adapter.deleteMany({ model: 'member', where: [{ field: 'userId', value: userId }] });
     await settle();
     expect(recorder.events.slice(1)).toEqual([{ name: 'user.updated', userId }]);
   });
 
-  it('rows found by anything else: each of them', async () => {
+  it('a write of rows that are found by another column publishes each row', async () => {
     const other = await newOrganization();
     await adapter.create(memberOf(organizationId, 'odd'));
     await adapter.create(memberOf(other, 'odd'));
@@ -162,7 +162,7 @@ describe('writes of many rows', () => {
     );
   });
 
-  it('by an update that returns the first of them: all', async () => {
+  it('an update that returns only the first of its rows publishes all of them', async () => {
     const other = await newOrganization();
     await adapter.create(memberOf(organizationId, 'odd'));
     await adapter.create(memberOf(other, 'odd'));
@@ -181,7 +181,7 @@ describe('writes of many rows', () => {
     );
   });
 
-  it('by an update of rows that came to match after the look: all', async () => {
+  it('an update publishes rows that matched only after the plugin had looked', async () => {
     const { findMany } = adapter;
     onTestFinished(() => void Object.assign(adapter, { findMany }));
     adapter.findMany = async <T>(input: Parameters<typeof findMany>[0]) => {
@@ -194,7 +194,7 @@ describe('writes of many rows', () => {
     expect(recorder.events).toEqual([{ name: 'resync' }]);
   });
 
-  it('more rows than can be looked at one by one: everything', async () => {
+  it('a write of more rows than are looked at one by one publishes a resync', async () => {
     await application.sql(
       `INSERT INTO member SELECT 'bulk' || n, $1, $2, 'bulk', now() FROM generate_series(1, 101) n`,
       [organizationId, userId],
@@ -204,7 +204,7 @@ describe('writes of many rows', () => {
     expect(recorder.events).toEqual([{ name: 'resync' }]);
   });
 
-  it('a row that moves to another organization: both', async () => {
+  it('a row that moves to another organization publishes both organizations', async () => {
     const other = await newOrganization();
     const { id } = await adapter.create<Record<string, unknown>, { id: string }>(memberOf(organizationId));
     await adapter.update({ model: 'member', where: [{ field: 'id', value: id }], update: { organizationId: other } });
@@ -215,14 +215,14 @@ describe('writes of many rows', () => {
     ]);
   });
 
-  it('by an id that is longer than NATS takes: those found, and what comes after is heard', async () => {
+  it('a write with an id that is too long for NATS publishes the rows that are found, and later events are published', async () => {
     await adapter.deleteMany({ model: 'member', where: [{ field: 'organizationId', value: 'x'.repeat(2_000_000) }] });
     await adapter.create(memberOf(organizationId));
     await settle();
     expect(recorder.events).toEqual([{ name: 'member.added', userId, organizationId }]);
   });
 
-  it('none: nothing', async () => {
+  it('a write of no rows publishes no event', async () => {
     const where = [{ field: 'role', value: 'nobody has this' }];
     await adapter.deleteMany({ model: 'member', where });
     await adapter.updateMany({ model: 'member', where, update: { role: 'other' } });

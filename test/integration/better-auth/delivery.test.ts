@@ -67,7 +67,7 @@ const messagesOf = async (stream: string): Promise<number> => {
   return info.state.messages;
 };
 
-it('creates the stream that Assent would create', async () => {
+it('the publisher creates the stream as Assent would create it', async () => {
   const { application, prefix, stream } = await setUp();
   await newOrganization(application);
   await idle(application);
@@ -79,7 +79,7 @@ it('creates the stream that Assent would create', async () => {
 });
 
 it.each(['refuse', 'stall'] as const)(
-  'NATS away from the start (%s): requests go on, then all of it and a resync',
+  'while NATS is away from the start (%s) requests go on, and later all events and a resync are published',
   async (mode) => {
     const { application, proxy, recorder } = await setUp();
     proxy.setMode(mode);
@@ -105,7 +105,7 @@ it.each(['refuse', 'stall'] as const)(
   },
 );
 
-it('NATS away for a while: the events of that time, each once, and no resync', async () => {
+it('events of a time without NATS are published later, each once, and without a resync', async () => {
   const { application, proxy, recorder, stream } = await setUp();
   const organizationId = await newOrganization(application);
   await idle(application);
@@ -124,7 +124,7 @@ it('NATS away for a while: the events of that time, each once, and no resync', a
   expect(await messagesOf(stream)).toBe(before + people.length);
 });
 
-it('NATS away while the clock is set back by an hour: published as soon as it is there', async () => {
+it('events are published as soon as NATS is back when the clock was set back by an hour meanwhile', async () => {
   const { application, proxy, recorder } = await setUp();
   const organizationId = await newOrganization(application);
   await idle(application);
@@ -140,7 +140,7 @@ it('NATS away while the clock is set back by an hour: published as soon as it is
   expect(recorder.events.slice(-people.length)).toEqual(added(organizationId));
 });
 
-it('an acknowledgement that is lost: published again with the same id, and stored once', async () => {
+it('an event whose acknowledgement is lost is published again with the same id, and stored once', async () => {
   const { prefix, stream } = ownStream();
   const proxy = await startOneWayProxy(portOf(url));
   onTestFinished(() => proxy.close());
@@ -163,7 +163,7 @@ it('an acknowledgement that is lost: published again with the same id, and store
   expect(await messagesOf(stream)).toBe(before + 1);
 });
 
-it('more events than may wait: given up for one resync, and said', async () => {
+it('more events than the queue holds are replaced by one resync, and that is logged', async () => {
   const { application, proxy, recorder } = await setUp({ bufferSize: 8 });
   const organizationId = await newOrganization(application);
   await idle(application);
@@ -183,7 +183,7 @@ it('more events than may wait: given up for one resync, and said', async () => {
   expect(ours(application).filter((line) => line.includes('given up')).length).toBeGreaterThan(0);
 });
 
-it('NATS away for as long as it likes: what waits is bounded, and one resync stands for all that was given up', async () => {
+it('the queue of events stays bounded during a long absence of NATS, and one resync replaces all dropped events', async () => {
   const { prefix, stream } = ownStream();
   const proxy = await startProxy(portOf(url));
   onTestFinished(() => proxy.close());
@@ -215,7 +215,7 @@ it('NATS away for as long as it likes: what waits is bounded, and one resync sta
   expect(warnings.filter((line) => line.includes('a resync follows')).length).toBeGreaterThan(100);
 });
 
-it('tls:// and a server without TLS: said, and nothing is told to it', async () => {
+it('a server without TLS at a tls:// URL is logged, and receives nothing', async () => {
   const { prefix, stream } = ownStream();
   const application = start({ nats: url.replace('nats:', 'tls:'), prefix, stream });
   await newOrganization(application);
@@ -224,7 +224,7 @@ it('tls:// and a server without TLS: said, and nothing is told to it', async () 
   expect(application.plugin?.pending()).toBeGreaterThan(0);
 });
 
-it('a stream that does not take the events: said, and published once it does', async () => {
+it('a stream that does not take the events is logged, and the events are published once it does', async () => {
   const { application, recorder, prefix, stream } = await setUp();
   const connection = await connect({ servers: url });
   const manager = await connection.jetstreamManager();
@@ -239,7 +239,7 @@ it('a stream that does not take the events: said, and published once it does', a
   expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
 });
 
-it('another stream that takes the events instead: not taken for it, and published once they go where they should', async () => {
+it('another stream that takes the events is not accepted, and the events are published once the right stream takes them', async () => {
   const { application, recorder, prefix, stream } = await setUp();
   const organizationId = await newOrganization(application);
   await idle(application);
@@ -267,7 +267,7 @@ describe('core mode', async () => {
   const server = await startNats({ jetstream: false });
   afterAll(() => server.stop());
 
-  it('publishes to the subscribers of the moment, on a server without JetStream', async () => {
+  it('in core mode the plugin publishes to the current subscribers, on a server without JetStream', async () => {
     const application = start({ nats: server.url, mode: 'core' });
     const recorder = await record(server.url, 'betterauth');
     const organizationId = await newOrganization(application);
@@ -278,7 +278,7 @@ describe('core mode', async () => {
     expect(ours(application)).toEqual([]);
   });
 
-  it('stays core NATS on a server with JetStream: it makes no stream', async () => {
+  it('in core mode the plugin makes no stream on a server with JetStream', async () => {
     const { application, recorder, stream } = await setUp({ mode: 'core' });
     const organizationId = await newOrganization(application);
     await idle(application);
@@ -287,26 +287,29 @@ describe('core mode', async () => {
     await expect(messagesOf(stream)).rejects.toThrow('stream not found');
   });
 
-  it.each(['with a reset', 'in silence'])('publishes again after its connection broke %s', async (how) => {
-    const proxy = await startProxy(server.port);
-    onTestFinished(() => proxy.close());
-    const application = start({ nats: through(server.url, proxy), mode: 'core' });
-    const recorder = await record(server.url, 'betterauth');
-    const organizationId = await newOrganization(application);
-    await idle(application);
-    proxy.setMode('stall');
-    await add(application, organizationId, people[0]?.id ?? '');
-    await until('it is on its way', () => application.plugin?.pending() === 1);
-    if (how === 'with a reset') proxy.cut();
-    await until('it is said', () => ours(application).length === 1);
-    proxy.setMode('pass');
-    await idle(application);
-    await recorder.catchUp();
-    expect(recorder.events).toContainEqual(added(organizationId)[0]);
-  });
+  it.each(['with a reset', 'in silence'])(
+    'in core mode the plugin publishes again after its connection broke %s',
+    async (how) => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const application = start({ nats: through(server.url, proxy), mode: 'core' });
+      const recorder = await record(server.url, 'betterauth');
+      const organizationId = await newOrganization(application);
+      await idle(application);
+      proxy.setMode('stall');
+      await add(application, organizationId, people[0]?.id ?? '');
+      await until('it is on its way', () => application.plugin?.pending() === 1);
+      if (how === 'with a reset') proxy.cut();
+      await until('it is said', () => ours(application).length === 1);
+      proxy.setMode('pass');
+      await idle(application);
+      await recorder.catchUp();
+      expect(recorder.events).toContainEqual(added(organizationId)[0]);
+    },
+  );
 });
 
-it('a server without JetStream: events are kept, and published once JetStream answers, also when it goes again', async () => {
+it('events are kept on a server without JetStream, and published once JetStream answers, also after a second absence', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
   const file = join(folder, 'nats.conf');
   const configure = (jetstream: boolean) =>
@@ -350,7 +353,7 @@ it('a server without JetStream: events are kept, and published once JetStream an
   expect(await kept()).toEqual(['organization.updated', 'member.added', 'resync', 'member.added']);
 });
 
-it('a JetStream domain: the stream is made and published to in it', async () => {
+it('the stream is created in the configured JetStream domain, and events are published to it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
   const [hubFile, leafFile] = [join(folder, 'hub.conf'), join(folder, 'leaf.conf')];
   const leafPort = await freePort();
@@ -377,7 +380,7 @@ it('a JetStream domain: the stream is made and published to in it', async () => 
 });
 
 describe('await: true', () => {
-  it('a write returns once NATS has its event, and says which sequence it has', async () => {
+  it('with await a write returns once NATS has its event, and gives its sequence', async () => {
     const { application, proxy, stream } = await setUp({ await: true, awaitMs: 10_000 });
     proxy.setDelay(20);
     const organizationId = await newOrganization(application);
@@ -392,7 +395,7 @@ describe('await: true', () => {
     expect(ours(application)).toEqual([]);
   });
 
-  it('NATS away: the write succeeds after the bound, its event stays queued, and that is said', async () => {
+  it('with await and without NATS a write succeeds after the bound, its event stays queued, and that is logged', async () => {
     const { application, proxy, recorder } = await setUp({ await: true, awaitMs: 50 });
     proxy.setMode('refuse');
     const organizationId = await newOrganization(application);
@@ -405,7 +408,7 @@ describe('await: true', () => {
     expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
   });
 
-  it('a write whose event was given up for a resync waits for the resync', async () => {
+  it('with await a write whose event was replaced by a resync waits for the resync', async () => {
     const { application, proxy, stream } = await setUp({ await: true, awaitMs: 10_000, bufferSize: 3 });
     const organizationId = await newOrganization(application);
     proxy.setMode('hold');
@@ -419,7 +422,7 @@ describe('await: true', () => {
   });
 });
 
-it('a background handler that fails: the write succeeds, its event goes out, and the fault is said', async () => {
+it('a background handler that fails does not fail the write, its event is published, and the fault is logged', async () => {
   const { prefix, stream } = ownStream();
   const handler = () => {
     throw new RangeError('not in a request');
@@ -433,7 +436,7 @@ it('a background handler that fails: the write succeeds, its event goes out, and
   expect(ours(application)[0]).toContain('advanced.backgroundTasks.handler failed (RangeError)');
 });
 
-it('close waits for what is not acknowledged yet', async () => {
+it('close waits for events without an acknowledgement', async () => {
   const { application, recorder } = await setUp();
   const organizationId = await newOrganization(application);
   await application.plugin?.close();
@@ -441,8 +444,8 @@ it('close waits for what is not acknowledged yet', async () => {
   expect(recorder.events).toContainEqual({ name: 'member.added', userId: owner.id, organizationId });
 });
 
-describe('options', () => {
-  it('no NATS: nothing is published, and that is said once in a process', async () => {
+describe('options of the plugin', () => {
+  it('without a NATS URL no event is published, and that is logged once in a process', async () => {
     const application = start({ nats: undefined });
     expect(await newOrganization(application)).not.toBe('');
     expect(ours(application)).toEqual([expect.stringContaining('no NATS URL is set')]);
@@ -460,7 +463,7 @@ describe('options', () => {
     [{ nats: 'nats://one', domain: 'a.b' }, 'domain may have'],
     [{ nats: 'nats://one', bufferSize: 0 }, 'bufferSize must be'],
     [{ nats: 'nats://one', awaitMs: -1 }, 'awaitMs must be'],
-  ])('%o: %s', (options, message) => {
+  ])('the options %o are refused: %s', (options, message) => {
     expect(() => assent(options)).toThrow(`assent: ${message}`);
     expect(() => assent(options)).not.toThrow('secret');
   });

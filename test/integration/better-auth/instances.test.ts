@@ -53,7 +53,7 @@ const request = async (auth: ReturnType<typeof createAuth>): Promise<object> => 
   return { name: 'user.updated', userId: (await auth.api.signUpEmail({ body })).user.id };
 };
 
-it('300 requests, each with an instance of its own: one connection, and each event once', async () => {
+it('300 requests with an instance each share one connection, and publish each event once', async () => {
   const { proxy, options, recorder } = await setUp();
   const expected = [await request(createAuth(options))];
   const listeners = process.eventNames().map((name) => process.listenerCount(name));
@@ -68,7 +68,7 @@ it('300 requests, each with an instance of its own: one connection, and each eve
   expect(process.eventNames().map((name) => process.listenerCount(name))).toEqual(listeners);
 });
 
-it('a module that is loaded again: the same connection, and an adapter that lives on is observed once', async () => {
+it('a module that is loaded again uses the same connection, and a surviving adapter is observed once', async () => {
   const { proxy, options, recorder } = await setUp();
   const first = createAuth(options);
   await request(first);
@@ -102,7 +102,7 @@ it('an instance that is no longer used is forgotten', async () => {
   });
 });
 
-it('two targets: a connection each', async () => {
+it('two targets have a connection each', async () => {
   const { proxy, options } = await setUp();
   const other = { ...options, prefix: `${prefix}.other`, stream: `${stream}_OTHER`, mode: 'core' } as const;
   onTestFinished(() => assent(other).close());
@@ -112,7 +112,7 @@ it('two targets: a connection each', async () => {
   expect(proxy.accepted()).toBe(2);
 });
 
-it('nothing that the process keeps shows a password', async () => {
+it('no state of the process shows a password', async () => {
   const { options } = await setUp();
   await request(createAuth(options));
   const symbols = Object.getOwnPropertySymbols(globalThis).filter(({ description }) => description?.includes('assent'));

@@ -53,7 +53,7 @@ const settle = async (): Promise<void> => {
 
 const ask = ({ before: _, after: __, ...question }: Flip) => replicas.ask(question);
 
-it.each(Object.entries(scenarios))('%s', async (_, prepare) => {
+it.each(Object.entries(scenarios))('replicas answer a change of the application: %s', async (_, prepare) => {
   const { act, flips } = await prepare(application);
   await settle();
   for (const flip of flips()) {
@@ -72,7 +72,7 @@ it.each(Object.entries(scenarios))('%s', async (_, prepare) => {
   }
 });
 
-it('what one replica signed, the others take: entries in Redis, and page tokens', async () => {
+it("replicas accept each other's entries in Redis and page tokens", async () => {
   const user = await application.signUp('user');
   const organizations: string[] = [];
   for (const name of ['Acme', 'Umbrella']) {

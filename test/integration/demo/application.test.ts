@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => application.stop());
 
-it('each change once, and in the order in which they were made', async () => {
+it('the application of the demo publishes each change once, in order', async () => {
   const rootId = await application.createUser({ name: 'Root', email: 'root@example.com', role: 'superadmin' });
   const root = await application.signIn('root@example.com');
   const owner = await application.signUp('Olivia', 'olivia@example.com');

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { parseDependencies } from '../../../tools/local-services/apt.ts';
 
-it('reads dependencies, alternatives and virtual packages from the output of apt-cache', () => {
+it('dependencies, alternatives and virtual packages are read from the output of apt-cache', () => {
   const text = [
     'redis-tools',
     '  PreDepends: init-system-helpers',

@@ -14,14 +14,14 @@ afterEach(() => {
 });
 
 describe('the cache folder', () => {
-  it('is one of our own below XDG_CACHE_HOME', async () => {
+  it('the cache folder is a private folder below XDG_CACHE_HOME', async () => {
     vi.stubEnv('XDG_CACHE_HOME', join(folder, 'cache'));
     const found = await cacheFolder();
     expect(found.startsWith(join(folder, 'cache', 'assent'))).toBe(true);
     expect(statSync(found).mode & 0o777).toBe(0o700);
   });
 
-  it('is elsewhere when others can write to what stands there', async () => {
+  it('the cache folder is elsewhere when other users can write to the existing one', async () => {
     vi.stubEnv('XDG_CACHE_HOME', folder);
     mkdirSync(join(folder, 'assent'));
     chmodSync(join(folder, 'assent'), 0o777);
@@ -30,7 +30,7 @@ describe('the cache folder', () => {
 });
 
 describe('a trusted folder', () => {
-  it('is a real folder that nobody else can write to', async () => {
+  it('a trusted folder is a real folder to which no other user can write', async () => {
     expect(await isTrusted(folder)).toBe(true);
     expect(await isTrusted(join(folder, 'missing'))).toBe(false);
     symlinkSync(folder, join(folder, 'link'));

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-it('lets one in at a time, and leaves nothing behind, also after an error', async () => {
+it('a lock has one holder at a time, and leaves nothing behind, also after an error', async () => {
   let inside = 0;
   let most = 0;
   const work = async (workspace: string) => {
@@ -27,7 +27,7 @@ it('lets one in at a time, and leaves nothing behind, also after an error', asyn
   expect(readdirSync(folder)).toEqual([]);
 });
 
-it('takes over the lock of a process that died', async () => {
+it('a lock of a process that died is taken over', async () => {
   const lock = join(folder, 'lock');
   mkdirSync(lock);
   const longAgo = new Date(Date.now() - 60_000);

@@ -32,7 +32,7 @@ const done = (work: Promise<unknown>): Promise<boolean> =>
   );
 
 it.each(NETWORKS)(
-  'a stream of others is reached by %s, through the links alone',
+  'a stream on other servers is reached through %s, and only over the links',
   {
     timeout: 60_000,
   },

@@ -35,7 +35,7 @@ function processOf(server: { pid: number | undefined }): number {
 }
 
 describe('a PostgreSQL server', () => {
-  it('serves at its URL whoever has the password, and leaves nothing when stopped', async () => {
+  it('a PostgreSQL server serves at its URL with the password, and leaves nothing when stopped', async () => {
     const server = stoppedAfterwards(await startPostgres());
     const pid = processOf(server);
     const { rows } = await withClient(server.url, (client) => client.query('SELECT current_user AS name'));
@@ -50,7 +50,7 @@ describe('a PostgreSQL server', () => {
     expect(await isPortFree(server.port)).toBe(true);
   });
 
-  it('keeps its data and port over a restart, also after SIGKILL', async () => {
+  it('a PostgreSQL server keeps its data and port over a restart, also after SIGKILL', async () => {
     const server = stoppedAfterwards(await startPostgres());
     await withClient(server.url, (client) => client.query('CREATE TABLE kept AS SELECT 1 AS one'));
     await withClient(server.url, (client) => client.query('CHECKPOINT'));
@@ -63,7 +63,7 @@ describe('a PostgreSQL server', () => {
     expect(rows).toEqual([{ one: 1 }]);
   });
 
-  it('is in recovery when started as a standby', async () => {
+  it('a PostgreSQL server is in recovery when started as a standby', async () => {
     const server = stoppedAfterwards(await startPostgres({ standby: true, settings: { max_connections: '150' } }));
     const { rows } = await withClient(server.url, (client) =>
       client.query(`SELECT pg_is_in_recovery() AS recovering, current_setting('max_connections') AS connections`),
@@ -71,27 +71,27 @@ describe('a PostgreSQL server', () => {
     expect(rows).toEqual([{ recovering: true, connections: '150' }]);
   });
 
-  it('starts twice at once, each with a port and data of its own', async () => {
+  it('two PostgreSQL servers that start at once have separate ports and data', async () => {
     const servers = await Promise.all([startPostgres(), startPostgres()]);
     const [one, two] = servers.map(stoppedAfterwards);
     expect(one?.port).not.toBe(two?.port);
     expect(one?.dataFolder).not.toBe(two?.dataFolder);
   });
 
-  it('says what its log said when it cannot start', async () => {
+  it('a PostgreSQL server that cannot start reports its log', async () => {
     await expect(startPostgres({ settings: { no_such_setting: '1' } })).rejects.toThrow(/no_such_setting/);
   });
 });
 
 describe('a Redis server', () => {
-  it('forgets everything at a restart unless told otherwise', async () => {
+  it('a Redis server forgets everything at a restart unless it is configured to save', async () => {
     const { server, client } = await ownRedis();
     await client.set('key', 'value');
     await server.restart();
     expect(await client.get('key')).toBeNull();
   });
 
-  it('brings its older snapshot back after SIGKILL when it saves', async () => {
+  it('a Redis server brings its older snapshot back after SIGKILL when it saves', async () => {
     const { server, client } = await ownRedis({ args: ['--save', '3600 1'] });
     await client.set('key', 'old');
     await client.save();
@@ -105,7 +105,7 @@ describe('a Redis server', () => {
     expect(await client.get('key')).toBeNull();
   });
 
-  it('stops although a SIGSTOP holds it, and leaves nothing', async () => {
+  it('a Redis server stops although a SIGSTOP holds it, and leaves nothing', async () => {
     const { server } = await ownRedis();
     const pid = processOf(server);
     await server.kill('SIGSTOP');
@@ -114,7 +114,7 @@ describe('a Redis server', () => {
     expect(existsSync(server.folder ?? '')).toBe(false);
   });
 
-  it("keeps a folder that is the caller's", async () => {
+  it("a Redis server keeps a folder that is the caller's", async () => {
     const folder = mkdtempSync(join(tmpdir(), 'assent-test-'));
     cleanups.push(() => rmSync(folder, { recursive: true }));
     const { server } = await ownRedis({ folder });
@@ -122,7 +122,7 @@ describe('a Redis server', () => {
     expect(existsSync(folder)).toBe(true);
   });
 
-  it('is the one of REDIS_URL when that answers, which is left alone', async () => {
+  it('a Redis server at REDIS_URL that answers is used and not changed', async () => {
     const { server, client } = await ownRedis();
     setVariable('REDIS_URL', server.url);
     const found = await startRedis();
@@ -133,7 +133,7 @@ describe('a Redis server', () => {
     expect((await ownRedis()).server.url).not.toBe(server.url);
   });
 
-  it('is one of our own when nothing answers at REDIS_URL', async () => {
+  it('a Redis server is started when nothing answers at REDIS_URL', async () => {
     const { server } = await ownRedis();
     await server.stop();
     setVariable('REDIS_URL', server.url);
@@ -142,7 +142,7 @@ describe('a Redis server', () => {
 });
 
 describe('a NATS server', () => {
-  it('has JetStream, whose messages outlive SIGKILL and a restart unless it is emptied', async () => {
+  it('a NATS server has JetStream, whose messages outlive SIGKILL and a restart unless it is emptied', async () => {
     const server = stoppedAfterwards(await startNats({ own: true }));
     const messages = () =>
       withNats(server, async (connection) => {
@@ -164,14 +164,14 @@ describe('a NATS server', () => {
     expect(await messages()).toBe('no stream');
   });
 
-  it('has no JetStream when told so', async () => {
+  it('a NATS server has no JetStream when it is configured without', async () => {
     const server = stoppedAfterwards(await startNats({ jetstream: false }));
     await withNats(server, async (connection) => {
       expect(connection.info?.jetstream ?? false).toBe(false);
     });
   });
 
-  it('is the one of NATS_URL only if that has JetStream', async () => {
+  it('a NATS server is the one of NATS_URL only if that has JetStream', async () => {
     const core = stoppedAfterwards(await startNats({ jetstream: false }));
     setVariable('NATS_URL', core.url);
     expect(stoppedAfterwards(await startNats()).url).not.toBe(core.url);
@@ -186,7 +186,7 @@ describe('servers of a program that ends without stopping them', () => {
     ['SIGINT', 'postgres,redis,nats'],
     ['SIGTERM', 'redis,nats'],
     ['SIGHUP', 'redis'],
-  ] as const)('are gone when %s has ended it', async (signal, services) => {
+  ] as const)('servers end when their program is ended by %s', async (signal, services) => {
     const { program, pids, folders, ended } = await startParent('wait', services);
     program.kill(signal);
     expect(await ended).toEqual({ code: null, signal });
@@ -198,13 +198,13 @@ describe('servers of a program that ends without stopping them', () => {
     ['exits', 'exit', 3, 'postgres,redis,nats'],
     ['throws', 'throw', 1, 'redis'],
     ['returns', 'return', 0, 'redis,nats'],
-  ])('go when it %s', async (_, ending, code, services) => {
+  ])('servers end when their program %s', async (_, ending, code, services) => {
     const { pids, folders, ended } = await startParent(ending, services);
     expect(await ended).toEqual({ code, signal: null });
     await untilGone(pids, folders);
   });
 
-  it('go when SIGKILL ends it', async () => {
+  it('servers end when SIGKILL ends their program', async () => {
     const { program, pids, folders, ended } = await startParent('wait', 'postgres,redis,nats');
     program.kill('SIGKILL');
     await ended;

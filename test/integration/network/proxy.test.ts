@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { startProxy } from '../../../tools/network/proxy.ts';
 
-it('holds bytes and lets them go on, complete and in order', async () => {
+it('the proxy holds bytes and forwards them later, complete and in order', async () => {
   const echo = createServer((socket) => {
     // The proxy resets what is open when it closes.
     socket.on('error', () => {}).pipe(socket);

@@ -43,7 +43,7 @@ const both = async (real: Real) => {
   return { theirs, ours: ours.allowed, reason: ours.reason };
 };
 
-it('several actions at once: Better Auth wants one role that has them all, Assent asks for each', async () => {
+it('for several actions at once Better Auth needs one role with all of them, and Assent checks each action', async () => {
   const real = await realize([['viewer', 'staff']]);
   const { success } = await real.auth.api.hasPermission({
     body: { organizationId: real.organizationId, permissions: { data: ['read', 'write'] } as never },
@@ -54,52 +54,55 @@ it('several actions at once: Better Auth wants one role that has them all, Assen
   expect(await both(real)).toMatchObject({ theirs: true, ours: true });
 });
 
-it('several rows of one member: Better Auth looks at one, Assent at all', async () => {
+it('of several rows of one member Better Auth reads one, and Assent reads all', async () => {
   expect(await both(await realize([['viewer'], ['staff']]))).toMatchObject({ theirs: false, ours: true });
 });
 
-it('more dynamic roles than a hundred: Better Auth loads a hundred, Assent all', async () => {
+it('of more than a hundred dynamic roles Better Auth loads a hundred, and Assent reads all', async () => {
   const real = await realize([['night']]);
   for (let index = 0; index < 100; index += 1) await real.addRole(`other${index}`, '{}');
   await real.addRole('night', '{"data":["write"]}');
   expect(await both(real)).toMatchObject({ theirs: false, ours: true });
 });
 
-it('a dynamic role that cannot be read: Better Auth answers nothing any more, Assent goes without it', async () => {
+it('a dynamic role that cannot be read stops every answer of Better Auth, and Assent ignores it', async () => {
   const real = await realize([['staff', 'broken']]);
   await real.addRole('broken', '{"data":"write"}');
   expect(await both(real)).toMatchObject({ theirs: 'threw', ours: true });
   expect(world.badRoles.splice(0)).toEqual([1]);
 });
 
-it.each(['constructor', 'toString', '__proto__'])('a member whose role is called %s', async (role) => {
-  expect(await both(await realize([[role]]))).toEqual({
-    ...{ theirs: 'threw', ours: false },
-    reason: Reason.ROLE_LACKS_PERMISSION,
-  });
-});
+it.each(['constructor', 'toString', '__proto__'])(
+  'Better Auth and Assent differ for a member whose role is called %s',
+  async (role) => {
+    expect(await both(await realize([[role]]))).toEqual({
+      ...{ theirs: 'threw', ours: false },
+      reason: Reason.ROLE_LACKS_PERMISSION,
+    });
+  },
+);
 
-it('a ban: Better Auth ends sessions and goes on answering one that is left, Assent denies', async () => {
+it('after a ban Better Auth still answers a remaining session, and Assent denies', async () => {
   const real = await realize([['staff']]);
   await world.pool.query('UPDATE "user" SET banned = true WHERE id = $1', [person.id]);
   expect(await both(real)).toEqual({ theirs: true, ours: false, reason: Reason.USER_BANNED });
 });
 
-it('a platform role: for Better Auth of the admin plugin alone, for Assent in every organization', async () => {
+it('a platform role counts for the admin plugin alone in Better Auth, and in every organization in Assent', async () => {
   for (const rows of [[['viewer']], []]) {
     const real = await realize(rows, { platformRole: 'support' });
     expect(await both(real)).toEqual({ theirs: false, ours: true, reason: Reason.PLATFORM_ROLE_GRANTS });
   }
 });
 
-it('dynamic access control that was turned off: Better Auth leaves the rows alone, Assent reads them', async () => {
+it('when dynamic access control was turned off, Better Auth ignores the rows, and Assent reads them', async () => {
   const real = await realize([['night']], {}, { dynamicAccessControl: false });
   await real.addRole('night', '{"data":["write"]}');
   // ASSENT_NAMING=auto,organizationRole=off makes them agree: test/integration/database/schemas.test.ts.
   expect(await both(real)).toMatchObject({ theirs: false, ours: true });
 });
 
-it('a stranger: an error for Better Auth, an answer for Assent', async () => {
+it('a stranger is an error for Better Auth, and a denial for Assent', async () => {
   const real = await realize([]);
   const asking = real.auth.api.hasPermission({
     body: { organizationId: real.organizationId, permissions: { data: ['write'] } as never },

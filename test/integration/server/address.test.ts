@@ -14,10 +14,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-describe('a socket that is in the way', () => {
+describe('an existing unix socket', () => {
   const clear = () => clearStaleSocket({ kind: 'unix', path });
 
-  it('is removed when whoever listened there was killed', async () => {
+  it('an existing unix socket is removed when its process was killed', async () => {
     const listenAndDie = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     expect(() => execFileSync(process.execPath, ['--eval', listenAndDie])).toThrow();
     expect(existsSync(path)).toBe(true);
@@ -25,7 +25,7 @@ describe('a socket that is in the way', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('stays when somebody listens there', async () => {
+  it('an existing unix socket stays when a process listens on it', async () => {
     const server = createServer((socket) => socket.destroy());
     onTestFinished(() => void server.close());
     await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -33,13 +33,13 @@ describe('a socket that is in the way', () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  it('stays when it is no socket: at a file, too, nobody listens', async () => {
+  it('a file that is not a socket stays, although no process listens on it', async () => {
     writeFileSync(path, 'kept');
     await clear();
     expect(readFileSync(path, 'utf8')).toBe('kept');
   });
 
-  it('need not be there', async () => {
+  it('a missing unix socket is not an error', async () => {
     await clear();
     await clearStaleSocket({ kind: 'tcp', host: '127.0.0.1', port: 0 });
     // Too long for a socket's name: what stops a look at it says nothing of who listens.
@@ -47,7 +47,7 @@ describe('a socket that is in the way', () => {
   });
 });
 
-it('addresses are written as people write them', () => {
+it('addresses are formatted in their usual form', () => {
   expect(formatAddress({ kind: 'unix', path: '/run/server.sock' })).toBe('unix:/run/server.sock');
   expect(formatAddress({ kind: 'tcp', host: '::1', port: 0 }, 8080)).toBe('[::1]:8080');
   expect(formatAddress({ kind: 'tcp', host: 'localhost', port: 1 })).toBe('localhost:1');

@@ -46,7 +46,7 @@ const expectRefused = ({ http, all }: Told, type: string): void => {
 describe.each([...PROTOCOLS, ['gRPC', 'application/grpc', frame(check('a:b'))] as const])(
   'a call by %s without a token, whose message never ends',
   (_name, type, message) => {
-    it('is refused over HTTP/2, and others on its connection are not', async () => {
+    it('a call without a token is refused over HTTP/2, and others on its connection are not', async () => {
       await withSession(url, async (session) => {
         const headers = { 'content-type': type };
         const pieces = [message.subarray(0, message.length - 2)];
@@ -67,7 +67,7 @@ describe.each([...PROTOCOLS, ['gRPC', 'application/grpc', frame(check('a:b'))] a
 );
 
 describe.each(PROTOCOLS)('a call by %s over HTTP/1.1 without a token', (_name, type, message) => {
-  it('is refused though its message never ends', async () => {
+  it('a call without a token is refused over HTTP/1.1 though its message never ends', async () => {
     const sent = request(`${url}${CHECK}`, { method: 'POST', headers: { 'content-type': type } });
     sent.on('error', () => {});
     sent.write(message.subarray(0, message.length - 2));

@@ -35,23 +35,26 @@ const PROTOCOLS = [
   ['gRPC with JSON', () => createGrpcTransport({ baseUrl: url, useBinaryFormat: false })],
 ] as const;
 
-describe.each(PROTOCOLS)('by %s', (_, createTransport) => {
-  it.each(['now', 'later'])('an answer that cannot be encoded counts as what is sent, %s', async (when) => {
-    const client = createClient(AuthService, createTransport());
-    const error = await client.checkPermission({ permission: `unencodable:${when}` }).catch(ConnectError.from);
-    // In the words that every defect is told in, and with its details.
-    expect(error).toMatchObject({
-      code: Code.Internal,
-      rawMessage: 'Internal error: see the log of the service.',
-    });
-    expect((error as ConnectError).findDetails(ErrorInfoSchema)).toMatchObject([{ reason: 'INTERNAL' }]);
-    expect(server.counted).toEqual([13]);
-    expect(server.defects).toHaveLength(1);
-    expect(await client.checkPermission({ permission: 'a:b' })).toMatchObject({ grantedBy: 'a:b' });
-    expect(server.counted).toEqual([13, 0]);
-  });
+describe.each(PROTOCOLS)('calls by %s', (_, createTransport) => {
+  it.each(['now', 'later'])(
+    'an answer that cannot be encoded is counted by the status that is sent, %s',
+    async (when) => {
+      const client = createClient(AuthService, createTransport());
+      const error = await client.checkPermission({ permission: `unencodable:${when}` }).catch(ConnectError.from);
+      // In the words that every defect is told in, and with its details.
+      expect(error).toMatchObject({
+        code: Code.Internal,
+        rawMessage: 'Internal error: see the log of the service.',
+      });
+      expect((error as ConnectError).findDetails(ErrorInfoSchema)).toMatchObject([{ reason: 'INTERNAL' }]);
+      expect(server.counted).toEqual([13]);
+      expect(server.defects).toHaveLength(1);
+      expect(await client.checkPermission({ permission: 'a:b' })).toMatchObject({ grantedBy: 'a:b' });
+      expect(server.counted).toEqual([13, 0]);
+    },
+  );
 
-  it('what the message does not know is not kept', async () => {
+  it('unknown fields of a message are dropped', async () => {
     const unknown = { no: 15, wireType: 0, data: Uint8Array.of(1) };
     const request = create(CheckPermissionRequestSchema, { permission: 'a:b' });
     request.$unknown = [unknown];
@@ -66,7 +69,7 @@ it.each([
   ['JSON', 'application/json', '{}', { 'connect-timeout-ms': '2147483648' }],
   ['JSON', 'application/json', '{}', { 'connect-timeout-ms': '9999999999' }],
   ['gRPC-Web', 'application/grpc-web+proto', frame(check('a:b')), { 'grpc-timeout': '600H' }],
-])('a deadline by %s that no timer can be set for is refused, without a warning', async (_, type, body, deadline) => {
+])('a deadline by %s that is too far for a timer is refused, without a warning', async (_, type, body, deadline) => {
   const warnings = await warningsOf(async () => {
     const pieces = [Buffer.from(body)];
     const answer = await rawCall(url, { headers: { 'content-type': type, ...deadline }, pieces });
@@ -94,7 +97,7 @@ it.each([
   ['a question', 'POST', '', '{"permission":"a:b"}'],
   ['a question in the URL', 'GET', '?connect=v1&encoding=json&message=%7B%22permission%22%3A%22a%3Ab%22%7D', null],
   ['a question that is none', 'GET', '?connect=v1&encoding=json&message=x', null],
-])('no cache is to keep the answer to %s', async (_, method, query, body) => {
+])('an answer forbids caches to store it: %s', async (_, method, query, body) => {
   const headers = { 'content-type': 'application/json' };
   const response = await fetch(`${url}${CHECK}${query}`, { method, headers, body });
   expect(server.counted).toHaveLength(1);
@@ -111,13 +114,13 @@ it.each([
     { 'content-encoding': 'secret' },
     '{}',
   ],
-])('a request of JSON that is refused, %s, is told why', async (_, status, message, headers, body) => {
+])('a refused request in JSON gets the reason: %s', async (_, status, message, headers, body) => {
   const sent = { 'content-type': 'application/json', ...headers };
   const response = await fetch(`${url}${CHECK}`, { method: 'POST', headers: sent, body });
   expect([response.status, await response.json()]).toEqual([status, { code: expect.any(String), message }]);
 });
 
-it('a call by HTTP/1.1 that is under way when the server stops is the last of its connection', async () => {
+it('a call by HTTP/1.1 under way at the stop is the last of its connection', async () => {
   const socket = connect(portOf(url), '127.0.0.1');
   const body = '{"permission":"pending:1"}';
   const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
@@ -140,7 +143,7 @@ describe('a caller that leaves', () => {
   it.each([
     ['in the middle of its message', '{"permis', true],
     ['in the middle of its answer', '{"permission":"big:3000000"}', false],
-  ])('%s is no defect', async (_, body, open) => {
+  ])('a caller that leaves is not a defect: %s', async (_, body, open) => {
     await withSession(url, async (session) => {
       const stream = send(session, {
         headers: { 'content-type': 'application/json' },
@@ -158,7 +161,7 @@ describe('a caller that leaves', () => {
     expect(server.defects).toEqual([]);
   });
 
-  it('in the middle of its message over HTTP/1.1 is counted as such, too', async () => {
+  it('a caller that leaves in the middle of its message over HTTP/1.1 is counted as such', async () => {
     const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n`;
     const socket = connect(portOf(url), '127.0.0.1').on('error', () => {});
     socket.end(`${head}{"permis`).resume();
@@ -170,8 +173,8 @@ describe('a caller that leaves', () => {
   });
 });
 
-describe('what a caller calls us', () => {
-  it.each(['[', 'evil.example', 'x:y:z'])('is not looked at: "%s"', async (name) => {
+describe('the authority of a call', () => {
+  it.each(['[', 'evil.example', 'x:y:z'])('the authority of a call is ignored: "%s"', async (name) => {
     const { status } = await rawCall(url, { headers: { ':authority': name }, pieces: [frame(check('a:b'))] });
     expect(status).toBe('0');
     const socket = connect(portOf(url), '127.0.0.1');

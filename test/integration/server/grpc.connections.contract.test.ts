@@ -29,8 +29,8 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
   });
   afterEach(() => (stopped ? undefined : server.stop(100)));
 
-  describe('stops', () => {
-    it('at once though a connection is idle', async () => {
+  describe('a stop of the gRPC server', () => {
+    it('a stop ends at once though a connection is idle', async () => {
       await withSession(server.url, async (session) => {
         await answerOf(send(session, { pieces: [frame(check('now:1'))] }));
         const goaway = once(session, 'goaway');
@@ -41,7 +41,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       await expect(rawCall(server.url, {})).rejects.toThrow();
     });
 
-    it('after the calls under way, and takes no new ones', async () => {
+    it('a stop waits for the calls under way, and refuses new ones', async () => {
       await withSession(server.url, async (session) => {
         const first = answerOf(send(session, { pieces: [frame(check('pending:1'))] }));
         await until('the call', () => server.asked.length === 1);
@@ -55,7 +55,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       });
     });
 
-    it('after its time, whatever is still under way', async () => {
+    it('a stop ends after its time limit, with calls still under way', async () => {
       await withSession(server.url, async (session) => {
         const call = answerOf(send(session, { pieces: [frame(check('never:1'))] }));
         await until('the call', () => server.asked.length === 1);
@@ -63,7 +63,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       });
     });
 
-    it('after its time, with a connection that never says a word', async () => {
+    it('a stop ends after its time limit, with a connection that sends nothing', async () => {
       const silent = connect(server.port, '127.0.0.1').resume();
       await once(silent, 'connect');
       // Accepted by now: it came first.
@@ -73,8 +73,8 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
     });
   });
 
-  describe('connections', () => {
-    it('whose peer vanished are closed; others are kept', async () => {
+  describe('connections of gRPC', () => {
+    it('connections whose peer vanished are closed, and others are kept', async () => {
       const watched = await openServer(name, { keepalive: { intervalMs: 100, timeoutMs: 100 } });
       try {
         // It never answers a PING.
@@ -90,7 +90,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       }
     });
 
-    it('that break off in the middle of a call leave nothing behind', async () => {
+    it('connections that break in the middle of a call leave nothing behind', async () => {
       const socket = await openSocket(server.port);
       socket.write(http2Frame(FRAME.HEADERS, END_HEADERS, 1, callHeaders(CHECK)));
       socket.write(http2Frame(FRAME.DATA, END_STREAM, 1, frame(check('pending:1'))));
@@ -101,7 +101,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       await stop(120_000);
     });
 
-    it('on which a call is cancelled before it was sent whole go on, and it is not asked about', async () => {
+    it('a connection goes on when a call is cancelled before its message is complete, and the call is not handled', async () => {
       const socket = await openSocket(server.port);
       socket.resume();
       socket.write(http2Frame(FRAME.HEADERS, END_HEADERS, 1, callHeaders(CHECK)));
@@ -114,7 +114,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       socket.destroy();
     });
 
-    it('on which a call has too many headers go on, and the call is reset', async () => {
+    it('a connection of gRPC goes on when a call with too many headers is reset', async () => {
       const socket = await openSocket(server.port);
       const received: Buffer[] = [];
       socket.on('data', (piece: Buffer) => received.push(piece));
@@ -127,7 +127,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       socket.destroy();
     });
 
-    it('of HTTP/1.1 are closed', async () => {
+    it('connections of HTTP/1.1 are closed on the gRPC address', async () => {
       const socket = connect(server.port, '127.0.0.1');
       socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
       socket.resume();
@@ -137,7 +137,7 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
   });
 
   // RFC 9113, section 8.1.
-  it('tells a caller that is refused to stop sending', async () => {
+  it('the server asks a refused caller to stop sending', async () => {
     await withSession(server.url, async (session) => {
       const stream = send(session, { pieces: [Buffer.of(0, 255, 0, 0, 0)], open: true });
       const closed = once(stream, 'close');

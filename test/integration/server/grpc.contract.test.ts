@@ -52,18 +52,18 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     expect([status, messageIn(body).grantedBy]).toEqual(['0', 'still:here']);
   };
 
-  describe('with real clients', () => {
+  describe('gRPC with real clients', () => {
     const connectClient = (address = server.url) =>
       createClient(AuthService, createGrpcTransport({ baseUrl: address }));
 
-    it.each(['now:1', 'later:1'])('answers connect-node: %s', async (permission) => {
+    it.each(['now:1', 'later:1'])('the gRPC server answers connect-node: %s', async (permission) => {
       expect(await connectClient().checkPermission({ permission })).toMatchObject({
         allowed: true,
         grantedBy: permission,
       });
     });
 
-    it('tells connect-node what is wrong, with details', async () => {
+    it('the gRPC server sends errors with details to connect-node', async () => {
       const error = await connectClient()
         .checkPermission({ permission: 'invalid:x' })
         .catch((caught: unknown) => ConnectError.from(caught));
@@ -72,7 +72,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(details?.fieldViolations).toMatchObject([{ field: 'permission', description: ODD_MESSAGE }]);
     });
 
-    it('keeps the deadline of connect-node, and goes on', async () => {
+    it('the gRPC server keeps the deadline of connect-node, and goes on', async () => {
       await expect(connectClient().checkPermission({ permission: 'never:x' }, { timeoutMs: 50 })).rejects.toMatchObject(
         { code: Code.DeadlineExceeded },
       );
@@ -94,13 +94,13 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       }).finally(() => client.close());
     };
 
-    it.each(['now:1', 'later:1'])('answers grpc-js: %s', async (permission) => {
+    it.each(['now:1', 'later:1'])('the gRPC server answers grpc-js: %s', async (permission) => {
       const metadata = new Metadata();
       metadata.set('some-binary-bin', Buffer.from([0, 255, 1]));
       expect(await grpcJsCall(permission, {}, metadata)).toMatchObject({ allowed: true, grantedBy: permission });
     });
 
-    it('tells grpc-js what is wrong, with details', async () => {
+    it('the gRPC server sends errors with details to grpc-js', async () => {
       const error = await grpcJsCall('invalid:x').catch((caught: ServiceError) => caught);
       expect(error).toMatchObject({ code: Status.INVALID_ARGUMENT, details: `permission: ${ODD_MESSAGE}` });
       const [bytes] = (error as ServiceError).metadata.get('grpc-status-details-bin');
@@ -112,19 +112,19 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     it.each([
       ['deflate', 1],
       ['gzip', 2],
-    ])('takes the %s of grpc-js', async (_, algorithm) => {
+    ])('the gRPC server accepts the %s of grpc-js', async (_, algorithm) => {
       const permission = `now:${'x'.repeat(10_000)}`;
       const answer = await grpcJsCall(permission, { 'grpc.default_compression_algorithm': algorithm });
       expect(answer.grantedBy).toBe(permission);
     });
 
-    it('keeps the deadline of grpc-js', async () => {
+    it('the gRPC server keeps the deadline of grpc-js', async () => {
       await expect(grpcJsCall('never:x', {}, new Metadata(), 50)).rejects.toMatchObject({
         code: Status.DEADLINE_EXCEEDED,
       });
     });
 
-    it('refuses grpc-js a message that is too large, and takes one that just is not', async () => {
+    it('the gRPC server refuses a message of grpc-js that is too large, and accepts the largest one', async () => {
       const overhead =
         toBinary(
           CheckPermissionRequestSchema,
@@ -136,8 +136,8 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
   });
 
-  describe('answers', () => {
-    it('with headers, one frame and trailers', async () => {
+  describe('answers of gRPC', () => {
+    it('the gRPC server answers with headers, one frame and trailers', async () => {
       const { headers, body, trailers } = await rawCall(server.url, { pieces: [frame(check('now:1'))] });
       expect(headers).toMatchObject({ ':status': 200 });
       expect(headers['content-type']).toMatch(/^application\/grpc/);
@@ -146,7 +146,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(trailers).toMatchObject({ 'grpc-status': '0' });
     });
 
-    it('errors with trailers only', async () => {
+    it('the gRPC server answers errors with trailers only', async () => {
       const { headers, body, trailers } = await rawCall(server.url, { pieces: [frame(check('invalid:x'))] });
       expect(headers).toMatchObject({ ':status': 200, 'grpc-status': '3' });
       expect(headers['content-type']).toMatch(/^application\/grpc/);
@@ -156,7 +156,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(trailers).toBeNull();
     });
 
-    it('a refusal of a promise, and a defect without a word of it', async () => {
+    it('the gRPC server answers a rejected promise, and a defect without its text', async () => {
       expect((await rawCall(server.url, { pieces: [frame(check('overloaded:x'))] })).status).toBe('8');
       const { headers } = await rawCall(server.url, { pieces: [frame(check('defect:x'))] });
       expect(headers).toMatchObject({ 'grpc-status': '13' });
@@ -164,15 +164,18 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(server.defects).toHaveLength(1);
     });
 
-    it.each(['now', 'later'])('INTERNAL when the answer cannot be encoded, %s', async (when) => {
-      expect((await rawCall(server.url, { pieces: [frame(check(`unencodable:${when}`))] })).status).toBe('13');
-      expect(server.defects).toHaveLength(1);
-      // As what it was sent, and not as what it was meant to be.
-      expect(server.counted).toEqual([13]);
-      await stillAnswers();
-    });
+    it.each(['now', 'later'])(
+      'the gRPC server answers INTERNAL when the answer cannot be encoded, %s',
+      async (when) => {
+        expect((await rawCall(server.url, { pieces: [frame(check(`unencodable:${when}`))] })).status).toBe('13');
+        expect(server.defects).toHaveLength(1);
+        // As what it was sent, and not as what it was meant to be.
+        expect(server.counted).toEqual([13]);
+        await stillAnswers();
+      },
+    );
 
-    it('with where it stands to a call that asks, in good and in bad', async () => {
+    it('the gRPC server answers a traced call with its revision, in success and in error', async () => {
       const traced = { 'assent-trace': '1' };
       const where = {
         'assent-replica': 'replica-1',
@@ -190,7 +193,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(plain.headers).not.toHaveProperty('assent-replica');
     });
 
-    it('as fast as the caller reads, however large', async () => {
+    it('the gRPC server answers as fast as the caller reads, however large the answer is', async () => {
       const bytes = 3 * MIB;
       await withSession(
         server.url,
@@ -210,7 +213,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       );
     });
 
-    it('a caller that has not read what it got before', async () => {
+    it('the gRPC server answers a caller that has not read its earlier answers', async () => {
       await withSession(
         server.url,
         async (session) => {
@@ -223,7 +226,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       );
     });
 
-    it('a thousand calls at once on one connection, and says that it takes no more', async () => {
+    it('the gRPC server answers a thousand calls at once on one connection, and announces that limit', async () => {
       await withSession(server.url, async (session) => {
         await once(session, 'remoteSettings');
         expect(session.remoteSettings.maxConcurrentStreams).toBe(1_000);
@@ -235,8 +238,8 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
   });
 
-  describe('deadlines', () => {
-    it.each(['50m', '50000u', '1n', '0S'])('%s, while the handler thinks', async (timeout) => {
+  describe('deadlines of gRPC', () => {
+    it.each(['50m', '50000u', '1n', '0S'])('a deadline ends a call during its handler: %s', async (timeout) => {
       const { headers } = await rawCall(server.url, {
         headers: { 'grpc-timeout': timeout },
         pieces: [frame(check('pending:x'))],
@@ -247,7 +250,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       await stillAnswers();
     });
 
-    it('while the caller has not finished its request', async () => {
+    it('a deadline ends a call whose request is not complete', async () => {
       const { status } = await rawCall(server.url, {
         headers: { 'grpc-timeout': '50m' },
         pieces: [frame(check('now:1')).subarray(0, 3)],
@@ -257,30 +260,36 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(server.asked).toEqual([]);
     });
 
-    it.each(['10S', '1H', '600H', '99999999H', '99999999S'])('of %s are far away', async (timeout) => {
-      const warnings = await warningsOf(async () => {
-        const far = rawCall(server.url, {
-          headers: { 'grpc-timeout': timeout },
-          pieces: [frame(check('pending:far'))],
+    it.each(['10S', '1H', '600H', '99999999H', '99999999S'])(
+      'a deadline of %s is accepted and does not end the call',
+      async (timeout) => {
+        const warnings = await warningsOf(async () => {
+          const far = rawCall(server.url, {
+            headers: { 'grpc-timeout': timeout },
+            pieces: [frame(check('pending:far'))],
+          });
+          const near = await rawCall(server.url, {
+            headers: { 'grpc-timeout': '20m' },
+            pieces: [frame(check('never:1'))],
+          });
+          expect(near.status).toBe('4');
+          server.release();
+          expect((await far).status).toBe('0');
         });
-        const near = await rawCall(server.url, {
-          headers: { 'grpc-timeout': '20m' },
-          pieces: [frame(check('never:1'))],
-        });
-        expect(near.status).toBe('4');
-        server.release();
-        expect((await far).status).toBe('0');
-      });
-      expect(warnings).toEqual([]);
-    });
+        expect(warnings).toEqual([]);
+      },
+    );
 
-    it.each(['x', '5', 'mm', '123456789S', '-1S', '1.5S', '5S5', '600 H'])('that are none: "%s"', async (timeout) => {
-      const { status } = await rawCall(server.url, {
-        headers: { 'grpc-timeout': timeout },
-        pieces: [frame(check('now:1'))],
-      });
-      expect(status).toBe('13');
-    });
+    it.each(['x', '5', 'mm', '123456789S', '-1S', '1.5S', '5S5', '600 H'])(
+      'a deadline that is malformed is refused: "%s"',
+      async (timeout) => {
+        const { status } = await rawCall(server.url, {
+          headers: { 'grpc-timeout': timeout },
+          pieces: [frame(check('now:1'))],
+        });
+        expect(status).toBe('13');
+      },
+    );
   });
 
   it('a caller that sends a malformed deadline and no token is not authenticated', async () => {
@@ -294,8 +303,8 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     }
   });
 
-  describe('frames', () => {
-    it('in pieces of a byte', async () => {
+  describe('frames of gRPC', () => {
+    it('a frame in pieces of one byte is read', async () => {
       const bytes = frame(check('now:1'));
       await withSession(server.url, async (session) => {
         const stream = send(session, { open: true });
@@ -306,7 +315,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       });
     });
 
-    it('of a message without any field', async () => {
+    it('a frame of an empty message is read', async () => {
       expect((await rawCall(server.url, { pieces: [frame(new Uint8Array())] })).status).toBe('0');
     });
 
@@ -317,25 +326,25 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       // gRPC leaves open what a request that breaks off is.
       ['a part of one', [frame(check('now:1')).subarray(0, 8)], ['12', '13']],
       ['a part of its prefix', [Buffer.of(0, 0)], ['12', '13']],
-    ])('%s: refused', async (_, pieces, statuses) => {
+    ])('a malformed frame is refused: %s', async (_, pieces, statuses) => {
       expect(statuses).toContain((await rawCall(server.url, { pieces })).status);
       expect(server.asked).toEqual([]);
     });
 
-    it('that announce too much: refused before it comes', async () => {
+    it('a frame that announces too large a message is refused before the message comes', async () => {
       const { status } = await rawCall(server.url, { pieces: [Buffer.of(0, 0, 64, 0, 1)], open: true });
       expect(status).toBe('8');
       await stillAnswers();
     });
 
-    it('of a message that cannot be decoded', async () => {
+    it('a frame with a message that cannot be decoded is refused', async () => {
       const { headers } = await rawCall(server.url, { pieces: [frame(Buffer.from([0x0a, 0xff, 0xff]))] });
       expect(headers).toMatchObject({ 'grpc-status': '3' });
       const bytes = Buffer.from(String(headers['grpc-status-details-bin']), 'base64');
       expect(fromBinary(StatusSchema, bytes).code).toBe(3);
     });
 
-    it('of a batch of too many checks: refused before it is decoded', async () => {
+    it('a frame with a batch of too many checks is refused before it is decoded', async () => {
       const path = { ':path': '/assent.auth.v1.AuthService/BatchCheckPermissions' };
       // Two bytes each; the last one ends too soon, which only who decodes the message finds.
       const empty = Buffer.alloc(2 * 501).fill(Buffer.of(0x0a, 0));
@@ -345,43 +354,43 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
   });
 
-  describe('compression', () => {
+  describe('compression of gRPC', () => {
     const compressed = (encoding: string | undefined, payload: Uint8Array, flag = 1) =>
       rawCall(server.url, {
         headers: encoding === undefined ? {} : { 'grpc-encoding': encoding },
         pieces: [frame(payload, flag)],
       });
 
-    it('gzip and deflate', async () => {
+    it('messages that are compressed by gzip and deflate are read', async () => {
       expect((await compressed('gzip', gzipSync(check('now:1')))).status).toBe('0');
       expect((await compressed('deflate', deflateSync(check('now:1')))).status).toBe('0');
       expect((await compressed('gzip', check('now:1'), 0)).status).toBe('0');
     });
 
-    it('that is none', async () => {
+    it('a message that does not match its compression is refused', async () => {
       expect((await compressed('gzip', check('now:1'))).status).toBe('13');
       expect((await compressed('gzip', gzipSync(check('now:1')).subarray(0, 12))).status).toBe('13');
     });
 
-    it('of a message that is too large once it is decompressed', async () => {
+    it('a message that is too large after decompression is refused', async () => {
       expect((await compressed('gzip', gzipSync(Buffer.alloc(4 * MIB + 1)))).status).toBe('8');
     });
 
-    it('of a kind that is not known', async () => {
+    it('a message with an unknown compression is refused', async () => {
       const { status, headers } = await compressed('zstd', check('now:1'));
       expect(status).toBe('12');
       expect(headers['grpc-accept-encoding']).toBe('identity,gzip,deflate');
       expect((await compressed('constructor', check('now:1'))).status).toBe('12');
     });
 
-    it('that is announced by the flag alone', async () => {
+    it('a message with a compression flag and no valid encoding is refused', async () => {
       expect((await compressed(undefined, check('now:1'))).status).toBe('13');
       expect((await compressed('identity', check('now:1'))).status).toBe('13');
       expect((await compressed('gzip', gzipSync(check('now:1')), 2)).status).toBe('13');
     });
   });
 
-  it('counts each call once, however it ended', async () => {
+  it('the gRPC server counts each call once, however it ended', async () => {
     const late = { 'grpc-timeout': '20m' };
     await rawCall(server.url, { pieces: [frame(check('now:1'))] });
     await rawCall(server.url, { pieces: [frame(check('invalid:1'))] });
@@ -395,9 +404,9 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     expect(server.counted).toEqual([0, 3, 12, 4, 4, 0]);
   });
 
-  describe('requests that are none', () => {
+  describe('requests that are not gRPC', () => {
     it.each(['text/plain', undefined, 'application/grpc-web', 'application/json'])(
-      'of %s are answered with 415 and the content type that is wanted',
+      'a request of %s is answered with 415 and the accepted content type',
       async (contentType) => {
         // The HTTP address speaks Connect and gRPC-Web, too.
         if (name === 'http' && contentType !== 'text/plain' && contentType !== undefined) return;
@@ -412,23 +421,26 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       },
     );
 
-    it.each(['application/grpc+proto', 'application/grpc;charset=utf-8'])('of %s are some', async (contentType) => {
-      const { status } = await rawCall(server.url, {
-        headers: { 'content-type': contentType },
-        pieces: [frame(check('now:1'))],
-      });
-      expect(status).toBe('0');
-    });
+    it.each(['application/grpc+proto', 'application/grpc;charset=utf-8'])(
+      'a request of %s is a gRPC request',
+      async (contentType) => {
+        const { status } = await rawCall(server.url, {
+          headers: { 'content-type': contentType },
+          pieces: [frame(check('now:1'))],
+        });
+        expect(status).toBe('0');
+      },
+    );
 
     it.each(['/', '/x', `${CHECK}x`, '/assent.auth.v1.AuthService/', '/constructor', '/__proto__'])(
-      'for %s: UNIMPLEMENTED',
+      'a request for %s is UNIMPLEMENTED',
       async (path) => {
         const { status } = await rawCall(server.url, { headers: { ':path': path }, pieces: [frame(check('now:1'))] });
         expect(status).toBe('12');
       },
     );
 
-    it.each(['GET', 'PUT', 'HEAD'])('by %s: UNIMPLEMENTED', async (method) => {
+    it.each(['GET', 'PUT', 'HEAD'])('a request by %s is UNIMPLEMENTED', async (method) => {
       const { status } = await rawCall(server.url, { headers: { ':method': method }, pieces: [frame(check('now:1'))] });
       expect(status).toBe('12');
       expect(server.asked).toEqual([]);
@@ -436,8 +448,8 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
   });
 
-  describe('callers', () => {
-    it('that go away are not answered, and leave nothing behind', async () => {
+  describe('callers of gRPC', () => {
+    it('callers that go away are not answered, and leave nothing behind', async () => {
       await withSession(server.url, async (session) => {
         const stream = send(session, { pieces: [frame(check('pending:1'))] });
         const answer = answerOf(stream);
@@ -450,7 +462,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       await stillAnswers();
     });
 
-    it('whose calls all run into their deadlines keep their connection', async () => {
+    it('callers whose calls all reach their deadlines keep their connection', async () => {
       await withSession(server.url, async (session) => {
         for (let round = 0; round < 15; round += 1) {
           const calls = Array.from({ length: 100 }, () => send(session, { pieces: [frame(check('never:1'))] }));
@@ -463,7 +475,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       });
     });
 
-    it('pass the gate or are refused', async () => {
+    it('callers are authenticated or refused', async () => {
       const token = 'a-caller-token';
       const guarded = await openServer(name, { authenticate: callersWith(token) });
       try {
@@ -481,7 +493,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       }
     });
 
-    it('with what no header may hold are refused, and none of it is written anywhere', async () => {
+    it('callers with bytes that no header may hold are refused, and the bytes are not logged', async () => {
       const guarded = await openServer(name, { authenticate: callersWith('right') });
       const outputs = [vi.spyOn(process.stderr, 'write'), vi.spyOn(console, 'error')];
       try {
@@ -499,7 +511,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
 
     it.each([CHECK, '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'])(
-      'before any of its message is read: %s',
+      'a caller is refused before its message is read: %s',
       async (path) => {
         const guarded = await openServer(name, { authenticate: callersWith('right') });
         try {
@@ -525,7 +537,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     );
   });
 
-  it('listens on a unix socket', async () => {
+  it('the gRPC server listens on a unix socket', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'assent-server-'));
     const path = join(folder, 'socket');
     const local = await openServer(name, { address: { kind: 'unix', path } });
@@ -543,7 +555,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     }
   });
 
-  it('says so when it cannot listen', async () => {
+  it('the gRPC server reports an address on which it cannot listen', async () => {
     const port = Number(server.address.split(':')[1]);
     await expect(openServer(name, { address: { kind: 'tcp', host: '127.0.0.1', port } })).rejects.toThrow();
   });

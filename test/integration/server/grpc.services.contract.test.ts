@@ -56,30 +56,33 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
         health.check({ service }, (error, response) => (error === null ? resolve(response?.status) : reject(error)));
       });
 
-    it('is asked', async () => {
+    it('the health service answers a check', async () => {
       expect([await ask(''), await ask(SERVICE)]).toEqual(['NOT_SERVING', 'NOT_SERVING']);
       server.setServing(true);
       expect([await ask(''), await ask(SERVICE)]).toEqual(['SERVING', 'SERVING']);
       await expect(ask('größer')).rejects.toMatchObject({ code: Status.NOT_FOUND });
     });
 
-    it.each(['Check', 'Watch'])('is asked about a name, and not 4 MiB of one: %s', async (method) => {
-      await withSession(server.url, async (session) => {
-        const headers = { ':path': `/grpc.health.v1.Health/${method}` };
-        const announced = Buffer.of(0, 0, 0, 0x10, 1);
-        expect((await answerOf(send(session, { headers, pieces: [announced], open: true }))).status).toBe('8');
-        expect(await ask('')).toBe('NOT_SERVING');
-      });
-    });
+    it.each(['Check', 'Watch'])(
+      'the health service refuses a message that announces more than 4 KiB: %s',
+      async (method) => {
+        await withSession(server.url, async (session) => {
+          const headers = { ':path': `/grpc.health.v1.Health/${method}` };
+          const announced = Buffer.of(0, 0, 0, 0x10, 1);
+          expect((await answerOf(send(session, { headers, pieces: [announced], open: true }))).status).toBe('8');
+          expect(await ask('')).toBe('NOT_SERVING');
+        });
+      },
+    );
 
-    it('is listed', async () => {
+    it('the health service lists the services', async () => {
       const statuses = new Promise((resolve, reject) => {
         health.list({}, (error, response) => (error === null ? resolve(response?.statuses) : reject(error)));
       });
       expect(await statuses).toEqual({ '': { status: 'NOT_SERVING' }, [SERVICE]: { status: 'NOT_SERVING' } });
     });
 
-    it('is watched, until the watcher goes away', async () => {
+    it('the health service serves a watch until the watcher goes away', async () => {
       const watch = health.watch({ service: SERVICE });
       const seen: string[] = [];
       const changed = (): Promise<void> => new Promise((resolve) => watch.once('data', () => resolve()));
@@ -98,7 +101,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(await ask(SERVICE)).toBe('NOT_SERVING');
     });
 
-    it('is unknown of other services, whose names are not quoted', async () => {
+    it('the health service answers NOT_FOUND for other services, without their names', async () => {
       // Quoted, the longest would be headers of megabytes.
       for (const service of ['other', 'ö'.repeat(longest / 2)]) {
         await expect(ask(service)).rejects.toMatchObject({
@@ -109,7 +112,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       expect(await ask(SERVICE)).toBe('NOT_SERVING');
     });
 
-    it('of other services is watched as SERVICE_UNKNOWN', async () => {
+    it('the health service answers a watch of other services with SERVICE_UNKNOWN', async () => {
       const watches = ['one', 'x'.repeat(longest), SERVICE].map((service) => health.watch({ service }));
       const ended = watches.map((watch) => new Promise((resolve) => watch.once('error', resolve)));
       const statuses = watches.map(
@@ -121,7 +124,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       await server.stop(120_000);
     });
 
-    it.each(['', 'other'])('does not outlast the stop, watched as it is: of "%s"', async (service) => {
+    it.each(['', 'other'])('the health service ends its watches at the stop: of "%s"', async (service) => {
       const watch = health.watch({ service });
       let over = false;
       const ended = new Promise<ServiceError>((resolve) => watch.once('error', resolve));
@@ -139,7 +142,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
   const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
 
   describe('reflection', () => {
-    it('is asked a name or two, and not 4 MiB of them', async () => {
+    it('reflection accepts short requests, and refuses one of 4 MiB', async () => {
       await withSession(server.url, async (session) => {
         const pieces = [Buffer.of(0, 0, 0, 0x10, 1)];
         expect((await answerOf(send(session, { headers: { ':path': path }, pieces, open: true }))).status).toBe('8');
@@ -149,7 +152,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     const buf = async (...args: readonly string[]): Promise<string> =>
       (await run('buf', ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args])).stdout;
 
-    it.each(['grpc-v1', 'grpc-v1alpha'])('%s: buf curl lists and calls', async (protocol) => {
+    it.each(['grpc-v1', 'grpc-v1alpha'])('buf curl lists and calls by reflection: %s', async (protocol) => {
       const reflect = ['--reflect', '--reflect-protocol', protocol];
       expect(await buf(...reflect, '--list-methods', server.url)).toContain(`${SERVICE}/CheckPermission`);
       const answer = await buf(
@@ -174,7 +177,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       'assent.auth.v1.User.email',
       'assent.auth.v1.REASON_USER_BANNED',
       'grpc.health.v1.HealthCheckResponse.SERVING',
-    ])('the file of %s is found', async (symbol) => {
+    ])('the reflection file of %s is found', async (symbol) => {
       await withSession(server.url, async (session) => {
         // file_containing_symbol
         const question = frame(Buffer.concat([Buffer.of(0x22, symbol.length), Buffer.from(symbol)]));
@@ -184,7 +187,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       });
     });
 
-    it('answers no faster than its caller reads, and then all of it', async () => {
+    it('reflection answers no faster than its caller reads, and then completely', async () => {
       await withSession(
         server.url,
         async (session) => {
@@ -218,7 +221,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     // list_services: "*"
     const pieces = [frame(Buffer.of(0x3a, 1, 0x2a))];
 
-    it('ends at its deadline', async () => {
+    it('a stream whose caller keeps it open ends at its deadline', async () => {
       await withSession(server.url, async (session) => {
         const stream = send(session, { headers: { ':path': path, 'grpc-timeout': '300m' }, pieces, open: true });
         const closed = once(stream, 'close');
@@ -229,7 +232,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       });
     });
 
-    it('ends when the server stops', async () => {
+    it('a stream whose caller keeps it open ends when the server stops', async () => {
       await withSession(server.url, async (session) => {
         const stream = send(session, { headers: { ':path': path }, pieces, open: true });
         const answer = answerOf(stream);
@@ -240,7 +243,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
   });
 
-  describe('TLS', () => {
+  describe('TLS of the gRPC server', () => {
     const authority = createAuthority('authority');
     const ca = authority.cert;
     const server = authority.issue('server');
@@ -253,7 +256,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
         ...options,
       });
 
-    it('shows a certificate', async () => {
+    it('the gRPC server presents its certificate', async () => {
       const secure = await openServer(name, { tls: { ...server, clientCa: null } });
       try {
         expect((await ask(secure, {})).status).toBe('0');
@@ -266,7 +269,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       }
     });
 
-    it('asks for one of the caller', async () => {
+    it('the gRPC server requests a client certificate', async () => {
       const secure = await openServer(name, { tls: { ...server, clientCa: ca } });
       try {
         expect((await ask(secure, client)).status).toBe('0');
@@ -279,7 +282,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
     });
 
     // The configuration refuses such a file; Node would trust the authorities that it has of its own.
-    it('takes nobody where there are no authorities', async () => {
+    it('the gRPC server refuses every caller when it has no authorities', async () => {
       const trusted = getCACertificates('default');
       setDefaultCACertificates([ca]);
       const secure = await openServer(name, { tls: { ...server, clientCa: '' } });

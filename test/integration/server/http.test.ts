@@ -52,29 +52,32 @@ const raw = (chunks: readonly string[], enough: (text: string) => boolean) =>
     for (const [index, chunk] of rest.entries()) setTimeout(() => socket.write(chunk), 20 * (index + 1));
   });
 
-describe('pages', () => {
-  it('say whether calls are welcome', async () => {
+describe('probes and metrics endpoints', () => {
+  it('the probes report whether the service takes calls', async () => {
     expect((await fetch(`${url}/livez`)).status).toBe(200);
     expect((await fetch(`${url}/readyz`)).status).toBe(503);
     server.setServing(true);
     expect((await fetch(`${url}/readyz?verbose`)).status).toBe(200);
   });
 
-  it('survive metrics that cannot be collected', async () => {
+  it('the endpoints answer after metrics that cannot be collected', async () => {
     metrics = () => Promise.reject(new Error('no'));
     expect((await fetch(`${url}/metrics`)).status).toBe(500);
     metrics = async () => ({ text: 'up 1\n', contentType: 'text/plain' });
     expect(await (await fetch(`${url}/metrics`)).text()).toBe('up 1\n');
   });
 
-  it.each(['//', '///x', '/%', '*', 'http://[', '/constructor', '/__proto__'])('answers 404 for %s', async (path) => {
-    const answer = await raw([`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`], () => false);
-    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
-  });
+  it.each(['//', '///x', '/%', '*', 'http://[', '/constructor', '/__proto__'])(
+    'the HTTP server answers 404 for %s',
+    async (path) => {
+      const answer = await raw([`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`], () => false);
+      expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+    },
+  );
 });
 
 describe('one port for two versions of HTTP', () => {
-  it('takes HTTP/1.1 and HTTP/2 in the clear', async () => {
+  it('one port accepts HTTP/1.1 and HTTP/2 without TLS', async () => {
     const session = connectHttp2(url);
     const status = await new Promise((resolve, reject) => {
       const stream = session.request({ ':path': '/livez' });
@@ -88,7 +91,7 @@ describe('one port for two versions of HTTP', () => {
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 
-  it('waits for the bytes that tell them apart', async () => {
+  it('one port waits for the bytes that distinguish HTTP/1.1 and HTTP/2', async () => {
     const http1 = await raw(['G', 'ET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'], () => false);
     expect(http1).toContain('200 OK');
     const settings = '\0\0\0\u0004\0\0\0\0\0';
@@ -97,14 +100,14 @@ describe('one port for two versions of HTTP', () => {
     expect(http2.charCodeAt(3)).toBe(4);
   });
 
-  it('lives through nonsense', async () => {
+  it('one port survives bytes that are neither HTTP/1.1 nor HTTP/2', async () => {
     await raw(['PRI nonsense\r\n\r\n'.repeat(10)], () => false);
     await raw(['\0\x01\x02'.repeat(100)], () => false);
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 });
 
-describe('a stop', () => {
+describe('a stop of the HTTP server', () => {
   /** A server that has been asked for its metrics and has not answered yet. */
   const whileAsked = async (use: (address: string, asked: Promise<void>, answer: () => void) => Promise<void>) => {
     const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -118,7 +121,7 @@ describe('a stop', () => {
   // Far beyond this test's own limit: whoever is told ends by themselves.
   const LONG_MS = 60_000;
 
-  it('is told to connections of HTTP/2, whose calls under way are answered', () =>
+  it('a stop sends GOAWAY to connections of HTTP/2, whose calls under way are answered', () =>
     whileAsked((address, asked, answer) =>
       withSession(address, async (session) => {
         const stream = session.request({ ':path': '/metrics' }).resume();
@@ -142,7 +145,7 @@ describe('a stop', () => {
   };
   const LAST = /^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is;
 
-  it('is told to those of HTTP/1.1 with the answer that is under way', () =>
+  it('a stop is announced to connections of HTTP/1.1 with the answer under way', () =>
     whileAsked(async (address, asked, answer) => {
       const { received } = untilClosed(address, 'GET /metrics HTTP/1.1\r\nhost: server\r\n\r\n');
       await asked;
@@ -152,7 +155,7 @@ describe('a stop', () => {
       await stopped;
     }));
 
-  it('is told to those of HTTP/1.1 with the answer to a request that is only coming', async () => {
+  it('a stop is announced to connections of HTTP/1.1 with the answer to a request that is still arriving', async () => {
     const { socket, received } = untilClosed(url, 'GET /livez HTTP/1.1\r\n');
     await once(socket, 'connect');
     // Who is answered came later: so the server has heard the other one, too.
@@ -171,7 +174,7 @@ describe('connections of HTTP/2', () => {
     return headers[':status'];
   };
 
-  it('whose peer vanished are closed; others are kept', async () => {
+  it('connections of HTTP/2 whose peer vanished are closed, and others are kept', async () => {
     const watched = await open({ keepalive: { intervalMs: 100, timeoutMs: 100 } });
     const { address } = watched;
     try {
@@ -188,7 +191,7 @@ describe('connections of HTTP/2', () => {
     }
   });
 
-  it('on which a call has too many headers go on, and the call is reset', async () => {
+  it('a connection of HTTP/2 goes on when a call with too many headers is reset', async () => {
     const socket = await openSocket(portOf(url));
     const received: Buffer[] = [];
     socket.on('data', (piece: Buffer) => received.push(piece));
@@ -215,7 +218,7 @@ describe('connections of HTTP/2', () => {
       }
     };
 
-    it('last though all calls are reset', () =>
+    it('connections of HTTP/2 stay open though all their calls are reset', () =>
       withServer(async (session) => {
         for (let round = 0; round < 15; round += 1) {
           const calls = Array.from({ length: 100 }, () => send(session, { open: true }));
@@ -227,7 +230,7 @@ describe('connections of HTTP/2', () => {
         expect(await livez(session)).toBe(200);
       }));
 
-    it('answer a caller that has not read what it got before', () =>
+    it('connections of HTTP/2 answer a caller that has not read its earlier answers', () =>
       withServer(async (session) => {
         metrics = async () => ({ text: 'x'.repeat(20_000), contentType: 'text/plain' });
         const unread = Array.from({ length: 700 }, () => once(session.request({ ':path': '/metrics' }), 'response'));
@@ -236,7 +239,7 @@ describe('connections of HTTP/2', () => {
       }, 100));
   });
 
-  it('are told of their bounds, with TLS too', async () => {
+  it('connections of HTTP/2 announce their limits, with TLS too', async () => {
     const authority = createAuthority('authority');
     const secure = await open({ tls: { ...authority.issue('server'), clientCa: null } });
     const secureUrl = secure.url;
@@ -258,13 +261,13 @@ describe('connections of HTTP/2', () => {
 });
 
 // Each of these threw where nobody caught it, and one such connection of whoever reached the port ended the process.
-describe('goes on when callers leave', () => {
+describe('callers of the HTTP server that leave', () => {
   const portOfServer = (): number => Number(new URL(url).port);
   const answers = async (): Promise<void> => {
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   };
 
-  it('in the moment in which they are told to go on, by HTTP/2', async () => {
+  it('the HTTP server goes on when a caller of HTTP/2 leaves at its 100 Continue', async () => {
     const socket = await openSocket(portOfServer());
     const received: Buffer[] = [];
     socket.on('data', (piece: Buffer) => received.push(piece));
@@ -282,7 +285,7 @@ describe('goes on when callers leave', () => {
     await answers();
   });
 
-  it('and tells those that stay to go on', async () => {
+  it('the HTTP server sends 100 Continue to callers that stay', async () => {
     const head = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`;
     const answer = await raw([`${head}expect: 100-continue\r\ncontent-length: 2\r\n\r\n`], (text) => text.length > 20);
     expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n/);
@@ -293,7 +296,7 @@ describe('goes on when callers leave', () => {
     });
   });
 
-  it('between two requests that came in one piece, of which the second is none', async () => {
+  it('the HTTP server goes on when a caller leaves between two pipelined requests of which the second is malformed', async () => {
     const first = `POST ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n`;
     const second = `HEAD ${CHECK} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n`;
     for (let count = 0; count < 10; count += 1) {
@@ -307,7 +310,7 @@ describe('goes on when callers leave', () => {
   });
 });
 
-it('stops at once though a client has connected and said nothing', async () => {
+it('the HTTP server stops at once though a client has connected and sent nothing', async () => {
   const silent = connect(Number(new URL(url).port), '127.0.0.1').resume();
   const closed = once(silent, 'close');
   await once(silent, 'connect');
@@ -317,7 +320,7 @@ it('stops at once though a client has connected and said nothing', async () => {
   await closed;
 });
 
-it('stops at once though a client keeps an idle connection', async () => {
+it('the HTTP server stops at once though a client keeps an idle connection', async () => {
   const idle = connect(Number(new URL(url).port), '127.0.0.1');
   const answered = new Promise((resolve) => idle.once('data', resolve));
   idle.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n');

@@ -23,20 +23,20 @@ const saying = (bytes: string): Socket => {
 };
 const GET = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
 
-describe('a connection is closed', () => {
+describe('a connection that is closed', () => {
   it.each([
     ['nothing', ''],
     ['what may become either version', 'PR'],
-  ])('that says %s', async (_, bytes) => {
+  ])('a connection is closed that sends %s', async (_, bytes) => {
     expect(await text(saying(bytes))).toBe('');
   });
 
-  it('that never finishes its headers', async () => {
+  it('a connection is closed that never finishes its headers', async () => {
     expect(await text(saying('GET /livez HTTP/1.1\r\nhost: x\r\n'))).toMatch(/^HTTP\/1\.1 408 /);
   });
 });
 
-it('a connection that has said which version it speaks is kept', async () => {
+it('a connection that has sent its version of HTTP is kept', async () => {
   const http1 = saying(GET);
   expect((await once(http1, 'data'))[0].toString()).toMatch(/ok/);
   const http2 = connectHttp2(`http://127.0.0.1:${server.port}`);

@@ -15,7 +15,7 @@ const openSockets = (): number => process.getActiveResourcesInfo().filter((name)
 
 const keepalive = { intervalMs: 200, timeoutMs: 100 };
 
-it.each(GRPC_SERVERS)('on the %s address keepalive finds every socket that is left behind', async (name) => {
+it.each(GRPC_SERVERS)('on the %s address keepalive closes every abandoned TLS socket', async (name) => {
   const server = await openServer(name, { tls, keepalive });
   const before = openSockets();
   const { port } = server;

@@ -13,7 +13,7 @@ async function databaseNames(prefix: string): Promise<string[]> {
 }
 
 describe('a test database', () => {
-  it('is empty without a template', async () => {
+  it('a test database is empty without a template', async () => {
     const { rows } = await withClient(database.url, (client) =>
       client.query(
         `SELECT current_database() AS name, count(*)::int AS tables FROM pg_tables WHERE schemaname = 'public'`,
@@ -22,14 +22,14 @@ describe('a test database', () => {
     expect(rows).toEqual([{ name: database.name, tables: 0 }]);
   });
 
-  it('is gone when closed', async () => {
+  it('a test database is gone when closed', async () => {
     const { name, close } = await openTestDatabase(inject('postgresUrl'));
     expect(await databaseNames(name)).toEqual([name]);
     await close();
     expect(await databaseNames(name)).toEqual([]);
   });
 
-  it('fails at its close, and goes all the same, when a connection was left open', async () => {
+  it('a test database reports a connection that was left open, and is removed all the same', async () => {
     const { name, url, close } = await openTestDatabase(inject('postgresUrl'));
     const client = new pg.Client({ connectionString: url, application_name: 'leak' });
     client.on('error', () => {});
@@ -42,7 +42,7 @@ describe('a test database', () => {
 });
 
 describe('a template', () => {
-  it('is built once for all that ask at the same time, and each copy is its own', async () => {
+  it('a template is built once for concurrent requests, and each copy is separate', async () => {
     const name = uniqueDatabaseName('template');
     let builds = 0;
     const build = async (url: string) => {
@@ -63,7 +63,7 @@ describe('a template', () => {
     await Promise.all(copies.map((copy) => copy.close()));
   });
 
-  it('whose build failed is built anew by the next that asks', async () => {
+  it('a template whose build failed is built again at the next request', async () => {
     const name = uniqueDatabaseName('template');
     const failing = ensureTemplate(name, async (url) => {
       await withClient(url, (client) => client.query('CREATE TABLE half AS SELECT 1 AS thing'));
@@ -76,7 +76,7 @@ describe('a template', () => {
     expect(await databaseNames(name)).toEqual([name]);
   });
 
-  it('whose build leaves a connection open is refused', async () => {
+  it('a template whose build leaves a connection open is refused', async () => {
     const name = uniqueDatabaseName('template');
     const left: pg.Client[] = [];
     const building = ensureTemplate(name, async (url) => {

@@ -14,33 +14,36 @@ const SECRETS = {
   invitation: ['email'],
 };
 
-describe.each(['plural', 'singular'] as const)('the least-privilege role, with %s names,', async (naming) => {
+describe.each(['plural', 'singular'] as const)('the least-privilege role with %s names', async (naming) => {
   const database = await testDatabase(await applicationTemplate(naming));
   const url = leastPrivilegeUrl(database.url);
   const names: Readonly<Record<string, string>> = tableNames(naming);
 
   it.each(
     Object.entries(SECRETS).flatMap(([table, columns]) => columns.map((column) => [names[table] ?? table, column])),
-  )('may not read %s.%s', async (table, column) => {
+  )('the least-privilege role may not read %s.%s', async (table, column) => {
     const reading = withClient(url, (client) => client.query(`SELECT "${column}" FROM "${table}"`));
     await expect(reading).rejects.toThrow(`permission denied for table ${table}`);
   });
 
-  it.each(['user', 'organization', 'member', 'organizationRole', 'jwks'])('may not write %s', async (model) => {
-    const table = names[model] ?? model;
-    for (const statement of [`UPDATE "${table}" SET id = id`, `DELETE FROM "${table}"`, `TRUNCATE "${table}"`]) {
-      await expect(
-        withClient(url, async (client) => {
-          // The role's own setting is the second guard.
-          await client.query('SET default_transaction_read_only = off');
-          await client.query(statement);
-        }),
-        statement,
-      ).rejects.toThrow(/permission denied/);
-    }
-  });
+  it.each(['user', 'organization', 'member', 'organizationRole', 'jwks'])(
+    'the least-privilege role may not write %s',
+    async (model) => {
+      const table = names[model] ?? model;
+      for (const statement of [`UPDATE "${table}" SET id = id`, `DELETE FROM "${table}"`, `TRUNCATE "${table}"`]) {
+        await expect(
+          withClient(url, async (client) => {
+            // The role's own setting is the second guard.
+            await client.query('SET default_transaction_read_only = off');
+            await client.query(statement);
+          }),
+          statement,
+        ).rejects.toThrow(/permission denied/);
+      }
+    },
+  );
 
-  it('may read exactly these columns', async () => {
+  it('the least-privilege role may read exactly these columns', async () => {
     const { rows } = await withClient(url, (client) =>
       client.query<{ table: string; columns: string[] }>(
         `SELECT table_name::text AS table, array_agg(column_name::text ORDER BY column_name) AS columns

@@ -4,7 +4,7 @@ import { testNats, testStreamName } from '../../support/nats.ts';
 
 const { url, stream, prefix } = await testNats();
 
-it('names a stream and a prefix that JetStream takes', async () => {
+it('a test gets names of a stream and a prefix that JetStream accepts', async () => {
   const connection = await connect({ servers: url });
   const manager = await connection.jetstreamManager();
   await manager.streams.add({ name: stream, subjects: [`${prefix}.>`] });
@@ -13,7 +13,7 @@ it('names a stream and a prefix that JetStream takes', async () => {
   await connection.close();
 });
 
-it('never gives the same names twice', () => {
+it('a test never gets the stream names of another test', () => {
   const names = Array.from({ length: 100 }, () => testStreamName());
   expect(new Set(names.map((name) => name.stream)).size).toBe(100);
   expect(new Set(names.map((name) => name.prefix)).size).toBe(100);

@@ -10,7 +10,7 @@ afterAll(() => {
   }
 });
 
-it('gives every caller an empty database of its own', async () => {
+it('every test gets a separate empty Redis database', async () => {
   const [first, second] = clients;
   expect(one.database).not.toBe(two.database);
   expect(await first?.dbsize()).toBe(0);
@@ -18,7 +18,7 @@ it('gives every caller an empty database of its own', async () => {
   expect(await second?.get('perm:u:o')).toBeNull();
 });
 
-it('empties only that database', async () => {
+it('the end of a test empties only its own Redis database', async () => {
   const [first, second] = clients;
   await first?.set('key', '1');
   await second?.set('key', '2');

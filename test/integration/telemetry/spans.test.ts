@@ -19,7 +19,7 @@ interface Span {
 const SERVER = 2;
 const ERROR = 2;
 
-it('names the call and its code; what the caller is not to blame for is an error', async () => {
+it('a span names the call and its code, and only server-side failures mark it as an error', async () => {
   const spans: Span[] = [];
   const collector = createServer(async (request, response) => {
     const { resourceSpans } = (await json(request)) as Sent;

@@ -8,7 +8,7 @@ import { createApplication, createVerifier, SECRET } from '../../support/token/a
 import { refusalOf } from '../../support/token/signing.ts';
 
 describe('a token of the jwt plugin', () => {
-  it('with the default options is accepted, with keys from its JWKS URL', async () => {
+  it('a token of the jwt plugin with the default options is accepted, with keys from its JWKS URL', async () => {
     const { getToken, userId } = await createApplication();
     const token = await getToken();
     expect(decodeProtectedHeader(token)).toEqual({ alg: 'EdDSA', kid: expect.any(String) });
@@ -29,7 +29,7 @@ describe('a token of the jwt plugin', () => {
     });
   });
 
-  it('with definePayload is accepted, with keys from the table', async () => {
+  it('a token of the jwt plugin with definePayload is accepted, with keys from the table', async () => {
     const { getToken, tables, userId } = await createApplication({
       jwt: {
         definePayload: ({ user }) => ({
@@ -61,30 +61,33 @@ describe('a token of the jwt plugin', () => {
     ['ES512', { alg: 'ES512' }],
     ['RS256', { alg: 'RS256', modulusLength: 2048 }],
     ['PS256', { alg: 'PS256', modulusLength: 2048 }],
-  ] as const)('signed with %s is taken, with keys from either place', async (alg, keyPairConfig) => {
-    const { getToken, tables, userId } = await createApplication({ jwks: { keyPairConfig } });
-    const token = await getToken();
-    expect(decodeProtectedHeader(token).alg).toBe(alg);
-    for (const source of ['url', { tables }] as const) {
-      const verifier = await createVerifier(source);
-      expect(await verifier.verify(token)).toMatchObject({ principal: { userId } });
-    }
-  });
+  ] as const)(
+    'a token of the jwt plugin signed with %s is accepted, with keys from either place',
+    async (alg, keyPairConfig) => {
+      const { getToken, tables, userId } = await createApplication({ jwks: { keyPairConfig } });
+      const token = await getToken();
+      expect(decodeProtectedHeader(token).alg).toBe(alg);
+      for (const source of ['url', { tables }] as const) {
+        const verifier = await createVerifier(source);
+        expect(await verifier.verify(token)).toMatchObject({ principal: { userId } });
+      }
+    },
+  );
 
-  it('is accepted when the row of its key has neither alg nor crv', async () => {
+  it('a token of the jwt plugin is accepted when the row of its key has neither alg nor crv', async () => {
     const { getToken, tables, userId } = await createApplication();
     const token = await getToken();
     for (const row of tables.jwks) Object.assign(row, { alg: null, crv: null });
     expect(await (await createVerifier({ tables })).verify(token)).toMatchObject({ principal: { userId } });
   });
 
-  it('is refused when getSubject gives a subject that users can choose, such as their name', async () => {
+  it('a token of the jwt plugin is refused when getSubject gives a subject that users can choose, such as their name', async () => {
     const { getToken, tables } = await createApplication({ jwt: { getSubject: ({ user }) => user.name } });
     const verifier = await createVerifier({ tables });
     expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
-  it('names the user of definePayload when getSubject gives another subject', async () => {
+  it('a token of the jwt plugin names the user of definePayload when getSubject gives another subject', async () => {
     const { getToken, tables, userId } = await createApplication({
       jwt: {
         getSubject: ({ user }) => user.name,
@@ -113,7 +116,7 @@ describe('a token of the jwt plugin', () => {
     ['events', 'string[]', ['a'], { client: null }],
     ['nbf', 'number', null, {}],
   ])(
-    'without definePayload is accepted with a column %s of the type %s that is %j',
+    'a token of the jwt plugin without definePayload is accepted with a column %s of the type %s that is %j',
     async (column, type, value, principal) => {
       const { auth, getToken, userId } = await createApplication({}, {}, { [column]: { type, required: false } });
       const { internalAdapter } = await auth.$context;
@@ -132,15 +135,18 @@ describe('a token of the jwt plugin', () => {
     ['isActive', 'string', 'no'],
     ['nonce', 'string', 'n'],
     ['cnf', 'string', 'key'],
-  ])('without definePayload stays refused with a column %s of the type %s that is %j', async (column, type, value) => {
-    const { auth, getToken, userId } = await createApplication({}, {}, { [column]: { type, required: false } });
-    const { internalAdapter } = await auth.$context;
-    await internalAdapter.updateUser(userId, { [column]: value });
-    const verifier = await createVerifier();
-    expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
-  });
+  ])(
+    'a token of the jwt plugin without definePayload stays refused with a column %s of the type %s that is %j',
+    async (column, type, value) => {
+      const { auth, getToken, userId } = await createApplication({}, {}, { [column]: { type, required: false } });
+      const { internalAdapter } = await auth.$context;
+      await internalAdapter.updateUser(userId, { [column]: value });
+      const verifier = await createVerifier();
+      expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe('TOKEN_CLAIMS_INVALID');
+    },
+  );
 
-  it('of a banned user has an inactive principal', async () => {
+  it('a token of the jwt plugin of a banned user has an inactive principal', async () => {
     const { auth, getToken, userId } = await createApplication();
     const { internalAdapter } = await auth.$context;
     await internalAdapter.updateUser(userId, { banned: true });
@@ -152,14 +158,14 @@ describe('a token of the jwt plugin', () => {
     ['iss', { issuer: 'https://other.example.com' }, 'TOKEN_ISSUER_MISMATCH'],
     ['aud', { audience: 'https://other.example.com' }, 'TOKEN_AUDIENCE_MISMATCH'],
     ['exp', { expirationTime: 1_000 }, 'TOKEN_EXPIRED'],
-  ] as const)('with another %s is refused', async (_name, options, code) => {
+  ] as const)('a token of the jwt plugin with another %s is refused', async (_name, options, code) => {
     const { getToken } = await createApplication({ jwt: options });
     const verifier = await createVerifier();
     expect(await refusalOf(async () => verifier.verify(await getToken()))).toBe(code);
   });
 
   it.each(['its own URL', 'the table'])(
-    'verifies with a new key right after a rotation, and a token of the old key still verifies, with keys from %s',
+    'tokens of the jwt plugin verify with the new key right after a rotation, and with the old key, with keys from %s',
     async (source) => {
       const { getToken, tables, userId } = await createApplication();
       const old = await getToken();
@@ -173,14 +179,14 @@ describe('a token of the jwt plugin', () => {
     },
   );
 
-  it('verifies when the first key is published after the start of the cache', async () => {
+  it('a token of the jwt plugin verifies when the first key is published after the start of the cache', async () => {
     const { getToken, tables, userId } = await createApplication();
     const verifier = await createVerifier({ tables });
     expect(tables.jwks).toEqual([]);
     expect(await verifier.verify(await getToken())).toMatchObject({ principal: { userId } });
   });
 
-  it('of another application is refused', async () => {
+  it('a token of the jwt plugin of another application is refused', async () => {
     const { getToken } = await createApplication();
     const foreign = await getToken();
     await createApplication();
@@ -189,7 +195,7 @@ describe('a token of the jwt plugin', () => {
 });
 
 describe('another text that is signed with the secret', () => {
-  it('is refused when Better Auth sent it by e-mail', async () => {
+  it('another text that is signed with the secret is refused when Better Auth sent it by e-mail', async () => {
     const { auth, mails, signedIn, userId } = await createApplication();
     const { internalAdapter } = await auth.$context;
     await internalAdapter.updateUser(userId, { emailVerified: true });
@@ -215,37 +221,43 @@ describe('another text that is signed with the secret', () => {
       'new@example.com',
       { userId: 'user-1', role: 'admin', isActive: true, organizationId: 'org-1' },
     ],
-  ])('is refused when createEmailVerificationToken made it %s', async (_name, updateTo, extra) => {
-    await createApplication();
-    const token = await createEmailVerificationToken(SECRET, 'ada@example.com', updateTo, 3600, extra);
-    expect(await refusalOf(async () => (await createVerifier()).verify(token))).toBe('TOKEN_CLAIMS_INVALID');
-  });
+  ])(
+    'another text that is signed with the secret is refused when createEmailVerificationToken made it %s',
+    async (_name, updateTo, extra) => {
+      await createApplication();
+      const token = await createEmailVerificationToken(SECRET, 'ada@example.com', updateTo, 3600, extra);
+      expect(await refusalOf(async () => (await createVerifier()).verify(token))).toBe('TOKEN_CLAIMS_INVALID');
+    },
+  );
 
   it.each<[string, 'compact' | 'jwt' | 'jwe', JwtOptions, string]>([
     ['compact', 'compact', {}, 'TOKEN_MALFORMED'],
     ['jwe', 'jwe', {}, 'TOKEN_MALFORMED'],
     ['jwt with the secret', 'jwt', {}, 'TOKEN_CLAIMS_INVALID'],
     ['jwt with the keys of the plugin', 'jwt', { sessionCookieCache: true }, 'TOKEN_CLAIMS_INVALID'],
-  ])('is refused when it is a session cookie: %s', async (_name, strategy, jwtOptions, code) => {
-    const { cookies } = await createApplication(jwtOptions, { cookieCache: { enabled: true, strategy } });
-    const cookie = cookies.get('better-auth.session_data') ?? '';
-    expect(cookie.length).toBeGreaterThan(100);
-    const verifier = await createVerifier();
-    expect(await refusalOf(() => verifier.verify(cookie))).toBe(code);
-    const sessionToken = cookies.get('better-auth.session_token') ?? '';
-    const [bare = ''] = sessionToken.split('.');
-    for (const [text, look] of [
-      [bare, 'it looks like a session token'],
-      [sessionToken, 'it looks like a session cookie'],
-      [encodeURIComponent(sessionToken), 'it looks like a session cookie'],
-      [`better-auth.session_token=${encodeURIComponent(sessionToken)}`, 'it looks like a session cookie'],
-      ...(strategy === 'compact' ? [[cookie, 'it looks like a session cookie'] as const] : []),
-      ...(strategy === 'jwe' ? [[cookie, 'it looks like an encrypted token'] as const] : []),
-    ] as const) {
-      const error = await (async () => verifier.verify(text))().catch((refused: unknown) => refused);
-      expect(error).toMatchObject({ code: 'TOKEN_MALFORMED', message: expect.stringContaining(look) });
-      expect(error).toMatchObject({ message: expect.stringContaining('/api/auth/token') });
-      expect(error).toMatchObject({ message: expect.not.stringContaining(bare) });
-    }
-  });
+  ])(
+    'another text that is signed with the secret is refused when it is a session cookie: %s',
+    async (_name, strategy, jwtOptions, code) => {
+      const { cookies } = await createApplication(jwtOptions, { cookieCache: { enabled: true, strategy } });
+      const cookie = cookies.get('better-auth.session_data') ?? '';
+      expect(cookie.length).toBeGreaterThan(100);
+      const verifier = await createVerifier();
+      expect(await refusalOf(() => verifier.verify(cookie))).toBe(code);
+      const sessionToken = cookies.get('better-auth.session_token') ?? '';
+      const [bare = ''] = sessionToken.split('.');
+      for (const [text, look] of [
+        [bare, 'it looks like a session token'],
+        [sessionToken, 'it looks like a session cookie'],
+        [encodeURIComponent(sessionToken), 'it looks like a session cookie'],
+        [`better-auth.session_token=${encodeURIComponent(sessionToken)}`, 'it looks like a session cookie'],
+        ...(strategy === 'compact' ? [[cookie, 'it looks like a session cookie'] as const] : []),
+        ...(strategy === 'jwe' ? [[cookie, 'it looks like an encrypted token'] as const] : []),
+      ] as const) {
+        const error = await (async () => verifier.verify(text))().catch((refused: unknown) => refused);
+        expect(error).toMatchObject({ code: 'TOKEN_MALFORMED', message: expect.stringContaining(look) });
+        expect(error).toMatchObject({ message: expect.stringContaining('/api/auth/token') });
+        expect(error).toMatchObject({ message: expect.not.stringContaining(bare) });
+      }
+    },
+  );
 });

@@ -55,7 +55,7 @@ const of = (iss: unknown, aud: unknown, more: object = {}) => ({ ...ASYMMETRIC_C
 const ACCESS = { client_id: 'client', scope: 'leave:read' };
 
 describe('a token of one of several issuers', () => {
-  it('is checked with the keys, audiences and kinds of its issuer', async () => {
+  it('a token of one of several issuers is checked with the keys, audiences and kinds of its issuer', async () => {
     expect(await verifier.verify(await signWith(own, of(OWN, OWN)))).toMatchObject({ principal: { client: null } });
     expect(await verifier.verify(await signWith(other, of(OTHER, ['shop'])))).toMatchObject({
       principal: { client: null },
@@ -77,10 +77,13 @@ describe('a token of one of several issuers', () => {
       () => signWith(own, of(PROVIDER, 'https://api.example.com')),
       'TOKEN_CLAIMS_INVALID',
     ],
-  ])('is refused when it fits only %s of another issuer', async (_name, sign, code) => {
-    const token = await sign();
-    expect(await refusalOf(() => verifier.verify(token))).toBe(code);
-  });
+  ])(
+    'a token of one of several issuers is refused when it fits only %s of another issuer',
+    async (_name, sign, code) => {
+      const token = await sign();
+      expect(await refusalOf(() => verifier.verify(token))).toBe(code);
+    },
+  );
 
   it.each<[string, unknown]>([
     ['no issuer', undefined],
@@ -89,14 +92,14 @@ describe('a token of one of several issuers', () => {
     ['one more slash', `${OWN}/`],
     ['an issuer in a list', [OWN]],
     ['the name of a property', '__proto__'],
-  ])('is refused before any key is used when it names %s', async (_name, iss) => {
+  ])('a token of one of several issuers is refused before any key is used when it names %s', async (_name, iss) => {
     const before = JSON.stringify(asked);
     const token = await signWith(own, of(iss, OWN), { kid: 'made-up' });
     expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_ISSUER_MISMATCH');
     expect(JSON.stringify(asked)).toBe(before);
   });
 
-  it('is refused before any key is used when its payload cannot be read', async () => {
+  it('a token of one of several issuers is refused before any key is used when its payload cannot be read', async () => {
     const before = JSON.stringify(asked);
     const header = encodePart(JSON.stringify({ alg: 'EdDSA', kid: 'key-1' }));
     for (const payload of ['[]', 'x', `{"iss":"${OWN}","iss":"${OTHER}"}`]) {
@@ -106,7 +109,7 @@ describe('a token of one of several issuers', () => {
     expect(JSON.stringify(asked)).toBe(before);
   });
 
-  it('causes a fetch of the keys of its own issuer only', async () => {
+  it('a token of one of several issuers causes a fetch of the keys of its own issuer only', async () => {
     asked['own'] = [];
     asked['other'] = [];
     expect(await refusalOf(async () => verifier.verify(await signWith(other, of(OTHER, 'api'), { kid: 'new' })))).toBe(
@@ -115,11 +118,11 @@ describe('a token of one of several issuers', () => {
     expect(asked).toEqual({ own: [], other: ['new'] });
   });
 
-  it('is verified synchronously, without a promise', async () => {
+  it('a token of one of several issuers is verified synchronously, without a promise', async () => {
     expect(verifier.verify(await signWith(own, of(OWN, OWN)))).not.toBeInstanceOf(Promise);
   });
 
-  it('does not change the check of a token that is signed with the secret', async () => {
+  it('several issuers do not change the check of a token that is signed with the secret', async () => {
     expect(await verifier.verify(signHmac({ ...HS256_CLAIMS, iss: OTHER }))).toMatchObject({
       principal: { userId: 'user-1' },
     });
@@ -130,7 +133,7 @@ describe('a token of one of several issuers', () => {
 });
 
 describe('the keys of issuers', () => {
-  it('are read once for each place where they are published, and events name the place', async () => {
+  it('the keys of issuers are read once for each place where they are published, and events name the place', async () => {
     let served = 0;
     const server = createServer((_request, response) => {
       served += 1;
@@ -185,27 +188,30 @@ describe('the keys of issuers', () => {
     [1_001, 1, 'verifies'],
     [1_000, 1, 'TOKEN_KEY_UNKNOWN'],
     [90 * 86_400_000, 30 * 86_400, 'verifies'],
-  ])('with a grace of %i ms, a key that expired %i s ago: %s', async (graceMs, secondsAgo, expected) => {
-    const row = {
-      publicKey: JSON.stringify(own.publicJwk),
-      alg: null,
-      crv: null,
-      expiresAt: NOW_MS - secondsAgo * 1_000,
-    };
-    const keys = createIssuerKeys([{ issuer: OWN, keys: 'database', audiences: [OWN], types: ['JWT'] }], {
-      readRows: async () => [{ id: 'key-1', ...row }],
-      graceMs,
-      clock: { now: () => NOW_MS, monotonic: () => 0 },
-      onEvent: () => {},
-    });
-    await keys.start();
-    const single = createTokenVerifier({ hs256: null, issuers: keys.issuers, now: () => NOW_MS });
-    const token = await signWith(own, of(OWN, OWN));
-    const outcome = await (async () => single.verify(token))().then(
-      () => 'verifies',
-      (error) => error.code,
-    );
-    keys.stop();
-    expect(outcome).toBe(expected);
-  });
+  ])(
+    'the keys of issuers with a grace of %i ms, after an expiry %i s ago: %s',
+    async (graceMs, secondsAgo, expected) => {
+      const row = {
+        publicKey: JSON.stringify(own.publicJwk),
+        alg: null,
+        crv: null,
+        expiresAt: NOW_MS - secondsAgo * 1_000,
+      };
+      const keys = createIssuerKeys([{ issuer: OWN, keys: 'database', audiences: [OWN], types: ['JWT'] }], {
+        readRows: async () => [{ id: 'key-1', ...row }],
+        graceMs,
+        clock: { now: () => NOW_MS, monotonic: () => 0 },
+        onEvent: () => {},
+      });
+      await keys.start();
+      const single = createTokenVerifier({ hs256: null, issuers: keys.issuers, now: () => NOW_MS });
+      const token = await signWith(own, of(OWN, OWN));
+      const outcome = await (async () => single.verify(token))().then(
+        () => 'verifies',
+        (error) => error.code,
+      );
+      keys.stop();
+      expect(outcome).toBe(expected);
+    },
+  );
 });

@@ -152,7 +152,7 @@ const STRATEGIES: readonly (readonly [string, Strategy, JwtOptions])[] = [
 ];
 
 it.each(STRATEGIES)(
-  'session cookies by %s: whatever is signed is refused by every rpc, and nothing is read',
+  'every signed session cookie by %s is refused by every rpc, without a read',
   async (_, strategy, jwtOptions) => {
     const signed = await everythingSigned(strategy, jwtOptions);
     const names = [...signed.keys()].join(', ');
@@ -181,7 +181,7 @@ it.each(STRATEGIES)(
   },
 );
 
-it('while its API token is taken by each of them', async () => {
+it('the API token of the same application is accepted by every rpc', async () => {
   const { getToken } = await createApplication();
   const { refusals, reads } = rpcsOf(await createVerifier());
   const codes = await refusals(await getToken());

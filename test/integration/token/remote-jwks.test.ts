@@ -34,7 +34,7 @@ const json =
 const fetchKeys = (options = {}) => remoteJwks(url, options).fetchKeys(AbortSignal.timeout(10_000));
 
 describe('parseJwks', () => {
-  it('reads kid and JWK of each key and checks neither', () => {
+  it('parseJwks reads kid and JWK of each key and checks neither', () => {
     const keys = [{ kid: 'a', kty: 'OKP' }, { kty: 'EC' }, { kid: 7 }];
     expect(parseJwks(JSON.stringify({ keys, more: 1 }))).toEqual([
       { kid: 'a', jwk: keys[0], alg: null, expiresAt: null },
@@ -53,13 +53,13 @@ describe('parseJwks', () => {
     '{"keys":["a"]}',
     '{"keys":[null]}',
     '{"keys":[[]]}',
-  ])('refuses %j', (text) => {
+  ])('parseJwks refuses %j', (text) => {
     expect(() => parseJwks(text)).toThrow();
   });
 });
 
 describe('remoteJwks', () => {
-  it('reads the keys', async () => {
+  it('remoteJwks reads the keys', async () => {
     respond = json(JSON.stringify({ keys: [{ kid: 'a', kty: 'OKP' }] }));
     expect(await fetchKeys()).toMatchObject([{ kid: 'a' }]);
     expect(requests[0]?.headers.accept).toBe('application/json');
@@ -80,12 +80,12 @@ describe('remoteJwks', () => {
       },
     ],
     ['a connection cut off', () => (request) => request.socket.destroy()],
-  ])('fails on %s', async (_name, responder) => {
+  ])('remoteJwks fails on %s', async (_name, responder) => {
     respond = responder();
     await expect(fetchKeys()).rejects.toThrow();
   });
 
-  it.each([301, 302, 303, 307, 308])('does not follow a redirect (%i)', async (status) => {
+  it.each([301, 302, 303, 307, 308])('remoteJwks does not follow a redirect (%i)', async (status) => {
     respond = (request, response) =>
       request.url === '/elsewhere'
         ? json('{"keys":[]}')(request, response)
@@ -96,19 +96,19 @@ describe('remoteJwks', () => {
 
   const padded = (size: number): string => `{"keys":[],"p":"${'x'.repeat(size - 18)}"}`;
 
-  it('reads 1 MiB and not a byte more', async () => {
+  it('remoteJwks reads 1 MiB and not a byte more', async () => {
     respond = json(padded(1_048_576));
     expect(await fetchKeys()).toEqual([]);
     respond = json(padded(1_048_577));
     await expect(fetchKeys()).rejects.toThrow('larger than 1048576 bytes');
   });
 
-  it('counts the bytes after decompression', async () => {
+  it('remoteJwks counts the bytes after decompression', async () => {
     respond = json(gzipSync(padded(50_000_000)), 200, { 'content-encoding': 'gzip' });
     await expect(fetchKeys()).rejects.toThrow('larger than 1048576 bytes');
   });
 
-  it('stops reading an endless body', async () => {
+  it('remoteJwks stops reading an endless body', async () => {
     const closed = Promise.withResolvers<void>();
     respond = (_request, response) => {
       response.on('close', closed.resolve);
@@ -125,7 +125,7 @@ describe('remoteJwks', () => {
   it.each<[string, RequestListener]>([
     ['before the headers', () => {}],
     ['in the middle of the body', (_request, response) => response.writeHead(200).write('{"keys":')],
-  ])('stops when its signal is aborted while the issuer hangs %s', async (_name, responder) => {
+  ])('remoteJwks stops when its signal is aborted while the issuer hangs %s', async (_name, responder) => {
     const hanging = Promise.withResolvers<void>();
     respond = (request, response) => {
       responder(request, response);
@@ -144,13 +144,13 @@ describe('remoteJwks', () => {
     'data:application/json,{}',
     'http://user@example.com/',
     'http://:pw@example.com/',
-  ])('refuses %s before any request', (text) => {
+  ])('remoteJwks refuses %s before any request', (text) => {
     expect(() => remoteJwks(new URL(text))).toThrow();
   });
 });
 
 describe('a JWKS cache over HTTP', () => {
-  it('survives an issuer that hangs, fails and comes back', async () => {
+  it('a JWKS cache over HTTP survives an issuer that hangs, fails and comes back', async () => {
     const old = await createTestKey('EdDSA', 'old');
     const fresh = await createTestKey('EdDSA', 'fresh');
     const body = (...keys: (typeof old)[]): string =>

@@ -132,7 +132,7 @@ const seen = async (): Promise<readonly RecordedEvent[]> => {
   }));
 };
 
-it('the events cover every change', async () => {
+it('the events of the plugin cover every change', async () => {
   let changes = 0;
   await fc.assert(
     fc.asyncProperty(transaction, async ({ writes, end }) => {

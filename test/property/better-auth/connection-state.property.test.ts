@@ -18,7 +18,7 @@ const move = fc.oneof(
   fc.integer({ min: 1, max: 7_000 }),
 );
 
-it('has one connection at a time, and uses no other', () => {
+it('the publisher has one connection at a time, and uses no other', () => {
   fc.assert(
     fc.property(fc.array(move, { maxLength: 60 }), (moves) => {
       const world = createWorld();
@@ -28,7 +28,7 @@ it('has one connection at a time, and uses no other', () => {
   );
 });
 
-it('publishes everything once NATS answers again, and then closes its connection', () => {
+it('the publisher publishes every event once NATS answers again, and then closes its connection', () => {
   fc.assert(
     fc.property(fc.array(move, { maxLength: 60 }), (moves) => {
       const world = createWorld();

@@ -107,7 +107,7 @@ const served = (text: string) => {
   };
 };
 
-it('an exported policy is read as it was meant, by the service and by diff', () => {
+it('an exported policy is read back unchanged, by the service and by diff', () => {
   fc.assert(
     fc.property(policy, (model) => {
       const text = writePolicy(model, ['a comment\nof two lines']);
@@ -120,7 +120,7 @@ it('an exported policy is read as it was meant, by the service and by diff', () 
   );
 });
 
-it('a policy in any style of YAML is read as it was meant', () => {
+it('a policy in any style of YAML is read alike', () => {
   fc.assert(
     fc.property(policy, style, (model, options) => {
       const text = stringify(documentOf(model), { ...options, lineWidth: 0 });

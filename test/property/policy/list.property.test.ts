@@ -65,7 +65,7 @@ const facts: fc.Arbitrary<Facts> = fc.record({
 });
 
 describe('listPermissions', () => {
-  it('lists exactly what the decision allows of all that can be named, by itself or by a pattern', () => {
+  it('listPermissions lists exactly the permissions that the decision allows, singly or by a pattern', () => {
     fc.assert(
       fc.property(policy, facts, scopesAsked, (p, f, scopes) => {
         const listed = listPermissions(p, f, { userId: 'u', scopes }, NOW);
@@ -92,7 +92,7 @@ describe('listPermissions', () => {
     );
   });
 
-  it('never has more by an access token than for its user, whatever its scopes', () => {
+  it('listPermissions never lists more for an access token than for its user, whatever its scopes', () => {
     fc.assert(
       fc.property(policy, facts, scopesAsked, name, name, (p, f, asked, resource, action) => {
         const scopes = asked ?? [];
@@ -119,7 +119,7 @@ describe('listPermissions', () => {
     );
   });
 
-  it('leaves out a dynamic name with a colon, which could be taken for another permission', () => {
+  it('listPermissions leaves out a dynamic name with a colon, which could be taken for another permission', () => {
     const none = { organizationRoles: new Map(), platformRoles: new Map(), adminUserIds: new Set<string>() };
     const empty: Policy = { ...none, defaultPlatformRole: 'user', vocabulary: grantsOf([]), scopes: new Map() };
     const member: Facts = {
@@ -142,7 +142,7 @@ describe('listPermissions', () => {
     expect(listPermissions(empty, member, { userId: 'u', scopes: null }, NOW).permissions).toEqual(['a:b']);
   });
 
-  it('lists of a dynamic role what can be asked for, and then is allowed, however odd its names', () => {
+  it('listPermissions lists of a dynamic role only permissions that a check can name and allows, however odd its names', () => {
     const none = { organizationRoles: new Map(), platformRoles: new Map(), adminUserIds: new Set<string>() };
     const empty: Policy = { ...none, defaultPlatformRole: 'user', vocabulary: grantsOf([]), scopes: new Map() };
     const odd = fc.oneof(
@@ -171,7 +171,7 @@ describe('listPermissions', () => {
     );
   });
 
-  it('a role that nobody wrote grants nothing', () => {
+  it('a role without a definition grants nothing', () => {
     fc.assert(
       fc.property(fc.string(), fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (role, resource, action) => {
         const none: Policy = {
@@ -193,7 +193,7 @@ describe('listPermissions', () => {
 });
 
 describe('covers', () => {
-  it('agrees with the plain reading of a pattern', () => {
+  it('covers agrees with the plain reading of a pattern', () => {
     fc.assert(
       fc.property(fc.array(pair), name, name, (pairs, resource, action) => {
         const plain = pairs.some(([on, what]) => (on === '*' || on === resource) && (what === '*' || what === action));
@@ -206,12 +206,12 @@ describe('covers', () => {
 
 describe('parsePermission', () => {
   it.each(['', ':', 'a', 'a:', ':b', 'a:b:c', '*:b', 'a:*', '*:*', 'a:\n', 'a\0:b', 'a:\ud800'])(
-    'refuses %j',
+    'parsePermission refuses %j',
     (text) => {
       expect(parsePermission(text)).toBeNull();
     },
   );
-  it.each(['a:b', 'leave:approve', '__proto__:constructor', 'ü:ß', 'a b:c'])('takes %j', (text) => {
+  it.each(['a:b', 'leave:approve', '__proto__:constructor', 'ü:ß', 'a b:c'])('parsePermission takes %j', (text) => {
     expect(parsePermission(text)).toEqual({ resource: text.split(':')[0], action: text.split(':')[1] });
   });
 });

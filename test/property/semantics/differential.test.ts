@@ -61,7 +61,7 @@ const compare = async (model: Model): Promise<void> => {
   );
 };
 
-it(`agrees with Better Auth in ${WANTED} answers`, { timeout: 30_000 + WANTED * 60 }, async () => {
+it(`Assent agrees with Better Auth in ${WANTED} answers`, { timeout: 30_000 + WANTED * 60 }, async () => {
   // Seeded in the short form: its few models can by chance be mostly ones that Better Auth cannot answer about.
   for (let seed = LONG_FORM === undefined ? 1 : Date.now(); counts.member < WANTED; seed += 1) {
     await fc.assert(fc.asyncProperty(models(PEOPLE), compare), { seed, numRuns: 10, endOnFailure: true });

@@ -122,7 +122,7 @@ describe('HTTP/2', () => {
     await gone;
   };
 
-  it('right and wrong', async () => {
+  it('the gRPC server survives valid and invalid frames of HTTP/2', async () => {
     await fc.assert(
       fc.asyncProperty(parts, (sent) => sendAll(Buffer.concat([write(sent), PING]), true)),
       // Shows that calls get as far as a handler this way.
@@ -132,7 +132,7 @@ describe('HTTP/2', () => {
     await isWell();
   });
 
-  it('damaged and cut off', async () => {
+  it('the gRPC server survives damaged and truncated connections of HTTP/2', async () => {
     await fc.assert(
       fc.asyncProperty(parts, damage, async (sent, { flips, keep }) => {
         const whole = write(sent);
@@ -184,7 +184,7 @@ describe('gRPC', () => {
     await gone;
   };
 
-  it('bodies and headers of any kind, in pieces, cancelled, many at once on one connection', async () => {
+  it('the gRPC server survives arbitrary bodies and headers, in pieces, cancelled, and many at once on one connection', async () => {
     const session = connectHttp2(server.url);
     try {
       await fc.assert(

@@ -128,7 +128,7 @@ const WHOLE: Request = {
 it.each([
   ['HTTP/1.1', byHttp1],
   ['HTTP/2', byHttp2],
-])('%s', async (_version, encode) => {
+])('the HTTP server survives arbitrary requests: %s', async (_version, encode) => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(request, { minLength: 1, maxLength: 5 }).map(encode),

@@ -68,18 +68,18 @@ const joses = async (text: string, { alg, jwk }: Pair): Promise<Buffer | null> =
 const SYNCHRONOUS: readonly AsymmetricAlgorithm[] = ['EdDSA', 'ES256', 'RS256', 'PS256'];
 const payload = fc.uint8Array({ minLength: 1, maxLength: 200 });
 
-describe.each(asymmetricAlgorithms)('%s', (alg) => {
+describe.each(asymmetricAlgorithms)('signatures of %s', (alg) => {
   const pair = pairOf(alg);
   const other = pairOf(alg);
   const size = signature(pair, 'any').length;
 
-  it('is verified synchronously when its algorithm is fast', async () => {
+  it('a signature is verified synchronously when its algorithm is fast', async () => {
     const { synchronous } = await imported(pair);
     expect(synchronous !== null).toBe(SYNCHRONOUS.includes(alg));
     if (synchronous !== null) expect(synchronous.signatureBytes).toBe(size);
   });
 
-  it('agrees with jose about every change of the signature, the signed text and the key', async () => {
+  it('the verifier agrees with jose about every change of the signature, the signed text and the key', async () => {
     const [key, otherKey] = [await imported(pair), await imported(other)];
     const change = fc.oneof(
       fc.nat({ max: size * 8 - 1 }).map((bit) => (bytes: Buffer) => {

@@ -87,7 +87,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
 );
 
 describe.each(['hs256', 'eddsa', 'es256'] as const)('a token of %s', (name) => {
-  it('is refused after any change', async () => {
+  it('a token is refused after any change', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async (mutations) => {
         const token = tokens[name];
@@ -101,7 +101,7 @@ describe.each(['hs256', 'eddsa', 'es256'] as const)('a token of %s', (name) => {
     );
   });
 
-  it('is refused in any combination of its parts with those of another token', async () => {
+  it('a token is refused in any combination of its parts with those of another token', async () => {
     const others = Object.values(tokens).filter((token) => token !== tokens[name]);
     for (const other of others) {
       const mine = tokens[name].split('.');

@@ -14,7 +14,7 @@ const START = { monotonic: 0, wall: 1_700_000_000_000 };
 const WENT_AWAY = { kind: 'open failed', reason: 'gone' } as const;
 
 describe('a publisher', () => {
-  it('connects at the first request, and not before', () => {
+  it('a publisher connects at the first request, and not before', () => {
     const publisher = begin();
     expect(publisher.timer()).toBeNull();
     expect(publisher.at(0, { kind: 'used' })).toEqual([{ kind: 'connect', connection: 1 }]);
@@ -22,14 +22,14 @@ describe('a publisher', () => {
     expect(publisher.at(2, { kind: 'opened' })).toEqual([{ kind: 'send' }]);
   });
 
-  it('sends what is queued while it is connected, and connects for it otherwise', () => {
+  it('a publisher sends queued events while it is connected, and connects for them otherwise', () => {
     const publisher = begin();
     expect(publisher.at(0, { kind: 'changed' }, 1)).toEqual([{ kind: 'connect', connection: 1 }]);
     expect(publisher.at(1, { kind: 'opened' }, 1)).toEqual([{ kind: 'send' }]);
     expect(publisher.at(2, { kind: 'changed' }, 2)).toEqual([{ kind: 'send' }]);
   });
 
-  it('reports the first fault and the end of the faults, and none in between', () => {
+  it('a publisher reports the first fault and the end of the faults, and none in between', () => {
     const publisher = begin();
     publisher.at(0, { kind: 'changed' }, 1);
     expect(publisher.at(1, WENT_AWAY, 1)).toEqual([
@@ -46,7 +46,7 @@ describe('a publisher', () => {
     expect(publisher.at(155, { kind: 'acknowledged', waited: 1 }, 0)).toEqual([{ kind: 'send' }]);
   });
 
-  it('waits 50 ms after the first fault, twice as long after each further one, and 2 s at most', () => {
+  it('a publisher waits 50 ms after the first fault, twice as long after each further one, and 2 s at most', () => {
     const publisher = begin();
     publisher.at(0, { kind: 'changed' }, 1);
     const pauses: number[] = [];
@@ -60,7 +60,7 @@ describe('a publisher', () => {
     expect(pauses).toEqual([50, 100, 200, 400, 800, 1_600, 2_000, 2_000]);
   });
 
-  it('does not try earlier because of requests and changes', () => {
+  it('a publisher does not connect earlier because of requests and changes', () => {
     const publisher = begin();
     publisher.at(0, { kind: 'changed' }, 1);
     publisher.at(1, WENT_AWAY, 1);
@@ -68,7 +68,7 @@ describe('a publisher', () => {
     expect(publisher.at(51, { kind: 'timer' }, 2)).toEqual([{ kind: 'connect', connection: 2 }]);
   });
 
-  it('sends that resync also when the last request was more than a minute ago', () => {
+  it('a publisher sends the first resync also when the last request was more than a minute ago', () => {
     const publisher = begin();
     publisher.at(0, { kind: 'used' });
     publisher.at(1, WENT_AWAY);
@@ -76,7 +76,7 @@ describe('a publisher', () => {
     expect(publisher.at(61_000, { kind: 'opened' })).toEqual([{ kind: 'resync' }, { kind: 'send' }]);
   });
 
-  it('queues a resync with its first connection when NATS was away before, and with no later one', () => {
+  it('a publisher queues a resync with its first connection when NATS was away before, and with no later one', () => {
     const publisher = begin();
     publisher.at(0, { kind: 'used' });
     publisher.at(1, WENT_AWAY);
@@ -87,7 +87,7 @@ describe('a publisher', () => {
     expect(publisher.at(5_001, { kind: 'opened' }, 1)).toEqual([{ kind: 'send' }]);
   });
 
-  it('closes a connection whose publish failed, once, and opens another one after a pause', () => {
+  it('a publisher closes a connection whose publish failed, once, and opens another one after a pause', () => {
     const publisher = open();
     const failed = { kind: 'publish failed', connection: 1, reason: 'no answer' } as const;
     expect(publisher.at(2, failed, 2)).toEqual([
@@ -98,7 +98,7 @@ describe('a publisher', () => {
     expect(publisher.at(52, { kind: 'timer' }, 2)).toEqual([{ kind: 'connect', connection: 2 }]);
   });
 
-  it('reconnects at once when a check gets no answer, since connections die while a process is frozen', () => {
+  it('a publisher reconnects at once when a check gets no answer, since connections die while a process is frozen', () => {
     const publisher = open();
     expect(publisher.at(2_001, { kind: 'used' })).toEqual([{ kind: 'check', boundMs: 500 }, { kind: 'send' }]);
     expect(publisher.at(2_501, { kind: 'checked', connection: 1, alive: false })).toEqual([
@@ -107,7 +107,7 @@ describe('a publisher', () => {
     ]);
   });
 
-  it('checks a connection at a request after 2 s of silence by either clock, and otherwise every 5 s', () => {
+  it('a publisher checks a connection at a request after 2 s of silence by either clock, and otherwise every 5 s', () => {
     const publisher = open();
     expect(publisher.at(1_999, { kind: 'used' })).toEqual([{ kind: 'send' }]);
     expect(publisher.at(1_999, { kind: 'used' }, 0, 10_000)).toEqual([
@@ -119,7 +119,7 @@ describe('a publisher', () => {
     expect(publisher.at(7_100, { kind: 'timer' })).toEqual([{ kind: 'send' }, { kind: 'check', boundMs: 5_000 }]);
   });
 
-  it('closes its connection after a minute without a request or a change', () => {
+  it('a publisher closes its connection after a minute without a request or a change', () => {
     const publisher = open();
     expect(publisher.at(59_000, { kind: 'timer' })).toContainEqual({ kind: 'check', boundMs: 5_000 });
     expect(publisher.at(60_000, { kind: 'timer' })).toEqual([{ kind: 'close' }]);
@@ -127,7 +127,7 @@ describe('a publisher', () => {
     expect(publisher.at(60_001, { kind: 'used' })).toEqual([{ kind: 'connect', connection: 2 }]);
   });
 
-  it('closes nothing while events wait, and ends an attempt to connect once it is open', () => {
+  it('a publisher closes nothing while events wait, and ends an attempt to connect once it is open', () => {
     const publisher = open();
     expect(publisher.at(2, { kind: 'rest' }, 1)).toEqual([{ kind: 'send' }]);
     expect(publisher.at(3, { kind: 'rest' })).toEqual([{ kind: 'close' }]);
@@ -136,7 +136,7 @@ describe('a publisher', () => {
     expect(publisher.at(6, { kind: 'opened' })).toEqual([{ kind: 'close' }]);
   });
 
-  it('keeps a process alive for waiting events: while connected always, and without NATS for 10 s', () => {
+  it('a publisher keeps a process alive for waiting events: always while connected, and for 10 s without NATS', () => {
     const publisher = open();
     expect(publisher.timer(1, 1)).toEqual({ inMs: 5_000, keepAlive: true });
     expect(publisher.timer(1, 0)).toEqual({ inMs: 5_000, keepAlive: false });

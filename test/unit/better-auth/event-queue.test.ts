@@ -5,14 +5,14 @@ import { createEventQueue, type EventQueue, type QueuedEvent } from '../../../pa
 const PATIENT_MS = 10_000;
 
 describe('the event queue', () => {
-  it('gives each event once, in the order in which they came', () => {
+  it('the event queue gives each event once, in the order in which they came', () => {
     const queue = queueOf('a', 'b', 'c');
     expect(takeAll(queue).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
     expect(queue.take()).toBeNull();
     expect(queue.size).toBe(3);
   });
 
-  it('gives an event again whose connection failed, before younger ones', () => {
+  it('the event queue gives an event again after its connection failed, before younger events', () => {
     const queue = queueOf('a', 'b');
     const [first] = takeAll(queue);
     add(queue, 'c');
@@ -20,7 +20,7 @@ describe('the event queue', () => {
     expect(takeAll(queue).map(({ id }) => id)).toEqual(['a', 'c']);
   });
 
-  it('has 128 events on their way at most', () => {
+  it('the event queue has at most 128 unacknowledged events', () => {
     const queue = queueOf(...Array.from({ length: 200 }, (_, index) => String(index)));
     const taken = takeAll(queue);
     expect(taken).toHaveLength(128);
@@ -28,7 +28,7 @@ describe('the event queue', () => {
     expect(takeAll(queue).map(({ id }) => id)).toEqual(taken.slice(0, 10).map(({ id }) => String(Number(id) + 128)));
   });
 
-  it('ends a wait with the last event of its moment, whatever order the acknowledgements have', async () => {
+  it('the event queue ends a wait with the last event that was queued before it, in any order of acknowledgements', async () => {
     const queue = queueOf('a', 'b');
     const events = takeAll(queue);
     const settled = queue.settled(PATIENT_MS);
@@ -46,12 +46,12 @@ describe('the event queue', () => {
     expect(queue.size).toBe(1);
   });
 
-  it('ends a wait after its bound, and at once where nothing waits', async () => {
+  it('the event queue ends a wait after its bound, and at once when it is empty', async () => {
     expect(await queueOf().settled(PATIENT_MS)).toBe(true);
     expect(await queueOf('a').settled(1)).toBe(false);
   });
 
-  it('lets a wait for events that were given up end with the event in their place', async () => {
+  it('the event queue ends a wait for dropped events with the event that replaces them', async () => {
     const queue = queueOf('a', 'b');
     const dropped = takeAll(queue);
     const settled = queue.settled(PATIENT_MS);

@@ -41,7 +41,7 @@ const ask = (plugins: Plugins, where: 'organization' | 'platform', role: string,
     0,
   ).allowed;
 
-it('no roles of its own: the defaults of Better Auth, which are those of Assent without a policy', () => {
+it("an application without custom roles exports Better Auth's defaults, which are Assent's defaults", () => {
   const { policy, notes } = read([organization()]);
   const builtIn = readPolicy(DEFAULT_POLICY, 'default');
   expect(comparePolicies(builtIn, policy)).toEqual([]);
@@ -54,7 +54,7 @@ it('no roles of its own: the defaults of Better Auth, which are those of Assent 
   expect(assent([organization(), admin()]).vocabulary.byResource.get('user')).toContain('impersonate-admins');
 });
 
-describe('roles of its own', () => {
+describe('custom roles', () => {
   const names: fc.Arbitrary<string> = fc.constantFrom(
     'data',
     'leave',
@@ -71,7 +71,7 @@ describe('roles of its own', () => {
     minKeys: 1,
     maxKeys: 4,
   });
-  it('decide as they do in Better Auth, whatever they are called', () => {
+  it('custom roles decide as they do in Better Auth, whatever their names are', () => {
     fc.assert(
       fc.property(
         statements,
@@ -110,7 +110,7 @@ describe('roles of its own', () => {
     );
   });
 
-  it('replace the defaults', () => {
+  it('custom roles replace the defaults', () => {
     const access = createAccessControl({ data: ['read'] });
     const plugins: Plugins = [organization({ ac: access, roles: { reader: access.newRole({ data: ['read'] }) } })];
     expect(read(plugins).policy.organizationRoles).toEqual([['reader', [['data', ['read']]]]]);
@@ -129,7 +129,7 @@ describe('the admin plugin', () => {
     support: access.newRole({ data: ['read'], user: ['get'] }),
   };
 
-  it('gives its roles, its default role and its administrators', () => {
+  it('the export of the admin plugin has its roles, its default role and its administrators', () => {
     const { policy } = read([
       jwt(),
       admin({ roles, defaultRole: 'support', adminUserIds: ['u1', '2'], adminRoles: ['support'] }),
@@ -155,7 +155,7 @@ describe('the admin plugin', () => {
     ]);
   });
 
-  it('does not give everybody in every organization what its default role grants', () => {
+  it('the export of the admin plugin does not extend the grants of the default role to every organization', () => {
     const plugins: Plugins = [
       organization({ ac: access, roles: { owner: access.newRole({ data: ['write'] }) } }),
       admin({ ac: access, roles, adminRoles: [] }),
@@ -176,13 +176,13 @@ describe('the admin plugin', () => {
   });
 });
 
-describe('what a policy cannot say is left out and said', () => {
+describe('permissions that a policy cannot express', () => {
   it.each([
     [{ '*': ['*'] }, 'left out: the resource "*", which is a wildcard to Assent'],
     [{ 'a:b': ['c'] }, 'left out: the resource "a:b", which has a colon'],
     [{ a: [' b'] }, 'left out: the action " b", which has spaces'],
     [{ a: ['x'.repeat(121)] }, 'which is longer than 120 characters'],
-  ])('%j', (statements, note) => {
+  ])('statements that a policy cannot express are left out with a warning: %j', (statements, note) => {
     const access = createAccessControl(statements as Record<string, string[]>);
     const plugins: Plugins = [
       organization({ ac: access, roles: { odd: access.newRole(statements as Record<string, string[]>) } }),
@@ -192,7 +192,7 @@ describe('what a policy cannot say is left out and said', () => {
     expect(ask(plugins, 'organization', 'odd', 'anything', 'at all')).toBe(false);
   });
 
-  it('a role with a comma in its name, and all but one default role', () => {
+  it('a role with a comma in its name, and every default role but the first, are left out with a warning', () => {
     const access = createAccessControl({ data: ['read'] });
     const roles = { 'a,b': access.newRole({ data: ['read'] }) };
     const { policy, notes } = read([organization({ ac: access, roles }), admin({ defaultRole: 'user,other' })]);
@@ -204,7 +204,7 @@ describe('what a policy cannot say is left out and said', () => {
   });
 });
 
-describe('what cannot be exported', () => {
+describe('roles that cannot be exported', () => {
   const access = createAccessControl({ data: ['read', 'write'] });
   const fine = access.newRole({ data: ['read'] });
   it.each<readonly [string, unknown, string]>([
@@ -234,18 +234,18 @@ describe('what cannot be exported', () => {
       { ...fine, statements: { data: 'read' } },
       'the actions of "data" are not a list of texts',
     ],
-  ])('%s', (_, role, message) => {
+  ])('the export is refused for %s', (_, role, message) => {
     const roles = { fine, odd: role as Role };
     expect(problemOf(() => read([organization({ ac: access, roles })]))).toContain(message);
   });
 
-  it('an application with neither the organization plugin nor the admin plugin', () => {
+  it('the export is refused for an application with neither the organization plugin nor the admin plugin', () => {
     expect(problemOf(() => readAuth(betterAuth({ baseURL: 'http://localhost' }), BETTER_AUTH_DEFAULTS))).toContain(
       'has neither the organization plugin nor the admin plugin',
     );
   });
 
-  it('a file without an instance', async () => {
+  it('the export is refused for a file without a Better Auth instance', async () => {
     const auth = instance([organization()]);
     expect(await findInstance({ auth, other: instance([]) })).toBe(auth);
     expect(await findInstance({ default: auth, other: instance([]) })).toBe(auth);
@@ -259,9 +259,9 @@ describe('what cannot be exported', () => {
   });
 });
 
-describe('the difference', () => {
+describe('the difference between two policies', () => {
   const policy = (text: string) => readPolicy(`version: 1\n${text}`, 'policy.yaml');
-  it('is by what is granted, not by how it is written', () => {
+  it('the difference between two policies compares grants, not the text', () => {
     const one = policy('organizationRoles:\n  a: {grants: {d: [r]}}\n  b: {extends: [a], grants: {d: [w]}}');
     const other = policy(
       'statements: {d: [r]}\norganizationRoles:\n  b:\n    grants:\n      d: [w, r]\n  a: {grants: {d: [r]}}\n  c: {}',
@@ -269,7 +269,7 @@ describe('the difference', () => {
     expect(comparePolicies(one, other)).toEqual([]);
   });
 
-  it('names each grant that only one has', () => {
+  it('the difference between two policies names each grant that only one of them has', () => {
     const one = policy(
       'organizationRoles: {a: {grants: {d: [r]}}}\nadminUserIds: [x]\nplatformRoles: {s: {grants: {"*": ["*"]}}}',
     );
@@ -297,10 +297,10 @@ describe('the difference', () => {
     ['organizationRoles: {a: {grant: {}}}', 'policy.yaml:2:25: unknown key "grant"; known are extends, grants'],
     ['adminUserIds: [1]', 'an item of adminUserIds must be text; put it in quotes'],
     ['statements: []', 'statements must be a mapping'],
-  ])('a file that is no policy is refused: %s', (text, message) => {
+  ])('the difference is refused for a file that is not a policy: %s', (text, message) => {
     expect(() => policy(text)).toThrow(message);
   });
-  it('a file of another version is refused', () => {
+  it('the difference is refused for a policy of another version', () => {
     expect(() => readPolicy('version: 3', 'policy.yaml')).toThrow('policy.yaml:1:10: version must be 1 or 2');
     const scopes = "scopes: { 'leave:read': [leave:read, leave:list] }";
     expect(() => readPolicy(`version: 1\n${scopes}`, 'policy.yaml')).toThrow(

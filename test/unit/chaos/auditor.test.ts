@@ -49,7 +49,7 @@ const setup = (first: Answer) => {
 };
 
 describe('the auditor', () => {
-  it('takes either state while a change is under way, and the old one from a replica that has not applied it', () => {
+  it('the auditor accepts either state while a change is under way, and the old one from a replica that has not applied it', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     const revoked = change(denied('b'), 100);
     answer(allowed('a'), at(OLD, 4), 101);
@@ -60,7 +60,7 @@ describe('the auditor', () => {
     expect(findings).toEqual([]);
   });
 
-  it('finds a grant from before a change that the revision includes', () => {
+  it('the auditor finds a grant from before a change that the revision includes', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
     answer(denied('b'), at(OLD, 5), 111);
@@ -69,7 +69,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['stale grant']);
   });
 
-  it('finds it afterwards when the acknowledgement came later than the answer', () => {
+  it('the auditor finds a stale grant afterwards when the acknowledgement came later than the answer', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     const revoked = change(denied('b'), 100);
     answer(allowed('a'), at(OLD, 4), 101);
@@ -79,7 +79,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['stale grant']);
   });
 
-  it('finds it whatever the revision once the lease has passed since the acknowledgement', () => {
+  it('the auditor finds a stale grant at any revision once the lease has passed since the acknowledgement', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
     answer(allowed('a'), null, 110 + LEASE_MS);
@@ -88,7 +88,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['stale grant']);
   });
 
-  it('finds an old grant although there is a new one, and an old denial', () => {
+  it('the auditor finds an old grant although a new one exists, and an old denial', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 5 });
     acknowledge(change(allowed('c'), 200), 210, { created: OLD, seq: 6 });
@@ -97,7 +97,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['stale', 'stale']);
   });
 
-  it('finds an answer that never was true, and one that was not true yet', () => {
+  it('the auditor finds an answer that was never true, and an answer that was not true yet', () => {
     const { findings, change, answer } = setup(allowed('a'));
     answer(allowed('x'), at(OLD, 1), 1);
     change(denied('b'), 100);
@@ -105,7 +105,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['wrong', 'wrong']);
   });
 
-  it('holds a stream that was made later to everything before it, and compares nothing with a renumbered one', () => {
+  it('the auditor holds a later stream to all earlier changes, and compares nothing with a renumbered stream', () => {
     const { findings, change, acknowledge, answer } = setup(allowed('a'));
     acknowledge(change(denied('b'), 100), 110, { created: OLD, seq: 500 });
     answer(allowed('a'), at(OLD, 600, false), 111);
@@ -114,7 +114,7 @@ describe('the auditor', () => {
     expect(findings).toEqual(['stale grant']);
   });
 
-  it('counts the replicas that were asked after they had to know', () => {
+  it('the auditor counts the replicas that answered after they had to show the change', () => {
     const { change, acknowledge, answer, pair } = setup(allowed('a'));
     const revoked = change(denied('b'), 100);
     acknowledge(revoked, 110, { created: OLD, seq: 5 });

@@ -7,7 +7,7 @@ import { includes, parseRevision } from '../../../chaos/streams.ts';
 const CREATED = '2026-01-01T00:00:00.123456789Z';
 
 describe('revisions', () => {
-  it('are read from the metadata', () => {
+  it('revisions are read from the metadata', () => {
     expect(parseRevision(`js:BETTERAUTH:${CREATED}:17`)).toEqual({ created: CREATED, seq: 17, exact: true });
     expect(parseRevision(`js:BETTERAUTH:${CREATED}@d_-1:17`)).toEqual({ created: CREATED, seq: 17, exact: true });
     for (const rolledBack of [`${CREATED}~16.0f-_`, `${CREATED}~16.0f-_@d_-1`]) {
@@ -16,7 +16,7 @@ describe('revisions', () => {
     for (const none of ['', ':0', '@d:0', 'ttl:0', 'ttl@d:0', 'core:abc:3']) expect(parseRevision(none)).toBeNull();
   });
 
-  it('include nothing of a stream that lost messages', () => {
+  it('revisions include no event of a stream that lost messages', () => {
     const revision = { created: CREATED, seq: 17, exact: true };
     expect(includes(revision, { created: CREATED, seq: 17 })).toBe(true);
     expect(includes(revision, { created: `${CREATED} lost messages`, seq: 3 })).toBe(false);
@@ -24,7 +24,7 @@ describe('revisions', () => {
 });
 
 describe('the fault log', () => {
-  it('knows what was broken for whom, and for a while after', () => {
+  it('the fault log knows the broken parts of each replica, also for a while after the fault', () => {
     const log = createFaultLog();
     const healed = log.begin('nats', 1, 1_000);
     expect(log.broken('nats', 1, 1_500, 100)).toBe(true);
@@ -41,7 +41,7 @@ describe('the fault log', () => {
 describe('the lag watch', () => {
   const revision = (seq: number) => ({ created: CREATED, seq, exact: true });
 
-  it('finds a replica that is more than a second behind', () => {
+  it('the lag watch finds a replica that is more than a second behind', () => {
     const watch = createLagWatch(createFaultLog());
     watch.acknowledged({ created: CREATED, seq: 5 }, 10_000);
     watch.acknowledged({ created: CREATED, seq: 6 }, 10_500);
@@ -51,7 +51,7 @@ describe('the lag watch', () => {
     expect(watch.late(0, 11_600, null)).toBe(1_100);
   });
 
-  it('excuses one whose link was broken, and no other', () => {
+  it('the lag watch excuses a replica whose link was broken, and no other replica', () => {
     const log = createFaultLog();
     const watch = createLagWatch(log);
     const healed = log.begin('nats', 1, 9_000);

@@ -6,13 +6,13 @@ import { TOPOLOGIES } from '../../../chaos/topology.ts';
 const LEASE_MS = 2_000;
 const endOf = ({ at, durationMs }: PlannedFault): number => at + durationMs;
 
-describe.each(TOPOLOGIES)('the plan of %s', (topology) => {
-  it('is the same for the same seed and another for another', () => {
+describe.each(TOPOLOGIES)('the plan of faults of %s', (topology) => {
+  it('the plan of faults is the same for the same seed and differs for another seed', () => {
     expect(planFaults(7, 60, topology)).toEqual(planFaults(7, 60, topology));
     expect(planFaults(7, 60, topology)).not.toEqual(planFaults(8, 60, topology));
   });
 
-  it.each([15, 20, 60, 600])('has every kind in %i s, and ends before the run does', (seconds) => {
+  it.each([15, 20, 60, 600])('the plan of faults has every kind in %i s, and ends before the run', (seconds) => {
     for (let seed = 0; seed < 50; seed += 1) {
       const plan = planFaults(seed, seconds, topology);
       expect(new Set(plan.map(({ kind }) => kind))).toEqual(new Set(faultKinds(topology)));
@@ -21,25 +21,25 @@ describe.each(TOPOLOGIES)('the plan of %s', (topology) => {
     }
   });
 
-  it('breaks no part twice at once', () => {
+  it('the plan of faults never breaks one part twice at the same time', () => {
     for (const ofPart of Map.groupBy(planFaults(7, 600, topology), ({ kind }) => partOf(kind)).values()) {
       for (const [index, fault] of ofPart.entries())
         expect(endOf(ofPart[index - 1] ?? { ...fault, at: 0, durationMs: 0 })).toBeLessThanOrEqual(fault.at);
     }
   });
 
-  it('keeps servers apart for longer than a lease', () => {
+  it('the plan of faults keeps servers apart for longer than a lease', () => {
     const apart = planFaults(7, 30, topology).filter(({ kind }) => separates(kind));
     expect(apart).toHaveLength(topology === 'single' ? 0 : 3);
     expect(Math.min(...apart.map(({ durationMs }) => durationMs))).toBeGreaterThan(LEASE_MS);
   });
 
-  it('has no others than those whose names begin as is wanted', () => {
+  it('the plan of faults has only faults whose names begin with a selected prefix', () => {
     const kinds = new Set(planFaults(7, 20, topology, 'redis-link').map(({ kind }) => kind));
     expect(kinds).toEqual(new Set(faultKinds(topology).filter((kind) => kind.startsWith('redis-link'))));
   });
 
-  it('is empty where there is no time', () => {
+  it('the plan of faults is empty when the run is too short', () => {
     expect(planFaults(1, 3, topology)).toEqual([]);
   });
 });

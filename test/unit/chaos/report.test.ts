@@ -35,8 +35,8 @@ const GOOD: Results = {
 };
 const counts = (change: Partial<Results['counts']>): Results => ({ ...GOOD, counts: { ...GOOD.counts, ...change } });
 
-describe('the verdict', () => {
-  it('is none of a run that held', () => {
+describe('the verdict of a run', () => {
+  it('a run without a violation has no problems', () => {
     expect(problems(GOOD)).toEqual([]);
     expect(summary(GOOD).join('\n')).not.toContain('FAILED');
     expect(lastLine(GOOD)).toBe(
@@ -59,22 +59,22 @@ describe('the verdict', () => {
     ['too few revocations', { ...GOOD, revocationsOfCachedGrants: 999 }, /nothing: only 999 of 1000/],
     ['events that were not published', { ...GOOD, changesByEvent: {} }, /nothing: no change was published as .*resync/],
     ['a fault that did not occur', { ...GOOD, faults: { 'nats-kill': 1 } }, /nothing: these faults did not occur/],
-  ])('fails for %s', (_, results, problem) => {
+  ])('a run fails for %s', (_, results, problem) => {
     expect(problems(results)).toEqual([expect.stringMatching(problem)]);
   });
 
-  it('asks for no other faults than were to be made', () => {
+  it('a run needs only the faults of its plan', () => {
     expect(problems({ ...GOOD, only: 'nats-k', faults: { 'nats-kill': 1, 'nats-kill-empty': 1 } })).toEqual([]);
     expect(problems({ ...GOOD, only: 'nats-k', faults: { 'nats-kill': 1 } })).toHaveLength(1);
   });
 
-  it('asks a short run for its share of the revocations, and one without faults for none of them', () => {
+  it('a short run needs its share of the revocations, and a run without faults needs none', () => {
     expect(problems({ ...GOOD, seconds: 15, revocationsOfCachedGrants: 25 })).toEqual([]);
     expect(problems({ ...GOOD, seconds: 15, revocationsOfCachedGrants: 24 })).toHaveLength(1);
     expect(problems({ ...GOOD, withFaults: false, faults: {} })).toEqual([]);
   });
 
-  it('asks less of caches and more of separations where there are several servers', () => {
+  it('a run with several servers needs fewer cached answers and more separations', () => {
     const edge: Results = {
       ...{ ...GOOD, topology: 'edge', faults: Object.fromEntries(faultKinds('edge').map((kind) => [kind, 1])) },
       ...{ revocationsOfCachedGrants: 500, revocationsWhileApart: 200 },
@@ -87,7 +87,7 @@ describe('the verdict', () => {
     expect(problems({ ...edge, faults: GOOD.faults })).toEqual([expect.stringMatching(/nats-leader-stop.*route-cut/)]);
   });
 
-  it('writes the fields that others read', () => {
+  it('the JSON of a run has the documented fields', () => {
     const { bySource, failures } = GOOD.counts;
     expect(toJson(GOOD)).toMatchObject({
       topology: 'single',
@@ -98,7 +98,7 @@ describe('the verdict', () => {
 });
 
 describe('quantiles', () => {
-  it('are nearest ranks', () => {
+  it('quantiles are nearest ranks', () => {
     const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(quantiles(hundred)).toEqual({ p50: 50, p99: 99, max: 100 });
     expect(quantiles([])).toBeNull();
@@ -106,7 +106,7 @@ describe('quantiles', () => {
 });
 
 describe('the command line', () => {
-  it('is read, or refused by name', () => {
+  it('the command line is read, and an unknown option is refused by its name', () => {
     expect(parseOptions(['--seconds', '600', '--seed', '7', '--json', 'x.json'])).toMatchObject({
       ...{ seconds: 600, seed: 7, json: 'x.json', faults: true, service: null },
       topology: 'single',

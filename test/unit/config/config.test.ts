@@ -33,7 +33,7 @@ const problemsOf = (environment: Record<string, string | undefined>): readonly s
 };
 
 describe('loadConfig', () => {
-  it('takes the minimal environment, with the documented defaults', () => {
+  it('loadConfig takes the minimal environment, with the documented defaults', () => {
     const config = loadConfig(MINIMAL);
     expect(config).toMatchObject({
       redisUrl: null,
@@ -56,7 +56,7 @@ describe('loadConfig', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  it('takes events from the stream unless it is told to use core NATS, and the domain as it is told', () => {
+  it('loadConfig selects the stream unless core NATS is configured, and keeps the configured domain', () => {
     const nats = (more: Readonly<Record<string, string>> = {}) =>
       loadConfig({ ...MINIMAL, NATS_URL: 'nats://nats', ...more }).nats;
     expect(nats()).toMatchObject({ mode: 'stream', domain: null });
@@ -68,7 +68,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('names variables of its own that nothing reads, and not what Kubernetes adds', () => {
+  it('loadConfig names ASSENT_ variables that it does not read, but not those that Kubernetes adds', () => {
     const known = { ASSENT_JWKS: 'off', ASSENT_JWT_ISSUER: 'https://issuer' };
     const kubernetes = {
       ASSENT_SERVICE_HOST: '10.0.0.1',
@@ -82,7 +82,7 @@ describe('loadConfig', () => {
     expect(loadConfig({ ...MINIMAL, ...known, ...misspelt }).unknown).toEqual(Object.keys(misspelt));
   });
 
-  it('reports every problem in one go, by the name of its variable', () => {
+  it('loadConfig reports every problem in one go, by the name of its variable', () => {
     const problems = problemsOf({
       DATABASE_URL: 'mysql://x',
       BETTER_AUTH_SECRET: 'short',
@@ -112,7 +112,7 @@ describe('loadConfig', () => {
     }
   });
 
-  it('never puts a secret into a problem', () => {
+  it('loadConfig never puts a secret into a problem', () => {
     const problems = problemsOf({
       ...MINIMAL,
       DATABASE_URL: 'mysql://admin:hunter2hunter2@db/x',
@@ -124,13 +124,13 @@ describe('loadConfig', () => {
     expect(problems.join('\n')).not.toContain('hunter2');
   });
 
-  it("takes Better Auth's form of several secrets, newest first", () => {
+  it("loadConfig takes Better Auth's form of several secrets, newest first", () => {
     const [newer, older] = [`${SECRET}-2`, `${SECRET}-1`];
     const config = loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `2:${newer},1:${older}` });
     expect(config.tokens.hs256.secrets).toEqual([newer, older, SECRET]);
   });
 
-  it('takes each secret once, and none of less than 32 characters, in either form', () => {
+  it('loadConfig accepts each secret once, and refuses secrets of less than 32 characters in either form', () => {
     expect(loadConfig({ ...MINIMAL, BETTER_AUTH_SECRETS: `1:${SECRET}` }).tokens.hs256.secrets).toEqual([SECRET]);
     const [least, short] = ['s'.repeat(32), 's'.repeat(31)];
     expect(problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: least, BETTER_AUTH_SECRETS: `1:${least}` })).toEqual([]);
@@ -142,7 +142,7 @@ describe('loadConfig', () => {
     );
   });
 
-  it('takes signing keys, one or several, newest first, else those of Better Auth, and shows none', () => {
+  it("loadConfig reads one or several signing keys, newest first, or derives them from Better Auth's secrets, and shows none", () => {
     const [newer, older] = ['n'.repeat(32), 'o'.repeat(32)];
     const keysOf = (more: Record<string, string | undefined>) => loadConfig({ ...MINIMAL, ...more }).signingKeys;
     expect(keysOf({ ASSENT_SIGNING_KEY: older })).toEqual([older]);
@@ -158,7 +158,7 @@ describe('loadConfig', () => {
     }
   });
 
-  it('takes no secret that everybody can read in the source of Better Auth', () => {
+  it("loadConfig refuses the default secret in Better Auth's source", () => {
     const published = 'better-auth-secret-12345678901234567890';
     const problems = problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: published, BETTER_AUTH_SECRETS: `1:${published}` });
     expect(problems).toEqual([
@@ -167,7 +167,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('takes ports to the last', () => {
+  it('loadConfig accepts every port up to 65535', () => {
     const port = (text: string) => problemsOf({ ...MINIMAL, ASSENT_HTTP_ADDRESS: `127.0.0.1:${text}` });
     expect(port('65535')).toEqual([]);
     for (const text of ['65536', '99999', '-1', '']) {
@@ -185,17 +185,17 @@ describe('loadConfig', () => {
     ['a JWKS with a password', { ASSENT_JWKS: 'https://a:b@c/jwks' }, ['without a user or password']],
     ['a JWKS that is no URL', { ASSENT_JWKS: 'somewhere' }, ['ASSENT_JWKS must be']],
     ['no way to verify any token', { ASSENT_JWKS: 'off', BETTER_AUTH_SECRET: undefined }, ['BETTER_AUTH_SECRET must']],
-  ])('refuses %s', (_name, change, expected) => {
+  ])('loadConfig refuses %s', (_name, change, expected) => {
     const problems = problemsOf({ ...MINIMAL, ...change });
     expect(problems).toHaveLength(expected.length);
     for (const [index, text] of expected.entries()) expect(problems[index]).toContain(text);
   });
 
-  it('takes ASSENT_JWKS=off with a secret, and then needs no issuer', () => {
+  it('loadConfig takes ASSENT_JWKS=off with a secret, and then needs no issuer', () => {
     expect(loadConfig({ ...MINIMAL, BETTER_AUTH_URL: undefined, ASSENT_JWKS: 'off' }).tokens.issuers).toEqual([]);
   });
 
-  it('takes several audiences, separated by commas, of either family', () => {
+  it('loadConfig takes several audiences, separated by commas, of either family', () => {
     const { tokens } = loadConfig({
       ...MINIMAL,
       ASSENT_JWT_AUDIENCE: 'api, https://shop',
@@ -214,19 +214,22 @@ describe('loadConfig', () => {
     ['at+jwt', ['at+jwt']],
     ['JWT,at+jwt', ['JWT', 'at+jwt']],
     ['application/AT+JWT, jwt, JWT', ['at+jwt', 'JWT']],
-  ])('takes the kinds of tokens %s', (text, types) => {
+  ])('loadConfig takes the kinds of tokens %s', (text, types) => {
     const { tokens } = loadConfig({ ...MINIMAL, ASSENT_JWT_TYPES: text });
     expect(tokens.issuers).toEqual([{ ...OWN, types }]);
     expect(tokens.hs256.types).toEqual(types);
   });
 
-  it.each(['logout+jwt', 'JWT,at-jwt', 'jwt;at+jwt', 'constructor'])('refuses the kinds of tokens %s', (text) => {
-    expect(problemsOf({ ...MINIMAL, ASSENT_JWT_TYPES: text })).toEqual([
-      'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
-    ]);
-  });
+  it.each(['logout+jwt', 'JWT,at-jwt', 'jwt;at+jwt', 'constructor'])(
+    'loadConfig refuses the kinds of tokens %s',
+    (text) => {
+      expect(problemsOf({ ...MINIMAL, ASSENT_JWT_TYPES: text })).toEqual([
+        'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
+      ]);
+    },
+  );
 
-  it('takes how long a key of the table outlives its end, in seconds', () => {
+  it('loadConfig reads the grace of expired keys of the jwks table in seconds', () => {
     const graceMs = (text: string) => loadConfig({ ...MINIMAL, ASSENT_JWKS_GRACE_SECONDS: text }).tokens.jwksGraceMs;
     expect([graceMs('0'), graceMs('86400'), graceMs('7776000')]).toEqual([0, 86_400_000, 7_776_000_000]);
     expect(problemsOf({ ...MINIMAL, ASSENT_JWKS_GRACE_SECONDS: '-1' })[0]).toContain(
@@ -246,7 +249,7 @@ describe('loadConfig', () => {
     ['an environment file as the issuers file', { ASSENT_ISSUERS: file('env.yaml', 'SECRET=hunter2: x: y') }],
     ['an unknown key of the issuers file', { ASSENT_ISSUERS: file('key.yaml', 'hunter2: x') }],
     ['a secret as a kind of token', { ASSENT_JWT_TYPES: 'hunter2' }],
-  ])('repeats nothing of %s', (_name, change) => {
+  ])('loadConfig repeats no part of %s in an error', (_name, change) => {
     const problems = problemsOf({ ...MINIMAL, ...change });
     expect(problems.length).toBeGreaterThan(0);
     expect(problems.join('\n')).not.toContain('hunter2');
@@ -280,7 +283,7 @@ describe('loadConfig', () => {
       ...change,
     });
 
-    it('adds to the issuer of the single variables', () => {
+    it('the file of issuers adds to the issuer of the single variables', () => {
       expect(loadConfig(withFile(FILE)).tokens.issuers).toEqual([{ ...OWN, types: ['JWT'] }, ...LISTED]);
     });
 
@@ -288,11 +291,11 @@ describe('loadConfig', () => {
       ['where nothing describes another one', { BETTER_AUTH_URL: undefined }],
       ['where ASSENT_JWKS is off', { ASSENT_JWKS: 'off' }],
       ['where ASSENT_JWKS is off and there is no secret', { ASSENT_JWKS: 'off', BETTER_AUTH_SECRET: undefined }],
-    ])('stands alone %s', (_name, change) => {
+    ])('the file of issuers is enough %s', (_name, change) => {
       expect(loadConfig(withFile(FILE, change)).tokens.issuers).toEqual(LISTED);
     });
 
-    it('leaves what is missing of the single variables missing', () => {
+    it('the file of issuers does not complete the single variables', () => {
       const change = { BETTER_AUTH_URL: undefined, ASSENT_JWT_ISSUER: 'https://issuer' };
       expect(problemsOf(withFile(FILE, change))).toEqual([expect.stringMatching('^ASSENT_JWT_AUDIENCE must be set')]);
     });
@@ -300,7 +303,7 @@ describe('loadConfig', () => {
     it.each([
       [{ BETTER_AUTH_URL: 'https://id.example.org/api/auth' }],
       [{ ASSENT_JWT_ISSUER: 'https://id.example.org' }],
-    ])('describes no issuer that the variables describe: %j', (change) => {
+    ])('the file of issuers must not describe an issuer that the variables describe: %j', (change) => {
       expect(problemsOf(withFile(FILE, change))).toEqual([
         'ASSENT_ISSUERS names https://id.example.org, and so do ASSENT_JWT_ISSUER or BETTER_AUTH_URL: leave one of them out. With ASSENT_JWKS=off the file alone counts.',
       ]);
@@ -375,23 +378,23 @@ describe('loadConfig', () => {
       ],
       ['a key twice', one('keys: database, audiences: [b], keys: database'), ['is not YAML at character ']],
       ['YAML that is none', 'issuers: [', ['is not YAML at character ']],
-    ])('is refused with %s', (_name, text, expected) => {
+    ])('the file of issuers is refused with %s', (_name, text, expected) => {
       const problems = problemsOf(withFile(text));
       expect(problems).toHaveLength(expected.length);
       for (const [index, start] of expected.entries()) expect(problems[index]).toContain(`ASSENT_ISSUERS ${start}`);
       expect(problems.join()).not.toContain('hunter2');
     });
 
-    it('is refused when it cannot be read', () => {
+    it('the file of issuers is refused when it cannot be read', () => {
       expect(problemsOf({ ...MINIMAL, ASSENT_ISSUERS: join(folder, 'missing.yaml') })).toEqual([
         'ASSENT_ISSUERS names a file that cannot be read (ENOENT).',
       ]);
     });
   });
 
-  describe('listening', () => {
+  describe('listen addresses', () => {
     it.each(['0.0.0.0:50051', '10.0.0.1:1', '[::]:50051', 'example.com:50051', '127.example.com:1', '1270.0.0.1:1'])(
-      'refuses %s without authentication',
+      'loadConfig refuses %s without authentication',
       (address) => {
         expect(problemsOf({ ...MINIMAL, ASSENT_GRPC_ADDRESS: address })).toHaveLength(1);
         expect(problemsOf({ ...MINIMAL, ASSENT_HTTP_ADDRESS: address })).toHaveLength(1);
@@ -399,13 +402,13 @@ describe('loadConfig', () => {
     );
 
     it.each(['127.0.0.1:0', '127.9.9.9:1', '[::1]:50051', 'localhost:1', 'unix:/run/assent.sock'])(
-      'takes %s without any',
+      'loadConfig accepts %s without authentication',
       (address) => {
         expect(problemsOf({ ...MINIMAL, ASSENT_GRPC_ADDRESS: address, ASSENT_HTTP_ADDRESS: address })).toEqual([]);
       },
     );
 
-    it('takes an open address with caller tokens, with client certificates, or on the operator’s word', () => {
+    it('loadConfig accepts an open address with caller tokens, with client certificates, or with the operator’s explicit consent', () => {
       const open = { ...MINIMAL, ASSENT_GRPC_ADDRESS: '0.0.0.0:50051' };
       const callers = file('callers', `# services\norders: ${'ab'.repeat(32)}\n`);
       expect(problemsOf({ ...open, ASSENT_CALLER_TOKENS: callers })).toEqual([]);
@@ -421,11 +424,11 @@ describe('loadConfig', () => {
       ['a token in place of its digest', 'orders: my-token'],
       ['the digest of an empty token', `orders: ${createHash('sha256').digest('hex').toUpperCase()}`],
       ['a name twice', `a: ${'ab'.repeat(32)}\na: ${'cd'.repeat(32)}`],
-    ])('refuses caller tokens in %s', (_name, text) => {
+    ])('loadConfig refuses caller tokens in %s', (_name, text) => {
       expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: file('bad', text) })[0]).toContain('ASSENT_CALLER_TOKENS');
     });
 
-    it('refuses a file that is not there, and half of TLS', () => {
+    it('loadConfig refuses a missing file, and a certificate without its key or a key without its certificate', () => {
       expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: join(folder, 'missing') })[0]).toContain('ENOENT');
       expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: tls.ASSENT_TLS_CERT })[0]).toContain('together');
       expect(problemsOf({ ...MINIMAL, ASSENT_TLS_KEY: tls.ASSENT_TLS_KEY })[0]).toContain('together');
@@ -438,14 +441,17 @@ describe('loadConfig', () => {
       expect(problemsOf(open)).toContain('ASSENT_TLS_CLIENT_CA needs ASSENT_TLS_CERT and ASSENT_TLS_KEY.');
     });
 
-    it.each(['ASSENT_TLS_CLIENT_CA', 'ASSENT_CALLER_TOKENS'])('names %s alone where it cannot be read', (name) => {
-      const open = { ...MINIMAL, ...tls, ASSENT_GRPC_ADDRESS: '0.0.0.0:1', ASSENT_HTTP_ADDRESS: '0.0.0.0:2' };
-      expect(problemsOf({ ...open, [name]: join(folder, 'missing') })).toEqual([
-        `${name} names a file that cannot be read (ENOENT).`,
-      ]);
-    });
+    it.each(['ASSENT_TLS_CLIENT_CA', 'ASSENT_CALLER_TOKENS'])(
+      'loadConfig names only %s when that file cannot be read',
+      (name) => {
+        const open = { ...MINIMAL, ...tls, ASSENT_GRPC_ADDRESS: '0.0.0.0:1', ASSENT_HTTP_ADDRESS: '0.0.0.0:2' };
+        expect(problemsOf({ ...open, [name]: join(folder, 'missing') })).toEqual([
+          `${name} names a file that cannot be read (ENOENT).`,
+        ]);
+      },
+    );
 
-    it('refuses a certificate and a key that do not belong together, and says in which order they belong', () => {
+    it('loadConfig refuses a certificate and a key that do not match, and gives the required order of certificates', () => {
       const environment = { ...MINIMAL, ...tls };
       const together = /^ASSENT_TLS_CERT and ASSENT_TLS_KEY do not belong together: the first certificate /;
       const other = file('other-key', authority.issue('server').key);
@@ -456,7 +462,7 @@ describe('loadConfig', () => {
       expect(problemsOf({ ...environment, ASSENT_TLS_CERT: issuerLast })).toEqual([]);
     });
 
-    it('refuses what OpenSSL does, by the names of the variables', () => {
+    it('loadConfig names the variables of files that OpenSSL refuses', () => {
       const pair = createAuthority('weak', () => generateKeyPairSync('rsa', { modulusLength: 1024 })).issue('server');
       const weak = { ASSENT_TLS_CERT: file('weak', pair.cert), ASSENT_TLS_KEY: file('weak-key', pair.key) };
       expect(problemsOf({ ...MINIMAL, ...weak })).toEqual([
@@ -464,14 +470,14 @@ describe('loadConfig', () => {
       ]);
     });
 
-    it('takes several certificates in a file, with words between them, and a certificate and its key in one', () => {
+    it('loadConfig accepts several certificates in a file with text between them, and a certificate and its key in one file', () => {
       const several = file('several', `first\n${authority.cert}second\n${createAuthority('others').cert}`);
       const both = file('both', server.cert + server.key);
       const environment = { ASSENT_TLS_CERT: both, ASSENT_TLS_KEY: both, ASSENT_TLS_CLIENT_CA: several };
       expect(problemsOf({ ...MINIMAL, ...environment })).toEqual([]);
     });
 
-    it('refuses a key with a passphrase, which nobody could give', () => {
+    it('loadConfig refuses a key with a passphrase, which cannot be entered', () => {
       const encryption = { type: 'pkcs8', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'hunter2' } as const;
       const key = String(createPrivateKey(server.key).export(encryption));
       expect(problemsOf({ ...MINIMAL, ...tls, ASSENT_TLS_KEY: file('locked', key) })).toEqual([
@@ -480,7 +486,7 @@ describe('loadConfig', () => {
     });
 
     // Node takes an empty file for none and trusts its public authorities; certificates it cannot parse it passes over.
-    describe.each(['ASSENT_TLS_CERT', 'ASSENT_TLS_KEY', 'ASSENT_TLS_CLIENT_CA'])('refuses as %s', (name) => {
+    describe.each(['ASSENT_TLS_CERT', 'ASSENT_TLS_KEY', 'ASSENT_TLS_CLIENT_CA'])('TLS files: %s', (name) => {
       it.each([
         ['an empty file', ''],
         ['blank lines', ' \n\n'],
@@ -492,7 +498,7 @@ describe('loadConfig', () => {
         ...(name === 'ASSENT_TLS_KEY'
           ? []
           : [['one that is broken after one that is not', server.cert + pem('hunter2')]]),
-      ])('%s', (_what, text) => {
+      ])('loadConfig refuses a TLS file with unusable content: %s', (_what, text) => {
         const environment = { ASSENT_TLS_CLIENT_CA: file('ca', authority.cert), [name]: file('bad', String(text)) };
         const problems = problemsOf({ ...MINIMAL, ...tls, ...environment, ASSENT_GRPC_ADDRESS: '0.0.0.0:1' });
         expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} names a file `))]);
@@ -501,22 +507,25 @@ describe('loadConfig', () => {
     });
   });
 
-  it.each(['sslrootcert', 'sslcert', 'sslkey'])('looks at the file that DATABASE_URL names as its %s', (name) => {
-    const pair = file('pair', server.cert + server.key);
-    const both = name === 'sslrootcert' ? {} : { sslcert: pair, sslkey: pair };
-    const problems = (path: string) => {
-      const query = new URLSearchParams({ sslmode: 'verify-full', ...both, [name]: path });
-      return problemsOf({ ...MINIMAL, DATABASE_URL: `${MINIMAL.DATABASE_URL}?${query}` });
-    };
-    expect(problems(file('pair', server.cert + server.key))).toEqual([]);
-    expect(problems(join(folder, 'missing'))).toEqual([
-      `DATABASE_URL: its ${name} names a file that cannot be read (ENOENT).`,
-    ]);
-    // Node would trust its own list of authorities in its place.
-    expect(problems(file('empty', ''))).toEqual([expect.stringMatching(`^DATABASE_URL: its ${name} names a file `)]);
-  });
+  it.each(['sslrootcert', 'sslcert', 'sslkey'])(
+    'loadConfig checks the file that DATABASE_URL names as its %s',
+    (name) => {
+      const pair = file('pair', server.cert + server.key);
+      const both = name === 'sslrootcert' ? {} : { sslcert: pair, sslkey: pair };
+      const problems = (path: string) => {
+        const query = new URLSearchParams({ sslmode: 'verify-full', ...both, [name]: path });
+        return problemsOf({ ...MINIMAL, DATABASE_URL: `${MINIMAL.DATABASE_URL}?${query}` });
+      };
+      expect(problems(file('pair', server.cert + server.key))).toEqual([]);
+      expect(problems(join(folder, 'missing'))).toEqual([
+        `DATABASE_URL: its ${name} names a file that cannot be read (ENOENT).`,
+      ]);
+      // Node would trust its own list of authorities in its place.
+      expect(problems(file('empty', ''))).toEqual([expect.stringMatching(`^DATABASE_URL: its ${name} names a file `)]);
+    },
+  );
 
-  it('parses renamed models and fields', () => {
+  it('loadConfig parses renamed models and fields', () => {
     const { naming } = loadConfig({ ...MINIMAL, ASSENT_NAMING: 'plural,user=people,user.email=mail' }).database;
     expect(naming.tables).toBe('plural');
     expect([...naming.renamed]).toEqual([

@@ -36,11 +36,11 @@ describe('the schema in DATABASE_URL', () => {
     ['options=-c%20SEARCH_PATH%3Dauth&schema=auth', ['auth']],
     ['sslmode=disable', null],
     ['options=-c%20geqo%3Doff', null],
-  ])('%s is a search path', (query, path) => {
+  ])('the search path of DATABASE_URL is read from %s', (query, path) => {
     expect(serviceBy(query).searchPath).toEqual(path);
   });
 
-  it('is left out of what pg is given, and so is what pg does not know', () => {
+  it('the schema in DATABASE_URL and parameters that pg does not know are removed from the URL for pg', () => {
     const query =
       'schema=auth&sslmode=no-verify&pgbouncer=true&connection_limit=1&options=-c%20search_path%3Dauth%20-c%20geqo%3Doff';
     const given = new URL(serviceBy(query).url).searchParams;
@@ -52,7 +52,7 @@ describe('the schema in DATABASE_URL', () => {
     expect(serviceBy('options=-c%20search_path%3Dauth').url).toBe(BASE);
   });
 
-  it('is the one of ASSENT_DB_SCHEMA, or an error names both', () => {
+  it('the schema in DATABASE_URL is that of ASSENT_DB_SCHEMA, or an error names both', () => {
     expect(serviceBy('schema=auth', { ASSENT_DB_SCHEMA: 'auth' }).searchPath).toEqual(['auth']);
     expect(serviceBy('', { ASSENT_DB_SCHEMA: 'auth, app' }).searchPath).toEqual(['auth', 'app']);
     expect(problemsOf(() => serviceBy('schema=auth', { ASSENT_DB_SCHEMA: 'public' }))).toEqual([
@@ -62,7 +62,7 @@ describe('the schema in DATABASE_URL', () => {
   });
 
   it.each(['schema=auth&currentSchema=public', 'schema=auth&options=-c%20search_path%3Dpublic', 'schema=a&schema=b'])(
-    'is not said in two ways: %s',
+    'the schema in DATABASE_URL cannot be given in two ways: %s',
     (query) => {
       expect(problemsOf(() => serviceBy(query))).toEqual([
         expect.stringMatching(/^DATABASE_URL: its? .*: leave one\.$/),
@@ -71,7 +71,7 @@ describe('the schema in DATABASE_URL', () => {
   );
 
   it.each(['schema=', 'search_path=', 'currentSchema=a,,b', 'options=-c%20search_path%3D%22a'])(
-    'is a list of names: "%s" is refused',
+    'the schema in DATABASE_URL is a list of names: "%s" is refused',
     (query) => {
       expect(problemsOf(() => serviceBy(query))).toEqual([
         expect.stringMatching(/is not a list of database schemas\.$/),
@@ -79,7 +79,7 @@ describe('the schema in DATABASE_URL', () => {
     },
   );
 
-  it('is nothing to the relay, whose outbox is always in the schema assent', () => {
+  it('the relay ignores the schema in DATABASE_URL: its outbox is always in the schema assent', () => {
     expect(relayBy('schema=auth').databaseUrl).toBe(BASE);
   });
 });
@@ -88,7 +88,7 @@ describe.each([
   ['DATABASE_URL', serviceBy],
   ['RELAY_DATABASE_URL', relayBy],
 ])('the parameters of %s', (variable, load) => {
-  it('a fragment, in which parameters would be lost, is refused without its text', () => {
+  it('a fragment of a database URL, in which parameters would be lost, is refused without its text', () => {
     for (const query of ['sslmode=disable#hunter2hunter2', 'sslmode=disable#hunter2hunter2?schema=auth', '#']) {
       const problems = problemsOf(() => load(query));
       expect(problems).toEqual([expect.stringMatching(new RegExp(`^${variable}: .*"#".*%23`))]);
@@ -98,7 +98,7 @@ describe.each([
   });
 
   it.each(['replication', 'dbname', 'database', 'db', 'hostaddr', 'Schema', 'sslidentity', 'sslcrl', 'service'])(
-    '%s, which pg sends, or ignores though it would change what is read, is refused by its name',
+    'the parameter %s of a database URL, which pg sends or silently ignores, is refused by its name',
     (name) => {
       const problems = problemsOf(() => load(`${name}=hunter2hunter2`));
       expect(problems).toEqual([
@@ -120,7 +120,7 @@ describe.each([
     'application_name=x&client_encoding=UTF8',
     'options=endpoint%3Dep-cool-darkness',
     'host=/var/run/postgresql',
-  ])('%s is taken', (query) => {
+  ])('the parameter of a database URL is accepted: %s', (query) => {
     expect(problemsOf(() => load(query))).toEqual([]);
   });
 
@@ -133,21 +133,21 @@ describe.each([
     ['sslmode=no-verify&channel_binding=require', 'its channel_binding=require needs TLS: add sslmode=verify-full.'],
     ['sslaccept=strict', 'its sslaccept=strict needs TLS: add sslmode=verify-full.'],
     ['sslmode=require&sslmode=disable', 'it has several values of sslmode: leave one.'],
-  ])('%s is refused', (query, problem) => {
+  ])('the parameter of a database URL is refused: %s', (query, problem) => {
     expect(problemsOf(() => load(query))).toEqual([`${variable}: ${problem}`]);
   });
 
-  it('a client certificate without its key is refused: another tool means the CA by it', () => {
+  it('a client certificate without its key is refused in a database URL: another tool means the CA by it', () => {
     expect(parseDatabaseUrl(`${BASE}?sslcert=ca.pem`).problems).toEqual([expect.stringMatching(/sslrootcert\.$/)]);
   });
 
-  it('a URL whose parameters are all left to pg stays as it was written', () => {
+  it('a database URL with parameters for pg alone stays as it was written', () => {
     const url = 'postgres://a:p%20%C3%A4@db/app?sslmode=disable&host=%2Frun%2Fpg';
     expect(parseDatabaseUrl(url)).toEqual({ value: { url, searchPath: null }, problems: [] });
   });
 });
 
-it('docs/operate/database.md names exactly the parameters that are known', () => {
+it('docs/operate/database.md names exactly the known parameters of a database URL', () => {
   const text = readFileSync(new URL('../../../docs/operate/database.md', import.meta.url), 'utf8');
   const [, section = ''] = /^## The URL$(.*?)^## /ms.exec(text) ?? [];
   const named = section

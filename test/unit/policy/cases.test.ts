@@ -7,12 +7,15 @@ const folder = join(import.meta.dirname, '../../cases');
 
 describe.each(readdirSync(folder))('%s', (name) => {
   const file = parseCaseFile(readFileSync(join(folder, name), 'utf8'), name, () => '');
-  it.each(file.cases.map((one) => [one.name, one] as const))('%s', (_name, one) => {
-    expect(runCase(file, one)).toBeNull();
-  });
+  it.each(file.cases.map((one) => [one.name, one] as const))(
+    'the decision is as the file of cases expects: %s',
+    (_name, one) => {
+      expect(runCase(file, one)).toBeNull();
+    },
+  );
 });
 
-it('a case that does not hold is said so', () => {
+it('a failing case is reported as failed', () => {
   const text = `policy: |
   version: 1
 cases:
@@ -23,7 +26,7 @@ cases:
   ]);
 });
 
-it('a case has a moment of its own, or that of its file', () => {
+it('a case is judged at its own time, or else at that of its file', () => {
   const ban = 'user: { banned: true, banExpires: 2026-06-02T00:00:00Z }';
   const text = `policy: |
   version: 1

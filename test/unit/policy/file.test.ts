@@ -153,18 +153,18 @@ describe('parsePolicy', () => {
     ],
     ['a tag', 'version: 1\nstatements: { data: [!mine read] }', ['policy.yaml:2:22: Unresolved tag: !mine']],
     ['YAML that is none', 'version: 1\n  a: [', ['policy.yaml:']],
-  ])('names the place of %s', (_name, text, expected) => {
+  ])('parsePolicy names the place of %s', (_name, text, expected) => {
     const problems = problemsOf(text);
     expect(problems.length).toBeGreaterThanOrEqual(expected.length);
     for (const [index, start] of expected.entries()) expect(problems[index]).toContain(start);
   });
 
-  it('reports all problems in one go, in their order', () => {
+  it('parsePolicy reports all problems in one go, in their order', () => {
     const text = 'version: 3\norganizationRoles:\n  a: { extends: [x], grants: { r: [1] } }\nnonsense: 1';
     expect(problemsOf(text).map((line) => line.split(':')[1])).toEqual(['1', '3', '3', '4']);
   });
 
-  it('bounds aliases, which can grow without end', () => {
+  it('parsePolicy bounds aliases, which can grow without end', () => {
     const policy = (count: number) =>
       `version: 1\nstatements:\n  a: &x [read]\n${Array.from({ length: count }, (_, index) => `  r${index}: *x\n`).join('')}`;
     expect(problemsOf(policy(100))).toEqual([]);
@@ -177,13 +177,13 @@ describe('parsePolicy', () => {
     expect(() => parsePolicy(policy(120), 'policy.yaml')).toThrow(PolicyError);
   });
 
-  it('bounds its length, before it reads it', () => {
+  it('parsePolicy bounds its length, before it reads it', () => {
     expect(problemsOf(`version: 1\n#${'x'.repeat(1_048_576)}`)).toEqual([
       'policy.yaml:1:1: longer than 1048576 characters',
     ]);
   });
 
-  it('reads what each scope stands for', () => {
+  it('parsePolicy reads the permissions of each scope', () => {
     const policy = parsePolicy(
       `version: 2
 statements: { leave: [read] }
@@ -206,7 +206,7 @@ scopes:
   });
 
   it.each(['version: 1', 'version: 2'])(
-    'reads all other sections alike in %s, and no scopes where there are none',
+    'parsePolicy reads all other sections alike in %s, and no scopes where there are none',
     (version) => {
       const rest = 'organizationRoles: { staff: { grants: { data: [read] } } }\nadminUserIds: [root]';
       expect(parsePolicy(`${version}\n${rest}`, 'p')).toEqual(parsePolicy(`version: 1\n${rest}`, 'p'));
@@ -214,7 +214,7 @@ scopes:
     },
   );
 
-  it('keeps names of prototypes as names', () => {
+  it('parsePolicy keeps names of prototypes as names', () => {
     const policy = parsePolicy(
       'version: 1\norganizationRoles:\n  __proto__: { grants: { __proto__: [constructor] } }',
       'p',
@@ -223,7 +223,7 @@ scopes:
     expect(policy.vocabulary.byResource.get('__proto__')).toEqual(new Set(['constructor']));
   });
 
-  it('resolves a wide diamond of parents', () => {
+  it('parsePolicy resolves a wide diamond of parents', () => {
     const roles = Array.from(
       { length: 60 },
       (_, index) =>

@@ -40,19 +40,19 @@ const counting = (): { readonly facts: Facts; readonly reads: () => number } => 
 const ask = (facts: Facts, action: string) =>
   decide(policy, facts, { userId: 'u', scopes: null, resource: 'door', action }, 0);
 
-it('each role is looked at a few times in a check, and not as often as there are roles', () => {
+it("a check visits each of a member's roles a bounded number of times", () => {
   const { facts, reads } = counting();
   expect(ask(facts, 'none')).toMatchObject({ allowed: false });
   expect(reads()).toBeLessThan(10 * COUNT);
 });
 
-it('each role is looked at a few times in a list, and not as often as there are roles', () => {
+it("a list visits each of a member's roles a bounded number of times", () => {
   const { facts, reads } = counting();
   expect(listPermissions(policy, facts, { userId: 'u', scopes: null }, 0).permissions).toHaveLength(COUNT);
   expect(reads()).toBeLessThan(20 * COUNT);
 });
 
-it('what the policy does not know is not held against all that can be asked for', () => {
+it('names that the policy does not know are not compared with every permission', () => {
   const looked = vi.spyOn(NO_GRANTS.byResource, 'get');
   onTestFinished(() => looked.mockRestore());
   const known = parsePolicy('version: 1\nstatements: { door: [open, close], gate: [open] }', 'policy.yaml');
@@ -61,7 +61,7 @@ it('what the policy does not know is not held against all that can be asked for'
   expect(looked.mock.calls.length).toBeLessThan(COUNT);
 });
 
-it('each of the rows is looked at a few times when they are read, and not as often as there are roles', () => {
+it('reading a member visits each row of dynamic roles a bounded number of times', () => {
   let reads = 0;
   const held = new Proxy(names, {
     get: (target, key) => {
@@ -74,7 +74,7 @@ it('each of the rows is looked at a few times when they are read, and not as oft
   expect(reads).toBeLessThan(10 * COUNT);
 });
 
-it('the first of the roles that grant it is named, as the member has them, whatever the order of the rows', () => {
+it("the decision names the first granting role in the order of the member's roles, in any order of the rows", () => {
   const dynamicRoles = ['third', 'second', 'other'].map((role): DynamicRole => ({ role, grants: [['door', 'open']] }));
   const organization = { status: 'present' as const, memberRoles: ['first', 'second', 'third'], dynamicRoles };
   const facts: Facts = { user: { roles: [], ban: null }, organization };

@@ -31,18 +31,18 @@ const platform: Facts = { user, organization: null };
 const banned = (facts: Facts, until: number | null): Facts => ({ ...facts, user: { ...user, ban: { until } } });
 
 describe('the shared view', () => {
-  it("is the member's own roles and what they grant: nothing of the platform's", () => {
+  it("the shared view has the member's organization roles and their grants, and nothing of the platform's", () => {
     expect(view(member)).toEqual({ role: 'staff,night', permissions: ['data:read', 'data:write', 'door:open'] });
   });
 
-  it('of the whole platform is the platform roles, not who the policy names', () => {
+  it('the shared view of the platform has the platform roles, not the users that the policy names', () => {
     expect(view(platform)).toEqual({ role: 'support', permissions: ['user:read'] });
   });
 
   it.each([
     ['a member', member],
     ['the platform', platform],
-  ])('is empty for %s while a ban holds', (_, facts) => {
+  ])('the shared view is empty for %s while a ban holds', (_, facts) => {
     expect(view(banned(facts, null))).toEqual(NOTHING);
     expect(view(banned(facts, NOW + 1))).toEqual(NOTHING);
     expect(memberPermissions(policy, banned(facts, null), NOW)).toEqual([]);
@@ -54,7 +54,7 @@ describe('the shared view', () => {
     ['nobody on the platform', { user: null, organization: null }],
     ['a stranger', { user, organization: { status: 'present', memberRoles: null, dynamicRoles: [] } }],
     ['no organization', { user, organization: { status: 'absent', memberRoles: null, dynamicRoles: [] } }],
-  ])('is empty for %s', (_, facts) => {
+  ])('the shared view is empty for %s', (_, facts) => {
     expect(view(facts)).toEqual(NOTHING);
   });
 });

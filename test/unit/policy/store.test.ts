@@ -27,20 +27,20 @@ afterEach(() => {
 });
 
 describe('the policy store', () => {
-  it("has Better Auth's default roles without a file", async () => {
+  it("the policy store has Better Auth's default roles without a file", async () => {
     const defaults = createPolicyStore({ path: null, onReload: () => {} });
     await defaults.start();
     expect([...defaults.current().organizationRoles.keys()]).toEqual(['owner', 'admin', 'member']);
     expect(defaults.current().platformRoles.size).toBe(0);
   });
 
-  it('refuses to start with a file that has problems, or with none', async () => {
+  it('the policy store refuses to start with a file that has problems, or with a missing file', async () => {
     await expect(store.start()).rejects.toThrow(`ASSENT_POLICY: ${path}: cannot be read (ENOENT)`);
     writeFileSync(path, 'version: 3');
     await expect(store.start()).rejects.toThrow(PolicyError);
   });
 
-  it('takes a changed file: written in place, renamed over, or behind a link that moved', async () => {
+  it('the policy store takes a changed file: written in place, renamed over, or behind a link that moved', async () => {
     writeFileSync(path, policy('one'));
     await store.start();
     expect(inForce()).toBe('one');
@@ -56,7 +56,7 @@ describe('the policy store', () => {
     expect(reloads).toEqual(Array(3).fill({ ok: true, problems: [] }));
   });
 
-  it('keeps the old policy while the new one has problems, and says so once', async () => {
+  it('the policy store keeps the old policy while the new one has problems, and logs that once', async () => {
     writeFileSync(path, policy('one'));
     await store.start();
     writeFileSync(path, 'version: 1\nrolez: {}');
@@ -69,7 +69,7 @@ describe('the policy store', () => {
     expect(reloads).toHaveLength(2);
   });
 
-  it('keeps the old policy while there is no file', async () => {
+  it('the policy store keeps the old policy while there is no file', async () => {
     writeFileSync(path, policy('one'));
     await store.start();
     unlinkSync(path);
@@ -80,7 +80,7 @@ describe('the policy store', () => {
     expect(reloads).toEqual([{ ok: true, problems: [] }]);
   });
 
-  it('looks as often as it was told, and says nothing of a file that is as it was, or away', async () => {
+  it('the policy store looks at its configured interval, and logs nothing for an unchanged or missing file', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     onTestFinished(() => void vi.useRealTimers());
     writeFileSync(path, policy('one'));
@@ -98,14 +98,14 @@ describe('the policy store', () => {
     expect(inForce()).toBe('one');
   });
 
-  describe('looking when it is told to', () => {
+  describe('a look at the policy file', () => {
     beforeEach(() => {
       vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
       onTestFinished(() => void vi.useRealTimers());
       writeFileSync(path, policy('one'));
     });
 
-    it('takes no file that is still being written: half of a name can be another name', async () => {
+    it('the policy store ignores a file that is still being written: half of a name can be another name', async () => {
       await store.start();
       const written = policy('administrator-readonly');
       for (const length of [0, 30, written.indexOf('-readonly'), written.length]) {
@@ -118,7 +118,7 @@ describe('the policy store', () => {
       expect(reloads).toEqual([{ ok: true, problems: [] }]);
     });
 
-    it('takes a file that is as it was for no new one', async () => {
+    it('the policy store does not take an unchanged file for a new one', async () => {
       await store.start();
       writeFileSync(path, 'version: 3');
       await store.look();
@@ -127,7 +127,7 @@ describe('the policy store', () => {
       expect(reloads).toEqual([]);
     });
 
-    it('waits for a file system that hangs in one place: others need the threads that read files', async () => {
+    it('the policy store waits for a hanging file system with one thread only', async () => {
       await store.start();
       unlinkSync(path);
       // Reading it hangs until somebody writes to it.
@@ -139,7 +139,7 @@ describe('the policy store', () => {
     });
   });
 
-  it('says once that the file has gone for good', async () => {
+  it('the policy store logs once that the file is gone', async () => {
     writeFileSync(path, policy('one'));
     await store.start();
     unlinkSync(path);

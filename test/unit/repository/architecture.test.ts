@@ -23,8 +23,8 @@ const folderOf = (file: string): string => (file.includes(sep) ? (file.split(sep
 const importers = (test: (specifier: string) => boolean): readonly string[] =>
   [...imports].filter(([, specifiers]) => specifiers.some(test)).map(([file]) => file);
 
-describe('src', () => {
-  it('is read at all', () => {
+describe('the architecture of src', () => {
+  it('the imports of src are read', () => {
     expect(files.length).toBeGreaterThan(40);
     expect(imports.get('app.ts')).toContain(join('rpc', 'handlers.ts'));
   });
@@ -40,7 +40,7 @@ describe('src', () => {
     ['@connectrpc/connect-node', 'server'],
     ['pino', 'telemetry'],
     ['prom-client', 'telemetry'],
-  ])('%s is known to %s only', (driver, folders) => {
+  ])('the folder %s is imported by %s only', (driver, folders) => {
     const users = importers((name) => name === driver);
     expect(users.length).toBeGreaterThan(0);
     expect([...new Set(users.map(folderOf))].toSorted().join(', ')).toBe(folders);
@@ -58,7 +58,7 @@ describe('src', () => {
     }
   });
 
-  it('policy is pure: no driver, no I/O, no clock, but for the files that read policies and cases', () => {
+  it('src/policy is pure: no driver, no I/O and no clock, but for the files that read policies and cases', () => {
     const readers = ['store.ts', 'cases.ts'].map((file) => join('policy', file));
     expect(readers.filter((file) => !imports.has(file))).toEqual([]);
     for (const [file, specifiers] of imports) {
@@ -86,17 +86,17 @@ describe('src', () => {
     }
   });
 
-  it('handlers know no server', () => {
+  it('handlers import no server', () => {
     expect(
       importers((name) => folderOf(name) === 'server').filter((file) => !['server', ''].includes(folderOf(file))),
     ).toEqual([]);
   });
 
-  it('gRPC is implemented once: grpc-js is the client that judges the server, and no part of it', () => {
+  it('gRPC is implemented once: src does not import grpc-js', () => {
     expect(importers((name) => name.startsWith('@grpc/'))).toEqual([]);
   });
 
-  it('reads the environment in one place', () => {
+  it('src reads the environment in one place', () => {
     const readers = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
     expect(
       readers.filter(
@@ -106,7 +106,7 @@ describe('src', () => {
     ).toEqual([]);
   });
 
-  it('only the relay writes, and the service is without it', () => {
+  it('only the relay writes, and the service does not import it', () => {
     // Of SQL that is run. What `npm run sql` prints is for people to run.
     const writes =
       /\b(?:INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|TRUNCATE\s*["\w$]|MERGE\s+INTO|CREATE\s+TABLE|COPY\s)/;

@@ -50,7 +50,7 @@ const copied = (stage = last): readonly string[] =>
   );
 
 describe('Dockerfile', () => {
-  it('copies files that are there and that .dockerignore lets through', () => {
+  it('the Dockerfile copies files that exist and that .dockerignore does not exclude', () => {
     const [everything, ...admitted] = read('.dockerignore').trim().split('\n');
     expect(everything).toBe('*');
     for (const source of stages.flatMap((stage) => copied(stage))) {
@@ -59,14 +59,14 @@ describe('Dockerfile', () => {
     }
   });
 
-  it('installs production dependencies only, without a second Node, and leaves the packages of the workspace out', () => {
+  it('the Dockerfile installs production dependencies only, without a second Node, and leaves the packages of the workspace out', () => {
     const [install] = stages.flatMap((stage) => all('RUN', stage)).map(({ args }) => args.join(' '));
     expect(install).toMatch(/^npm ci --omit=dev --omit=optional --ignore-scripts\b/);
     // With packages/better-auth beside the lock npm would install its peer, too: Better Auth and all that it needs.
     for (const stage of stages) expect(copied(stage).filter((source) => source.startsWith('packages'))).toEqual(ours);
   });
 
-  it('has all that the service imports', () => {
+  it('the image has every package that the service imports', () => {
     expect(copied()).toEqual(expect.arrayContaining(['gen', 'src', ...ours]));
     const files = ['src', ...ours.map((name) => join(name, 'src'))].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -90,7 +90,7 @@ describe('Dockerfile', () => {
     }
   });
 
-  it('ends as an ordinary user, with Node itself as the process that hears signals', () => {
+  it('the image runs as an ordinary user, with Node itself as the process that receives signals', () => {
     const names = last.map(({ name }) => name);
     expect(all('USER').map(({ args }) => args)).toEqual([['node']]);
     expect(names.indexOf('USER')).toBeLessThan(names.indexOf('CMD'));
@@ -100,7 +100,7 @@ describe('Dockerfile', () => {
     expect(`exec ${(command as string[]).join(' ')}`).toBe(scripts.start.split(' && ').at(-1));
   });
 
-  it('exposes the ports that it listens on, and asks the service itself for its health', () => {
+  it('the image exposes the ports that it listens on, and checks the health of the service itself', () => {
     const addresses = all('ENV').flatMap(({ args }) => args.map((one) => one.split('=')));
     const ports = addresses
       .filter(([name = '']) => name.endsWith('_ADDRESS'))
@@ -134,21 +134,21 @@ describe('docker-compose.yml', () => {
   const compose = composeSchema.parse(parse(read('docker-compose.yml')));
   const { assent, ...others } = compose.services;
 
-  it('has the service, PostgreSQL, Redis and NATS with JetStream, on this machine only', () => {
+  it('docker-compose.yml has the service, PostgreSQL, Redis and NATS with JetStream, on this machine only', () => {
     expect(Object.keys(others).toSorted()).toEqual(['nats', 'postgres', 'redis']);
     expect(compose.services['nats']?.command).toContain('--jetstream');
     expect(assent?.build).toBe('.');
     for (const [name, { image }] of Object.entries(others)) expect(image, name).toMatch(/^\w+:\d+/);
   });
 
-  it('asks each for its health, and waits for it', () => {
+  it('docker-compose.yml checks the health of each service, and waits for it', () => {
     expect(Object.keys(assent?.depends_on ?? {}).toSorted()).toEqual(Object.keys(others).toSorted());
     for (const [name, { healthcheck }] of Object.entries(others)) expect(healthcheck, name).toBeDefined();
     // The service's own is in its image.
     expect(all('HEALTHCHECK')).toHaveLength(1);
   });
 
-  it('sets variables that there are, to where the others are', () => {
+  it('docker-compose.yml sets variables that exist, to the addresses of its services', () => {
     const documented = read('docs/operate/configuration.md');
     const environment = assent?.environment ?? {};
     for (const name of Object.keys(environment)) expect(documented).toContain(`\`${name}\``);
@@ -161,7 +161,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('declares the volumes that it uses', () => {
+  it('docker-compose.yml declares the volumes that it uses', () => {
     const used = Object.values(compose.services).flatMap(({ volumes = [] }) => volumes.map((one) => one.split(':')[0]));
     expect(used.toSorted()).toEqual(Object.keys(compose.volumes).toSorted());
   });

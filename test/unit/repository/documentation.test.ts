@@ -58,11 +58,11 @@ describe('the table of variables', () => {
   const ours = (names: Iterable<string>): readonly string[] =>
     [...new Set(names)].filter((name) => !name.startsWith('OTEL_')).toSorted();
 
-  it('in docs/operate/configuration.md names exactly those that are read', () => {
+  it('the table in docs/operate/configuration.md names exactly the variables that are read', () => {
     expect(ours(namesInTables('docs/operate/configuration.md'))).toEqual(ours(variablesRead()));
   });
 
-  it('in docs/use/tokens.md names none besides', () => {
+  it('docs/use/tokens.md names only variables that are read', () => {
     const named = namesInTables('docs/use/tokens.md').filter(
       (one) => /^[A-Z][A-Z_]+$/.test(one) && !one.startsWith('TOKEN_'),
     );
@@ -71,7 +71,7 @@ describe('the table of variables', () => {
   });
 });
 
-it('docs/operate/metrics.md names exactly the metrics that there are, and docs/operate/alerts.md no others', async () => {
+it('docs/operate/metrics.md names exactly the metrics that exist, and docs/operate/alerts.md names no others', async () => {
   const metrics = createMetrics();
   // Every value that is asked for at a scrape.
   metrics.observe(
@@ -123,7 +123,7 @@ it('docs/contribute/dependencies.md names exactly what package.json installs', (
   );
 });
 
-it('docs/operate/events.md names exactly the subjects that are known', () => {
+it('docs/operate/events.md names exactly the known subjects', () => {
   const rows = read('docs/operate/events.md')
     .split('\n')
     .filter((line) => line.startsWith('| `betterauth.'));
@@ -133,7 +133,7 @@ it('docs/operate/events.md names exactly the subjects that are known', () => {
   expect(named.toSorted()).toEqual([...eventNames].toSorted());
 });
 
-it('docs/use/policy.md: its policies and its cases hold', () => {
+it('the policies and cases in docs/use/policy.md hold', () => {
   const blocks = [...read('docs/use/policy.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
   const [policy = '', ...more] = blocks.filter((text) => text.startsWith('version:'));
   const [cases = ''] = blocks.filter((text) => text.includes('cases:'));
@@ -162,7 +162,7 @@ const headingsOf = (name: string): ReadonlySet<string> =>
   );
 
 describe.each(documents)('%s', (name) => {
-  it('links to files, and to headings in them, that are there', () => {
+  it('a document links to files and headings that exist', () => {
     const links = [...read(name).matchAll(/\]\((?<file>[^)#:]*)(?:#(?<heading>[^)]+))?\)/g)].map(
       ({ groups }) => groups,
     );
@@ -174,7 +174,7 @@ describe.each(documents)('%s', (name) => {
     expect(missing).toEqual([]);
   });
 
-  it('names paths that are there', () => {
+  it('a document names paths that exist', () => {
     const folders = 'src|test|packages|proto|gen|docs|bench|chaos|demo|scripts|tools|examples';
     const paths = [...read(name).matchAll(new RegExp(`\`((?:${folders})/[\\w./*-]*)\``, 'g'))]
       .map(([, path = '']) => path)
@@ -183,7 +183,7 @@ describe.each(documents)('%s', (name) => {
     expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
-  it('uses the words of the field, with a subject that can be named', () => {
+  it("a document uses the field's words, with nouns as subjects", () => {
     // Code and the tables of a benchmark run keep their names.
     const prose = read(name)
       .replaceAll(/<!-- last full run.*<!-- end of the last full run -->/gs, '')
@@ -193,7 +193,7 @@ describe.each(documents)('%s', (name) => {
     expect(prose.match(words) ?? []).toEqual([]);
   });
 
-  it('names npm scripts that are there', () => {
+  it('a document names npm scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
     const named = [...read(name).matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, script = '']) => script);
     expect(named.filter((script) => scripts[script] === undefined)).toEqual([]);
@@ -207,7 +207,7 @@ describe('commands of the documents that run outside of a clone', () => {
       .split('\n'),
   );
 
-  it('name packages by the names that the registry has them under', () => {
+  it('commands of the documents name packages by their names in the registry', () => {
     const named = lines.flatMap((line) =>
       [...line.matchAll(/\b(?:npx|bunx)(?: -\S+)* ([@\w/.-]+)/g)].map(([, one]) => one),
     );
@@ -215,13 +215,13 @@ describe('commands of the documents that run outside of a clone', () => {
     expect([...new Set(named)].toSorted()).toEqual(['@bufbuild/buf', 'assent-policy', 'vitest']);
   });
 
-  it('show the false of a denial', () => {
+  it('commands of the documents show the false of a denial', () => {
     const calls = lines.filter((line) => /(?:grpcurl|buf curl) .*\/\w+$/.test(line.trim()));
     expect(calls.length).toBeGreaterThan(0);
     expect(calls.filter((line) => !line.includes('-emit-defaults'))).toEqual([]);
   });
 
-  it('write no generated code into the clone beside them', () => {
+  it('commands of the documents write no generated code into a clone', () => {
     const [protoc = ''] = lines.filter((line) => line.includes('grpc_tools.protoc'));
     const clone = / -I (\w+)\/proto /.exec(protoc)?.[1];
     const file = protoc.split(' ').at(-1) ?? '';

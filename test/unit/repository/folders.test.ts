@@ -89,11 +89,11 @@ const rules: readonly (readonly [
 ];
 
 describe.each(rules)('%s', (_title, violations, planted) => {
-  it('holds for every file', () => {
+  it('the rule of the folders holds for every file', () => {
     expect(violations(imports)).toEqual([]);
   });
 
-  it('is seen to be broken by a planted file', () => {
+  it('the rule of the folders is broken by a planted file', () => {
     const broken = new Map(imports);
     for (const [file, imported] of planted) broken.set(file, [...(broken.get(file) ?? []), imported]);
     expect(violations(broken)).not.toEqual([]);

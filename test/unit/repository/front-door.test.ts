@@ -15,7 +15,7 @@ const workflow = z.object({
   jobs: z.record(z.string(), z.object({ 'runs-on': z.string(), 'timeout-minutes': z.number(), steps: z.array(step) })),
 });
 
-it('the workflow runs the script of CI and builds the image', () => {
+it('the workflow runs the CI script and builds the image', () => {
   const { jobs } = workflow.parse(parse(read('.github/workflows/ci.yml')));
   const commands = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run = [] }) => run));
   expect(commands).toContain('bash .ci/run');
@@ -42,7 +42,7 @@ it('the forms for issues have a name, a description and fields', () => {
   for (const name of forms) form.parse(parse(read(`.github/ISSUE_TEMPLATE/${name}`)));
 });
 
-it('updates are looked for in npm and in the actions of the workflow', () => {
+it("Dependabot looks for updates of npm packages and of the workflow's actions", () => {
   const dependabot = z.object({
     version: z.literal(2),
     updates: z.array(z.object({ 'package-ecosystem': z.string() })),

@@ -39,7 +39,7 @@ const services = (): Services & { readonly verified: readonly string[] } => {
   };
 };
 
-it('verifies each distinct token once, in whatever order and spelling it comes, and answers all', async () => {
+it('a batch verifies each distinct token once, in any order and form, and answers all checks', async () => {
   const parts = services();
   const tokens = ['a', 'Bearer a', 'bad', 'b', 'a', 'bearer  bad', 'b', 'bad'];
   const checks = tokens.map((value) =>
@@ -58,7 +58,7 @@ it('verifies each distinct token once, in whatever order and spelling it comes, 
   expect(parts.verified).toHaveLength(6);
 });
 
-it('takes of a token what a check that came alone would: one Bearer before it, not two', async () => {
+it('a batch accepts one Bearer before a token, not two, as a single check does', async () => {
   const token = signHmac(HS256_CLAIMS);
   const checks = [`Bearer Bearer ${token}`, `Bearer ${token}`, token].map((value) =>
     create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
@@ -78,7 +78,7 @@ const check = (userId: string, permission = 'a:b') =>
     permission,
   });
 
-it('answers at once when every check does', async () => {
+it('a batch answers synchronously when every check does', async () => {
   const request = create(BatchCheckPermissionsRequestSchema, { checks: [check('a'), check('b', '*:*'), check('')] });
   const response = batchCheckPermissions(services(), request, CALLER, () => {});
   if (response instanceof Promise) throw new Error('it made its caller wait');
@@ -89,7 +89,7 @@ it('answers at once when every check does', async () => {
   ]);
 });
 
-it('answers in the order of the checks, whichever of them are late, fail late or fail at once', async () => {
+it('a batch answers in the order of its checks, whichever of them are late, fail late or fail at once', async () => {
   const parts = services();
   const waits = new Map<string, PromiseWithResolvers<void>>();
   const reading = { facts: { user: null, organization: null }, tier: 'redis', readAt: 0 } as const;
@@ -114,7 +114,7 @@ it('answers in the order of the checks, whichever of them are late, fail late or
   expect(said).toEqual([REDIS, MEMORY, 'OVERLOADED', 'DATABASE_UNAVAILABLE', REDIS, MEMORY]);
 });
 
-it('answers at once for a token that verifies at once, and verifies a few in one turn of the event loop, no more', async () => {
+it('a batch answers synchronously for a token that verifies synchronously, and verifies only a few in one turn of the event loop', async () => {
   const parts = services();
   const verified: string[] = [];
   const verifier: Services['verifier'] = {

@@ -13,13 +13,13 @@ const batch = (bytes: readonly number[]) =>
 /** A field of length-delimited bytes that ends too soon: whoever decodes as far as this fails on it. */
 const CUT_SHORT = [0x0a, 0x05];
 
-describe('a batch', () => {
-  it('of as many checks as there may be is decoded', () => {
+describe('the decoder of batches', () => {
+  it('a batch with the greatest number of checks is decoded', () => {
     expect(batch(EMPTY_CHECK).checks).toHaveLength(1);
     expect(batch(emptyChecks(500)).checks).toHaveLength(500);
   });
 
-  it('of too many is refused without being decoded', () => {
+  it('a batch with too many checks is refused without being decoded', () => {
     const error = expect.objectContaining({
       code: 'INVALID_ARGUMENT',
       message: 'checks: must have 1 to 500 checks; this request has more.',
@@ -30,23 +30,23 @@ describe('a batch', () => {
     expect(() => batch([])).toThrow('this request has none.');
   });
 
-  it('counts as large by its checks alone, not by its unknown fields', () => {
+  it('a batch is measured by its checks alone, not by its unknown fields', () => {
     const unknown = Array.from({ length: 1_000 }, () => [0x7a, 0x00]).flat();
     expect(batch([...unknown, ...EMPTY_CHECK]).checks).toHaveLength(1);
   });
 });
 
-it('keeps no field that is not known', () => {
+it('a decoded message has no unknown fields', () => {
   const known = toBinary(CheckPermissionRequestSchema, create(CheckPermissionRequestSchema, { permission: 'a:b' }));
   const check = decodeBinary(CheckPermissionRequestSchema, Uint8Array.of(...known, 0x78, 0x01));
   expect(check).toMatchObject({ permission: 'a:b' });
   expect(check).not.toHaveProperty('$unknown');
 });
 
-describe('a batch in JSON', () => {
+describe('the decoder of batches in JSON', () => {
   const json = (checks: number): Uint8Array => Buffer.from(`{"checks":[${Array(checks).fill('{"x":1}').join()}]}`);
 
-  it('of too many checks is refused before any check is decoded', () => {
+  it('a batch in JSON with too many checks is refused before any check is decoded', () => {
     expect(() => decodeJson(BatchCheckPermissionsRequestSchema, json(501))).toThrow('this request has more');
     expect(() => decodeJson(BatchCheckPermissionsRequestSchema, json(500))).toThrow('is not a field');
     expect(() => decodeJson(BatchCheckPermissionsRequestSchema, json(0))).toThrow('this request has none');

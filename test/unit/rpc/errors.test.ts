@@ -33,13 +33,13 @@ it.each<[ErrorCode, number]>([
   ['ORGANIZATION_NOT_FOUND', 5],
   ['DATABASE_UNAVAILABLE', 14],
   ['KEYS_UNAVAILABLE', 14],
-])('%s is %i, with ErrorInfo', (code, number) => {
+])('the error code %s becomes the gRPC status %i, with ErrorInfo', (code, number) => {
   const status = errorStatus(new AssentError(code, 'What is wrong.'), never);
   expect(status).toMatchObject({ code: number, message: 'What is wrong.' });
   expect(detailsOf(status)).toEqual([errorInfo(code)]);
 });
 
-it('OVERLOADED is RESOURCE_EXHAUSTED, and says when to come again', () => {
+it('the error OVERLOADED becomes RESOURCE_EXHAUSTED, with the delay before a retry', () => {
   const status = errorStatus(new AssentError('OVERLOADED', 'Too many.'), never);
   expect(status.code).toBe(8);
   expect(detailsOf(status)).toEqual([
@@ -48,14 +48,14 @@ it('OVERLOADED is RESOURCE_EXHAUSTED, and says when to come again', () => {
   ]);
 });
 
-it('INVALID_ARGUMENT names the field', () => {
+it('the error INVALID_ARGUMENT names the field', () => {
   const status = errorStatus(invalidArgument('checks[3].permission', 'must not be empty.'), never);
   expect(status.code).toBe(3);
   const fieldViolations = [{ field: 'checks[3].permission', description: 'must not be empty.' }];
   expect(detailsOf(status)).toEqual([{ '@type': 'google.rpc.BadRequest', fieldViolations }]);
 });
 
-it('anything else is INTERNAL: its text is for the log', () => {
+it('any other error becomes INTERNAL, and its text goes only to the log', () => {
   const seen: unknown[] = [];
   const error = new Error('SELECT secret FROM users at db.internal');
   const status = errorStatus(error, (defect) => seen.push(defect));
@@ -65,7 +65,7 @@ it('anything else is INTERNAL: its text is for the log', () => {
   expect(seen).toEqual([error]);
 });
 
-it('INVALID_ARGUMENT of no field of the message begins with what is wrong', () => {
+it('the error INVALID_ARGUMENT without a field begins with the problem', () => {
   const status = errorStatus(invalidArgument('', 'the deadline must be 1 to 60000 ms.'), never);
   expect(status.message).toBe('the deadline must be 1 to 60000 ms.');
 });

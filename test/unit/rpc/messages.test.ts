@@ -57,7 +57,7 @@ const stored = (micros: number): number => micros / 1_000;
 const microsOf = ({ seconds, nanos }: Timestamp): bigint => seconds * 1_000_000n + BigInt(nanos) / 1_000n;
 const moment = fc.oneof(milliseconds, microseconds.map(stored));
 
-it('single answers, and batches of them', () => {
+it('single answers and batches of answers are encoded as protobuf-es encodes them', () => {
   fc.assert(
     fc.property(
       decision,
@@ -91,7 +91,7 @@ it('single answers, and batches of them', () => {
   );
 });
 
-it('times are as they are stored, to the microsecond', () => {
+it('times in messages are exact to the stored microsecond', () => {
   fc.assert(
     fc.property(milliseconds, (whole) => {
       expect(timestampFromMillis(whole)).toStrictEqual(timestampFromMs(whole));
@@ -105,7 +105,7 @@ it('times are as they are stored, to the microsecond', () => {
   );
 });
 
-it('users and memberships can be written, whatever times are stored with them', () => {
+it('users and memberships with any stored time can be encoded', () => {
   const any = fc.oneof(moment, fc.double());
   fc.assert(
     fc.property(any, any, any, (createdAt, updatedAt, until) => {
@@ -140,7 +140,7 @@ it('a ban that has ended is not shown, nor why and until when', () => {
   expect(shown(1_000)).toEqual({ banned: false, banReason: '', banExpiresAt: undefined });
 });
 
-it('do not lend out the arrays that facts are kept in', () => {
+it('messages do not share their arrays with cached facts', () => {
   const roles = ['staff'];
   const message = checkPermissionMessage(
     { allowed: true, reason: 'ROLE_GRANTS', roles, grantedBy: 'staff' },

@@ -9,13 +9,13 @@ describe('a page token that is signed', () => {
   const tokens = createPageTokens([OLD]);
   const codeOf = (token: string): string => token.slice(token.indexOf('.'));
 
-  it('is read with the same key, for the user that it was issued for', () => {
+  it('a signed page token is read with the same key, for the user that it was issued for', () => {
     const token = tokens.issue('u', 'organization-ü');
     expect(createPageTokens([OLD]).read('u', token)).toBe('organization-ü');
     expect(tokens.read('u', '')).toBeNull();
   });
 
-  it('is read with any of the keys, and signed with the newest', () => {
+  it('a signed page token is read with any of the keys, and signed with the newest', () => {
     const rotating = createPageTokens([NEW, OLD]);
     expect(rotating.read('u', tokens.issue('u', 'o'))).toBe('o');
     expect(createPageTokens([NEW]).read('u', rotating.issue('u', 'o'))).toBe('o');
@@ -33,7 +33,7 @@ describe('a page token that is signed', () => {
     ['in another alphabet', 'u', tokens.issue('u', 'oo?>~').replace('_', '/')],
     ['with something after it', 'u', `${tokens.issue('u', 'o')}=`],
     ['that is none', 'u', 'none'],
-  ])('is refused: one %s', (_, userId, token) => {
+  ])('a signed page token is refused when it is one %s', (_, userId, token) => {
     expect(() => tokens.read(userId, token)).toThrow(problem);
   });
 });
@@ -41,7 +41,7 @@ describe('a page token that is signed', () => {
 describe('a page token without a key', () => {
   const tokens = createPageTokens([]);
 
-  it('is read by every replica, for the user that it was issued for', () => {
+  it('an unsigned page token is read by every replica, for the user that it was issued for', () => {
     const token = tokens.issue('u', 'organization-ü');
     expect(createPageTokens([]).read('u', token)).toBe('organization-ü');
     expect(tokens.read('u', '')).toBeNull();
@@ -57,7 +57,7 @@ describe('a page token without a key', () => {
     ['with something after it', 'u', `${tokens.issue('u', 'o')}=`],
     ['with a code', 'u', createPageTokens([OLD]).issue('u', 'o')],
     ['that is none', 'u', 'none'],
-  ])('is refused: one %s', (_, userId, token) => {
+  ])('a signed page token is refused when it is one %s', (_, userId, token) => {
     expect(() => tokens.read(userId, token)).toThrow(problem);
   });
 });

@@ -8,7 +8,7 @@ import {
   Violations,
 } from '../../../src/rpc/validate.ts';
 
-it('takes permissions apart the same however many were asked for before, and refuses what is none each time', () => {
+it('permissions are parsed alike after any number of others, and a malformed one is refused each time', () => {
   for (let round = 0; round < 2; round += 1) {
     for (let index = 0; index < 2_500; index += 1) {
       const violations = new Violations();
@@ -26,7 +26,7 @@ it('takes permissions apart the same however many were asked for before, and ref
   }
 });
 
-describe('a bound', () => {
+describe('the bound of a field', () => {
   /** What a check says of a value; null when it is well. */
   const said = (check: (violations: Violations) => unknown): string | null => {
     const violations = new Violations();
@@ -46,7 +46,7 @@ describe('a bound', () => {
     ['must be at most 8192 bytes long.', 8_192, checkToken],
     ['must be at most 256 bytes long.', 256, permission],
     ['is not one of this service.', 2_048, checkPageToken],
-  ])('%s', (message, bytes, check) => {
+  ])('the bound of a field is enforced with the message: %s', (message, bytes, check) => {
     expect(said((violations) => check(violations, 'field', 'x'.repeat(bytes)))).toBeNull();
     expect(said((violations) => check(violations, 'field', 'x'.repeat(bytes + 1)))).toBe(`field: ${message}`);
     // Of bytes and not of characters, of which the euro sign has three and a key has four.
@@ -58,7 +58,7 @@ describe('a bound', () => {
     }
   });
 
-  it('is that of a page, from 1 to 500, and 0 for 50', () => {
+  it('a page size is from 1 to 500, and 0 means 50', () => {
     const sizes = [1, 50, 499, 500, 0].map((size) => checkPageSize(new Violations(), 'page_size', size));
     expect(sizes).toEqual([1, 50, 499, 500, 50]);
     for (const size of [-1, 501, 2 ** 31 - 1, -(2 ** 31)]) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { callersWith } from '../../support/server/test-server.ts';
 
 describe('caller authentication', () => {
-  it.each(['Bearer right', 'bearer right', 'Bearer   right'])('accepts "%s"', (authorization) => {
+  it.each(['Bearer right', 'bearer right', 'Bearer   right'])('caller authentication accepts "%s"', (authorization) => {
     expect(() => callersWith('right')(authorization)).not.toThrow();
   });
 
@@ -16,13 +16,13 @@ describe('caller authentication', () => {
     'Bearer right wrong',
     'Basic right',
     'Bearer right ',
-  ])('refuses "%s"', (authorization) => {
+  ])('caller authentication refuses "%s"', (authorization) => {
     expect(() => callersWith('right')(authorization)).toThrow(/caller is not authenticated/);
   });
 
   // Whoever made the digest with a variable that was not set would have opened the port to everybody.
   it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic x'])(
-    'takes "%s" for no token, whatever digests there are',
+    'caller authentication takes "%s" as no token, with any digests',
     (none) => {
       expect(() => callersWith('')(none)).toThrow(/caller is not authenticated/);
     },

@@ -14,11 +14,11 @@ it.each([
   ['123456789m', null],
   ['-1m', null],
   ['1m ', null],
-])('a timeout of "%s" is %s ms', (text, ms) => {
+])('a gRPC timeout of "%s" is %s ms', (text, ms) => {
   expect(parseTimeout(text)).toBe(ms);
 });
 
-it('knows what no timer can be set for', () => {
+it('a deadline that is too far for a timer is recognised', () => {
   expect(isBeyondTimers(2 ** 31 - 1)).toBe(false);
   expect(isBeyondTimers(2 ** 31)).toBe(true);
 });

@@ -15,7 +15,7 @@ it.each([
   ['GET', '//livez', true, 404],
   ['GET', '/', true, 404],
   [undefined, undefined, true, 404],
-] as const)('%s %s, serving: %s, is answered with %s', async (method, url, serving, status) => {
+] as const)('the request %s %s with serving %s is answered with %s', async (method, url, serving, status) => {
   expect((await createEndpoints(metrics, () => serving)(method, url)).status).toBe(status);
 });
 

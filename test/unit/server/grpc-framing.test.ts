@@ -15,10 +15,10 @@ const all = (reader: FrameReader): readonly Buffer[] => {
   return messages;
 };
 
-describe('frames', () => {
+describe('gRPC frames', () => {
   const messages = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 });
 
-  it('are read as they were written, in whatever pieces they come', () => {
+  it('gRPC frames are read as they were written, in pieces of any size', () => {
     fc.assert(
       fc.property(messages, fc.array(fc.nat({ max: 250 })), (sent, cuts) => {
         const bytes = Buffer.concat(sent.map((message) => frameOf(message)));
@@ -36,7 +36,7 @@ describe('frames', () => {
     );
   });
 
-  it('are read from thousands of pieces, of whatever size', () => {
+  it('a gRPC frame is read from thousands of pieces', () => {
     const sent = Buffer.from(Array.from({ length: 5_000 }, (_, index) => index % 251));
     const bytes = Buffer.concat([frameOf(sent), frameOf(sent)]);
     const reader = readerOf('identity');
@@ -54,7 +54,7 @@ describe('frames', () => {
   it.each([
     ['gzip', gzipSync],
     ['deflate', deflateSync],
-  ] as const)('of %s are decompressed', (encoding, compress) => {
+  ] as const)('gRPC frames of %s are decompressed', (encoding, compress) => {
     const reader = readerOf(encoding);
     const compressed = frameOf(compress('a message'));
     compressed[0] = 1;

@@ -30,7 +30,7 @@ const openPipe = () => {
   return { fd, read };
 };
 
-it('keeps lines for a reader that comes back, up to a bound, and none is torn', async () => {
+it('the line writer keeps lines for a stalled reader up to a bound, and cuts none', async () => {
   const { fd, read } = openPipe();
   const writer = createLineWriter(fd);
   const line = (index: number): string => `${index} ${'é'.repeat(5_000)}\n`;
@@ -45,7 +45,7 @@ it('keeps lines for a reader that comes back, up to a bound, and none is torn', 
   expect(lines.map((text) => `${text}\n`)).toEqual(lines.map((_text, index) => line(index)));
 });
 
-it('keeps the lines of two processes apart, also those that waited', async () => {
+it('the lines of two processes on one pipe are not mixed, also after a wait', async () => {
   const { fd, read } = openPipe();
   const [slow, other] = [createLineWriter(fd), createLineWriter(fd)];
   const lines = Array.from({ length: 200 }, (_unused, index) => `${index} ${'x'.repeat(1_000)}`);

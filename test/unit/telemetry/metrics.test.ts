@@ -4,7 +4,7 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 const linesOf = (text: string, name: string): readonly string[] =>
   text.split('\n').filter((line) => line.startsWith(`${name}{`));
 
-it('counts calls and decisions by their labels, and goes on counting from one scrape to the next', async () => {
+it('metrics count calls and decisions by their labels, and keep counting over scrapes', async () => {
   const metrics = createMetrics();
   for (let call = 0; call < 3; call += 1) metrics.call('CheckPermission', 0, 0.001);
   metrics.call('CheckPermission', 14, 0.001);
@@ -26,7 +26,7 @@ it('counts calls and decisions by their labels, and goes on counting from one sc
   expect(text).toContain('assent_request_duration_seconds_count{method="CheckPermission"} 4');
 });
 
-it('says nothing of how far behind the stream a process is while nobody knows', async () => {
+it('the lag behind the stream is absent from the metrics while it is unknown', async () => {
   const metrics = createMetrics();
   const said = async () => (await metrics.scrape()).text.match(/^assent_events_lag_messages.*$/m)?.[0];
   expect(await said()).toBeUndefined();
@@ -38,7 +38,7 @@ it('says nothing of how far behind the stream a process is while nobody knows', 
   expect(await said()).toBe('assent_events_lag_messages 0');
 });
 
-it('begins to count at nought, so that the first of what an alert asks for is an increase', async () => {
+it('counters begin at 0, so that the first event of an alert is an increase', async () => {
   const { text } = await createMetrics().scrape();
   const counters = [...text.matchAll(/^(assent_\w+_total)(?:\{\w+="(.+)"\})? 0$/gm)].map(([, name, value]) => [
     name,

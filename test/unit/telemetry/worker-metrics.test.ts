@@ -60,7 +60,7 @@ const workers = (answering: number, silent: number): Readonly<Record<string, num
   'assent_workers{state="silent"}': silent,
 });
 
-it('counts are added, and so is what is in the memories; of the lag the most tells, of live subscriptions the least', async () => {
+it('counters and cache sizes of workers are added; the lag is their maximum, the live subscription their minimum', async () => {
   const metrics = createWorkerMetrics();
   metrics.take(1, await told(5, true));
   metrics.take(2, await told(3, false));
@@ -76,7 +76,7 @@ it('counts are added, and so is what is in the memories; of the lag the most tel
   expect(text).toContain('assent_request_duration_seconds_bucket{le="0.25",method="GetUser"} 8');
 });
 
-it('of a worker that does not answer its counts stay, and of one that has ended; nothing else of them tells', async () => {
+it('only the counters of a silent or ended worker stay in the metrics', async () => {
   const metrics = createWorkerMetrics();
   metrics.take(1, await told(5, true));
   metrics.take(2, await told(3, false));
@@ -97,7 +97,7 @@ it('of a worker that does not answer its counts stay, and of one that has ended;
   expect(text).toContain('assent_request_duration_seconds_bucket{le="0.1",method="GetUser"} 0');
 });
 
-it('how far behind the stream they are is told of those that know it', async () => {
+it('the lag behind the stream is that of the workers that know it', async () => {
   const metrics = createWorkerMetrics();
   metrics.take(1, await told(1, true, 0));
   metrics.take(2, await told(1, false, null));

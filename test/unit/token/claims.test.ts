@@ -23,7 +23,7 @@ const as = (changes: object, rules = asymmetric) =>
   checkClaims(null, change(ASYMMETRIC_CLAIMS, changes), rules, NOW_MS);
 
 describe('claims of an HS256 token', () => {
-  it('become the principal', () => {
+  it('the claims of an HS256 token become the principal', () => {
     expect(hs({ organizationId: 'org-1', orgRole: 'staff', sub: 'ignored', somethingElse: 1 })).toEqual({
       principal: {
         userId: 'user-1',
@@ -45,7 +45,7 @@ describe('claims of an HS256 token', () => {
     ['an inactive user', { isActive: false }, { isActive: false }],
     ['an empty role', { role: '' }, { role: '' }],
     ['a banned claim, which means nothing here', { banned: true }, { isActive: true }],
-  ])('may have %s', (_name, changes, principal) => {
+  ])('the claims of an HS256 token may have %s', (_name, changes, principal) => {
     expect(hs(changes).principal).toMatchObject(principal);
   });
 
@@ -68,11 +68,11 @@ describe('claims of an HS256 token', () => {
     ['a null user', { user: null }],
     ['the audience of a session cookie', { aud: 'better-auth:session-cache' }],
     ['the audience of a session cookie among others', { aud: ['api', 'better-auth:session-cache'] }],
-  ])('are refused with %s', async (_name, changes) => {
+  ])('the claims of an HS256 token are refused with %s', async (_name, changes) => {
     expect(await refusalOf(() => hs(changes))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
-  it('are refused when they are those of an e-mailed link', async () => {
+  it('the claims of an e-mailed link are refused', async () => {
     const link = { email: 'ada@example.com', userId: 'user-1', iat: NOW_SECONDS, exp: NOW_SECONDS + 3600 };
     expect(await refusalOf(() => checkClaims(null, link, hs256, NOW_MS))).toBe('TOKEN_CLAIMS_INVALID');
   });
@@ -82,17 +82,20 @@ describe('claims of an HS256 token', () => {
     ['no issuer', { aud: 'api' }, 'TOKEN_ISSUER_MISMATCH'],
     ['another audience', { iss: ISSUER, aud: 'shop' }, 'TOKEN_AUDIENCE_MISMATCH'],
     ['no audience', { iss: ISSUER }, 'TOKEN_AUDIENCE_MISMATCH'],
-  ])('are refused with %s when an issuer and an audience are configured', async (_name, changes, code) => {
-    expect(await refusalOf(() => hs(changes, strictHs256))).toBe(code);
-  });
+  ])(
+    'the claims of an HS256 token are refused with %s when an issuer and an audience are configured',
+    async (_name, changes, code) => {
+      expect(await refusalOf(() => hs(changes, strictHs256))).toBe(code);
+    },
+  );
 
-  it('are accepted when the configured issuer and audience both fit', () => {
+  it('the claims of an HS256 token are accepted when the configured issuer and audience both fit', () => {
     expect(hs({ iss: ISSUER, aud: ['shop', 'api'] }, strictHs256).principal.userId).toBe('user-1');
   });
 });
 
 describe('claims of an asymmetric token', () => {
-  it('need no more than a subject', () => {
+  it('the claims of an asymmetric token need no more than a subject', () => {
     expect(as({})).toEqual({
       principal: {
         userId: 'user-1',
@@ -124,7 +127,7 @@ describe('claims of an asymmetric token', () => {
     ['isActive false', { isActive: false }, { isActive: false }],
     ['isActive true', { isActive: true }, { isActive: true }],
     ['the claims of a session', { session: {}, user: {} }, { userId: 'user-1' }],
-  ])('may have %s', (_name, changes, principal) => {
+  ])('the claims of an asymmetric token may have %s', (_name, changes, principal) => {
     expect(as(changes).principal).toMatchObject(principal);
   });
 
@@ -142,7 +145,7 @@ describe('claims of an asymmetric token', () => {
     ['an id in a list', { id: ['user-1'] }],
     ['isActive as a string', { isActive: 'false' }],
     ['the audience of a session cookie', { aud: 'better-auth:session-cache' }],
-  ])('are refused with %s', async (_name, changes) => {
+  ])('the claims of an asymmetric token are refused with %s', async (_name, changes) => {
     expect(await refusalOf(() => as(changes))).toBe('TOKEN_CLAIMS_INVALID');
   });
 
@@ -157,14 +160,14 @@ describe('claims of an asymmetric token', () => {
     ['an empty list of audiences', { aud: [] }, 'TOKEN_AUDIENCE_MISMATCH'],
     ['audiences in a list of lists', { aud: [[ISSUER]] }, 'TOKEN_AUDIENCE_MISMATCH'],
     ['an audience that is an object', { aud: { 0: ISSUER } }, 'TOKEN_AUDIENCE_MISMATCH'],
-  ])('are refused with %s', async (_name, changes, code) => {
+  ])('the claims of an asymmetric token are refused with %s', async (_name, changes, code) => {
     expect(await refusalOf(() => as(changes))).toBe(code);
   });
 
   it.each<[string, unknown]>([
     ['any of the configured audiences', 'api'],
     ['a list with one of them', ['shop', 'api']],
-  ])('are accepted with %s', (_name, aud) => {
+  ])('the claims of an asymmetric token are accepted with %s', (_name, aud) => {
     expect(as({ aud }).principal.userId).toBe('user-1');
   });
 });
@@ -189,12 +192,12 @@ describe('the times of a token', () => {
     ['nbf as a string', { nbf: '0' }, 'TOKEN_CLAIMS_INVALID'],
     ['iat as a string', { iat: '0' }, 'TOKEN_CLAIMS_INVALID'],
     ['iat in milliseconds', { iat: NOW_MS }, 'TOKEN_CLAIMS_INVALID'],
-  ])('with %s are refused', async (_name, changes, code) => {
+  ])('a token with %s is refused', async (_name, changes, code) => {
     expect(await refusalOf(() => hs(changes))).toBe(code);
     expect(await refusalOf(() => as(changes))).toBe(code);
   });
 
-  it('refuses an exp that JSON reads as infinite', async () => {
+  it('a token with an exp that JSON reads as infinite is refused', async () => {
     const payload: JsonObject = { ...HS256_CLAIMS, exp: JSON.parse('1e999') };
     expect(await refusalOf(() => checkClaims(null, payload, hs256, NOW_MS))).toBe('TOKEN_CLAIMS_INVALID');
   });
@@ -208,7 +211,7 @@ describe('the times of a token', () => {
     ['no iat', { iat: undefined }],
     ['a null iat', { iat: null }],
     ['a null nbf', { nbf: null }],
-  ])('with %s are accepted', (_name, changes) => {
+  ])('a token with %s is accepted', (_name, changes) => {
     expect(hs(changes).principal.userId).toBe('user-1');
     expect(as(changes).principal.userId).toBe('user-1');
   });
@@ -219,7 +222,7 @@ const ODD: readonly unknown[] = [null, 7, 1.5, -1, 2 ** 53, true, false, '', 'x\
 
 describe('a claim without influence on the decision', () => {
   it.each(['email', 'role', 'orgRole', 'name', 'scope', 'client_id', 'events', 'azp', 'sid'])(
-    '%s never refuses the token, whatever its type',
+    'the claim %s never causes a refusal of the token, whatever its type',
     (claim) => {
       for (const value of [undefined, ...ODD]) {
         const text = JSON.stringify({ [claim]: value });
@@ -247,13 +250,13 @@ describe('a claim without influence on the decision', () => {
     [true, ''],
     [{ admin: true }, ''],
     ['x\0', ''],
-  ])('is reported as text as far as it is text: the role %j becomes %j', (role, text) => {
+  ])('the role %j of a token is reported as %j', (role, text) => {
     for (const claims of [hs, as]) {
       expect(claims({ role, orgRole: role }).principal).toMatchObject({ role: text, organizationRole: text });
     }
   });
 
-  it('is reported as empty when an e-mail address is not a text', () => {
+  it('an e-mail address of a token that is not a text is reported as empty', () => {
     for (const email of [null, 7, ['ada@example.com'], {}]) {
       expect(hs({ email }).principal.email).toBe('');
       expect(as({ email }).principal.email).toBe('');
@@ -275,7 +278,7 @@ describe('the active organization of a token', () => {
     [['org-1'], ''],
     [{}, ''],
     ['o\0', ''],
-  ])('with the claim %j is the id %j', (organizationId, id) => {
+  ])('the active organization of a token with the claim %j is the id %j', (organizationId, id) => {
     expect(hs({ organizationId }).principal.organizationId).toBe(id);
     expect(as({ organizationId }).principal.organizationId).toBe(id);
   });
@@ -293,11 +296,11 @@ describe('the user of a token', () => {
     ['a row with a column userId that is a list', { id: 'user-1', userId: ['user-2'] }, 'user-1'],
     ['a row with a column userId that is a truth value', { id: 'user-1', userId: true }, 'user-1'],
     ['a row with a column userId that is null', { id: 'user-1', userId: null }, 'user-1'],
-  ])('is named by %s', (_name, changes, userId) => {
+  ])('the user of a token is named by %s', (_name, changes, userId) => {
     expect(as(changes).principal.userId).toBe(userId);
   });
 
-  it('is an integer in an HS256 token as well', () => {
+  it('the user of a token is an integer in an HS256 token as well', () => {
     expect(hs({ userId: 7 }).principal.userId).toBe('7');
   });
 
@@ -310,7 +313,7 @@ describe('the user of a token', () => {
     ['an object', { userId: {} }],
     ['an empty text', { userId: '' }],
     ['a text with a NUL', { userId: 'user-1\0' }],
-  ])('is not named by %s', async (_name, changes) => {
+  ])('the user of a token is not named by %s', async (_name, changes) => {
     expect(await refusalOf(() => hs(changes))).toBe('TOKEN_CLAIMS_INVALID');
     expect(await refusalOf(() => as(changes))).toBe('TOKEN_CLAIMS_INVALID');
   });
@@ -322,7 +325,7 @@ describe('the user of a token', () => {
     ['an integer beside an id that is another subject', { id: 'user-2', userId: 7 }],
     ['a list beside an id that is another subject', { id: 'user-2', userId: ['user-1'] }],
     ['a sub that is a number', { sub: 7, id: 7 }],
-  ])('is not named by a row whose userId is %s', async (_name, changes) => {
+  ])('the user of a token is not named by a row whose userId is %s', async (_name, changes) => {
     expect(await refusalOf(() => as(changes))).toBe('TOKEN_CLAIMS_INVALID');
   });
 });
@@ -338,11 +341,11 @@ describe('whether the user of a token is active', () => {
     ['banned 0', { banned: 0 }, true],
     ['banned null', { banned: null }, true],
     ['isActive true, whatever banned is', { isActive: true, banned: 'odd' }, true],
-  ])('follows from %s', (_name, changes, isActive) => {
+  ])('whether the user of a token is active follows from %s', (_name, changes, isActive) => {
     expect(as(changes).principal.isActive).toBe(isActive);
   });
 
-  it.each(['isActive', 'banned'])('is refused when %s is neither true nor false', async (claim) => {
+  it.each(['isActive', 'banned'])('a token is refused when its claim %s is neither true nor false', async (claim) => {
     for (const value of [2, -1, 1.5, '', 'true', 'false', [], [true], {}]) {
       expect(await refusalOf(() => as({ [claim]: value })), JSON.stringify(value)).toBe('TOKEN_CLAIMS_INVALID');
     }

@@ -17,15 +17,15 @@ describe('parseJsonObject', () => {
     ['with a member twice, once escaped', '{"userId":"a","user\\u0049d":"b"}'],
     ['with a member twice, others and nesting between', '{"a":{"x":[1,{"y":2}]},"b":"}:{","a":2}'],
     ['with __proto__ twice', '{"__proto__":1,"__proto__":2}'],
-  ])('refuses a text that is %s', (_name, text) => {
+  ])('parseJsonObject refuses a text that is %s', (_name, text) => {
     expect(parse(text)).toBeNull();
   });
 
-  it('refuses bytes that are not UTF-8', () => {
+  it('parseJsonObject refuses bytes that are not UTF-8', () => {
     expect(parseJsonObject(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toBeNull();
   });
 
-  it('accepts a repeated member in a deeper object', () => {
+  it('parseJsonObject accepts a repeated member in a deeper object', () => {
     expect(parse('{"a":{"x":1,"x":2},"b":[{"x":1},{"x":1}],"x":3}')).toEqual({
       a: { x: 2 },
       b: [{ x: 1 }, { x: 1 }],
@@ -33,7 +33,7 @@ describe('parseJsonObject', () => {
     });
   });
 
-  it('accepts every JSON object, whatever its texts contain', () => {
+  it('parseJsonObject accepts every JSON object, whatever its texts contain', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()),
@@ -46,7 +46,7 @@ describe('parseJsonObject', () => {
     );
   });
 
-  it('refuses every object in which a member is repeated', () => {
+  it('parseJsonObject refuses every object in which a member is repeated', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), fc.jsonValue(), (object, again) => {
         const name = Object.keys(object)[0];

@@ -22,7 +22,7 @@ describe('usableJwk', () => {
     ['P-521', ec('P-521'), null, 'ES512'],
     ['an alg and use sig', { ...okp, use: 'sig' }, null, 'EdDSA'],
     ['key_ops with verify', { ...okp, key_ops: ['sign', 'verify'] }, null, 'EdDSA'],
-  ])('takes the algorithm from %s', (_name, jwk, alg, algorithm) => {
+  ])('usableJwk takes the algorithm from %s', (_name, jwk, alg, algorithm) => {
     expect(usableJwk(jwk, alg)).toMatchObject({ kind: 'usable', algorithm });
   });
 
@@ -54,16 +54,16 @@ describe('usableJwk', () => {
     ['no kty', { crv: 'Ed25519', x: 'X' }, 'EdDSA'],
     ['an EC key that names the curve of EdDSA', { ...okp, kty: 'EC' }, 'EdDSA'],
     ['nothing in it', {}, null],
-  ])('refuses %s', (_name, jwk, alg) => {
+  ])('usableJwk refuses %s', (_name, jwk, alg) => {
     expect(usableJwk(jwk, alg)).toMatchObject({ kind: 'refused' });
   });
 
-  it('gives the reason of a refusal', () => {
+  it('usableJwk gives the reason of a refusal', () => {
     expect(usableJwk({ kty: 'oct', k: 'K' }, null)).toMatchObject({ reason: 'it is symmetric' });
     expect(usableJwk(rsa, null)).toMatchObject({ reason: 'it is an RSA key without an alg' });
   });
 
-  it('keeps the public members and nothing else', () => {
+  it('usableJwk keeps the public members and nothing else', () => {
     const everything = {
       ...rsa,
       alg: 'RS256',
@@ -79,7 +79,7 @@ describe('usableJwk', () => {
     expect(usableJwk({ ...okp, d: 'D' }, null)).toEqual({ kind: 'usable', algorithm: 'EdDSA', jwk: okp });
   });
 
-  it('takes the curve beside the JWK only when the JWK has none', () => {
+  it('usableJwk takes the curve beside the JWK only when the JWK has none', () => {
     expect(usableJwk({ kty: 'OKP', x: 'X' }, null, 'Ed25519')).toMatchObject({ algorithm: 'EdDSA', jwk: okp });
     expect(usableJwk(ec('P-384'), null, 'P-256')).toMatchObject({ algorithm: 'ES384' });
   });
@@ -99,7 +99,7 @@ describe('asymmetricAlgorithm', () => {
     '',
     'toString',
     '__proto__',
-  ])('is null for %j', (alg) => {
+  ])('asymmetricAlgorithm is null for %j', (alg) => {
     expect(asymmetricAlgorithm(alg)).toBeNull();
   });
 });

@@ -40,34 +40,37 @@ const fetched = (
 const FETCH: JwksCacheEffect = { kind: 'fetch', timeoutMs: FETCH_TIMEOUT_MS };
 
 describe('an idle JWKS cache', () => {
-  it.each([started(7), due(7)])('begins a fetch with the whole timeout when it is $kind', (input) => {
-    const { state, effects } = step(EMPTY_CACHE, input);
-    expect(state).toMatchObject({ phase: 'fetching', beganAt: 7 });
-    expect(effects).toEqual([FETCH]);
-  });
+  it.each([started(7), due(7)])(
+    'an idle JWKS cache begins a fetch with the whole timeout when it is $kind',
+    (input) => {
+      const { state, effects } = step(EMPTY_CACHE, input);
+      expect(state).toMatchObject({ phase: 'fetching', beganAt: 7 });
+      expect(effects).toEqual([FETCH]);
+    },
+  );
 
-  it('begins a fetch for a token in the time that the call has left', () => {
+  it('an idle JWKS cache begins a fetch for a token in the time that the call has left', () => {
     const { state, effects } = step(EMPTY_CACHE, missing(7, 1_234));
     expect(state.phase).toBe('fetching');
     expect(effects).toEqual([{ kind: 'fetch', timeoutMs: 1_234 }]);
   });
 
-  it.each([0, -1])('begins no fetch for a token whose call has %i ms left', (leftMs) => {
+  it.each([0, -1])('an idle JWKS cache begins no fetch for a token whose call has %i ms left', (leftMs) => {
     expect(step(EMPTY_CACHE, missing(7, leftMs))).toEqual({ state: EMPTY_CACHE, effects: [] });
   });
 
-  it('begins one fetch for tokens with unknown kids in the cooldown while it has usable keys', () => {
+  it('an idle JWKS cache begins one fetch for tokens with unknown kids in the cooldown while it has usable keys', () => {
     const first = stateAfter(started(0), fetched(), missing(10), fetched());
     expect(step(first, missing(30_009)).effects).toEqual([]);
     expect(step(first, missing(30_010)).effects).toEqual([FETCH]);
   });
 
-  it('does not count the fetch of the timer as one for an unknown kid', () => {
+  it('an idle JWKS cache does not count the fetch of the timer as one for an unknown kid', () => {
     const state = stateAfter(started(0), fetched());
     expect(step(state, missing(1)).effects).toEqual([FETCH]);
   });
 
-  it('begins no fetch for a token within the retry pause of a failure', () => {
+  it('an idle JWKS cache begins no fetch for a token within the retry pause of a failure', () => {
     for (const state of [
       stateAfter(started(0), failed(10)),
       stateAfter(started(0), fetched(), due(5), failed(10)),
@@ -77,7 +80,7 @@ describe('an idle JWKS cache', () => {
     }
   });
 
-  it('begins a fetch for each token after the retry pause while it has no usable keys', () => {
+  it('an idle JWKS cache begins a fetch for each token after the retry pause while it has no usable keys', () => {
     let state = stateAfter(started(0), failed(0));
     for (let now = 1_000; now < 10_000; now += 1_000) {
       const next = step(state, missing(now));
@@ -87,7 +90,7 @@ describe('an idle JWKS cache', () => {
     expect(state.demandedAt).toBe(Number.NEGATIVE_INFINITY);
   });
 
-  it('begins a fetch for a token with keys that are too old, also in the cooldown of an unknown kid', () => {
+  it('an idle JWKS cache begins a fetch for a token with keys that are too old, also in the cooldown of an unknown kid', () => {
     const state = stateAfter(started(0), fetched(), missing(3_600_000), failed(3_600_000));
     expect(hasUsableKeys(state, 3_600_001, LIMITS)).toBe(false);
     expect(step(state, missing(3_601_000)).effects).toEqual([FETCH]);
@@ -97,11 +100,14 @@ describe('an idle JWKS cache', () => {
 describe('a JWKS cache that is fetching', () => {
   const fetching = stateAfter(started(100));
 
-  it.each([started(200), due(200), missing(200)])('begins no second fetch when it is $kind', (input) => {
-    expect(step(fetching, input)).toEqual({ state: fetching, effects: [] });
-  });
+  it.each([started(200), due(200), missing(200)])(
+    'a fetching JWKS cache begins no second fetch when it is $kind',
+    (input) => {
+      expect(step(fetching, input)).toEqual({ state: fetching, effects: [] });
+    },
+  );
 
-  it('takes the keys as of the beginning of the fetch, schedules the next fetch and reports', () => {
+  it('a fetching JWKS cache takes the keys as of the beginning of the fetch, schedules the next fetch and reports', () => {
     const { state, effects } = step(fetching, fetched(['a', 'b']));
     expect(state).toMatchObject({ phase: 'idle', fetchedAt: 100, failures: 0 });
     expect([...state.keys.keys()]).toEqual(['a', 'b']);
@@ -113,12 +119,12 @@ describe('a JWKS cache that is fetching', () => {
     expect(hasUsableKeys(state, 3_600_101, LIMITS)).toBe(false);
   });
 
-  it('replaces the keys: a key that is no longer published is gone', () => {
+  it('a fetching JWKS cache replaces the keys: a key that is no longer published is gone', () => {
     const state = stateAfter(started(0), fetched(['a', 'b']), due(300_000), fetched(['b']));
     expect([...state.keys.keys()]).toEqual(['b']);
   });
 
-  it('keeps its keys when a fetch fails, and doubles the pause up to the cooldown', () => {
+  it('a fetching JWKS cache keeps its keys when a fetch fails, and doubles the pause up to the cooldown', () => {
     let state = stateAfter(started(0), fetched());
     const pauses: number[] = [];
     for (let now = 300_000; pauses.length < 8; now += 60_000) {
@@ -138,7 +144,7 @@ describe('a JWKS cache that is fetching', () => {
     expect(stateAfter(started(0), failed(0), due(1_000), fetched()).failures).toBe(0);
   });
 
-  it('retries no later than it would refresh', () => {
+  it('a fetching JWKS cache retries no later than it would refresh', () => {
     const limits = { ...LIMITS, refreshMs: 700 };
     expect(reduce(fetching, failed(0), limits, FETCH_TIMEOUT_MS).effects[0]).toEqual({
       kind: 'schedule',
@@ -156,14 +162,14 @@ describe('the skipped keys of a JWKS cache', () => {
     );
   const bad = { kid: 'b', reason: 'it is symmetric' };
 
-  it('are reported once while they stay, each kid and reason once', () => {
+  it('the skipped keys of a JWKS cache are reported once while they stay, each kid and reason once', () => {
     const first = stateAfter(started(0));
     expect(reports(first, fetched([], [bad, bad]))).toEqual(['b: it is symmetric']);
     const second = stateAfter(started(0), fetched([], [bad]), due(1));
     expect(reports(second, fetched([], [bad]))).toEqual([]);
   });
 
-  it('are reported again after a fetch without them, and for another reason', () => {
+  it('the skipped keys of a JWKS cache are reported again after a fetch without them, and for another reason', () => {
     const other = { kid: 'b', reason: 'it has no kid' };
     const state = stateAfter(started(0), fetched([], [bad]), due(1));
     expect(reports(state, fetched([], [other]))).toEqual(['b: it has no kid']);
@@ -171,7 +177,7 @@ describe('the skipped keys of a JWKS cache', () => {
     expect(reports(without, fetched([], [bad]))).toEqual(['b: it is symmetric']);
   });
 
-  it('are remembered over a failure', () => {
+  it('the skipped keys of a JWKS cache are remembered over a failure', () => {
     const state = stateAfter(started(0), fetched([], [bad]), due(1), failed(2), due(3));
     expect(reports(state, fetched([], [bad]))).toEqual([]);
   });
@@ -179,7 +185,7 @@ describe('the skipped keys of a JWKS cache', () => {
 
 describe('a stopped JWKS cache', () => {
   it.each([stateAfter(), stateAfter(started(0)), stateAfter(started(0), fetched())])(
-    'ends its timer and its fetch once',
+    'a stopped JWKS cache ends its timer and its fetch once',
     (state) => {
       const { state: ended, effects } = step(state, stopped);
       expect(ended.phase).toBe('stopped');
@@ -188,14 +194,14 @@ describe('a stopped JWKS cache', () => {
     },
   );
 
-  it('begins nothing and reports nothing', () => {
+  it('a stopped JWKS cache begins nothing and reports nothing', () => {
     const state = stateAfter(started(0), fetched(), stopped);
     for (const input of [started(1), due(1), missing(99_999), failed(1)]) {
       expect(step(state, input)).toEqual({ state, effects: [] });
     }
   });
 
-  it('takes the keys of a fetch that was being imported, and reports nothing', () => {
+  it('a stopped JWKS cache takes the keys of a fetch that was being imported, and reports nothing', () => {
     const { state, effects } = step(stateAfter(started(5), stopped), fetched(['a'], [{ kid: 'b', reason: 'bad' }]));
     expect(state).toMatchObject({ phase: 'stopped', fetchedAt: 5 });
     expect([...state.keys.keys()]).toEqual(['a']);
@@ -220,7 +226,7 @@ describe('a JWKS cache in any order of events', () => {
     return one.kind === 'failed' ? failed(now) : { kind: one.kind, now };
   };
 
-  it('has one fetch at a time, always a timer when idle, and few fetches for unknown kids', () => {
+  it('a JWKS cache in any order of events has one fetch at a time, always a timer when idle, and few fetches for unknown kids', () => {
     fc.assert(
       fc.property(script, (actions) => {
         let state = EMPTY_CACHE;

@@ -82,7 +82,7 @@ const unreachable = new Error('unreachable');
 const never = (): Promise<never> => new Promise(() => {});
 
 describe('a JWKS cache', () => {
-  it('fetches at start, and not again for a key that it has', async () => {
+  it('a JWKS cache fetches at start, and not again for a key that it has', async () => {
     const { set, fetches, events } = createFixture([first.published, second.published]);
     await set.start();
     expect(await set.find('first')).toMatchObject({ kid: 'first', algorithm: 'EdDSA' });
@@ -91,13 +91,13 @@ describe('a JWKS cache', () => {
     expect(events).toEqual([{ kind: 'refreshed', keys: 2 }]);
   });
 
-  it('fetches for the first token when it was not started', async () => {
+  it('a JWKS cache fetches for the first token when it was not started', async () => {
     const { set, fetches } = createFixture([first.published]);
     expect(await set.find('first')).toMatchObject({ kid: 'first' });
     expect(fetches()).toBe(1);
   });
 
-  it('fetches every five minutes, and a dropped key stops then', async () => {
+  it('a JWKS cache fetches every five minutes, and a dropped key stops then', async () => {
     const { set, fetches, answerWith, advance } = createFixture([first.published, second.published]);
     await set.start();
     answerWith([second.published]);
@@ -111,7 +111,7 @@ describe('a JWKS cache', () => {
     await advance(5 * MINUTE, 'refreshed', 4);
   });
 
-  it('keeps no key when the source has none', async () => {
+  it('a JWKS cache keeps no key when the source has none', async () => {
     const { set, answerWith, advance } = createFixture([first.published]);
     await set.start();
     answerWith([]);
@@ -119,7 +119,7 @@ describe('a JWKS cache', () => {
     expect(await refusalOf(set.find('first'))).toBe('TOKEN_KEY_UNKNOWN');
   });
 
-  it('finds a new key at its first token, however short the time since the start', async () => {
+  it('a JWKS cache finds a new key at its first token, however short the time since the start', async () => {
     const { set, fetches, answerWith } = createFixture([first.published]);
     await set.start();
     answerWith([first.published, second.published]);
@@ -127,7 +127,7 @@ describe('a JWKS cache', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('fetches once in 30 s for a flood of unknown kids', async () => {
+  it('a JWKS cache fetches once in 30 s for a flood of unknown kids', async () => {
     const { set, fetches } = createFixture([first.published]);
     await set.start();
     const flood = async (): Promise<void> => {
@@ -148,7 +148,7 @@ describe('a JWKS cache', () => {
     expect(await set.find('first')).toMatchObject({ kid: 'first' });
   });
 
-  it('fetches once for all calls that wait for a new key', async () => {
+  it('a JWKS cache fetches once for all calls that wait for a new key', async () => {
     const { set, fetches, answerWith } = createFixture([first.published]);
     await set.start();
     const { promise, resolve } = Promise.withResolvers<readonly PublishedKey[]>();
@@ -159,7 +159,7 @@ describe('a JWKS cache', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('fetches once more when the fetch under way may have been too early', async () => {
+  it('a JWKS cache fetches once more when the fetch under way may have been too early', async () => {
     const early = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, fetches, answerWith } = createFixture(early.promise);
     const started = set.start();
@@ -171,7 +171,7 @@ describe('a JWKS cache', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('has one fetch at a time', async () => {
+  it('a JWKS cache has one fetch at a time', async () => {
     const { set, fetches, answerWith, advance } = createFixture([first.published]);
     await Promise.all([set.start(), set.start()]);
     expect(fetches()).toBe(1);
@@ -187,7 +187,7 @@ describe('a JWKS cache', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('does not know a kid that is the name of an object property', async () => {
+  it('a JWKS cache does not know a kid that is the name of an object property', async () => {
     const { set } = createFixture([first.published]);
     await set.start();
     for (const kid of ['__proto__', 'constructor', 'toString', '']) {
@@ -197,7 +197,7 @@ describe('a JWKS cache', () => {
 });
 
 describe('a JWKS cache whose source fails', () => {
-  it('keeps its keys for an hour since the last successful fetch, then has none, then recovers', async () => {
+  it('a JWKS cache whose source fails keeps its keys for an hour since the last successful fetch, then has none, then recovers', async () => {
     const { set, fetches, answerWith, advance } = createFixture([first.published]);
     await set.start();
     await advance(5 * MINUTE, 'refreshed', 2);
@@ -214,7 +214,7 @@ describe('a JWKS cache whose source fails', () => {
     expect(await set.find('first')).toMatchObject({ kid: 'first' });
   });
 
-  it('counts the hour from before the fetch, not from its answer', async () => {
+  it('a JWKS cache whose source fails counts the hour from before the fetch, not from its answer', async () => {
     const slow = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, answerWith } = createFixture(slow.promise);
     const started = set.start();
@@ -228,7 +228,7 @@ describe('a JWKS cache whose source fails', () => {
     expect(await refusalOf(set.find('first'))).toBe('KEYS_UNAVAILABLE');
   });
 
-  it('starts without keys, reports the failure, and tries again after a second', async () => {
+  it('a JWKS cache whose source fails starts without keys, reports the failure, and tries again after a second', async () => {
     const { set, events, fetches, answerWith, advance } = createFixture(unreachable);
     await set.start();
     expect(events).toEqual([{ kind: 'refresh-failed', error: unreachable, failures: 1, retryInMs: SECOND }]);
@@ -241,7 +241,7 @@ describe('a JWKS cache whose source fails', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('waits longer after each failure in a row, up to 30 s, without any token', async () => {
+  it('a JWKS cache whose source fails waits longer after each failure in a row, up to 30 s, without any token', async () => {
     const { set, events, answerWith, advance } = createFixture(unreachable);
     await set.start();
     for (let count = 2; count <= 8; count += 1) {
@@ -258,7 +258,7 @@ describe('a JWKS cache whose source fails', () => {
     expect(events.at(-1)).toMatchObject({ failures: 1, retryInMs: SECOND });
   });
 
-  it('fetches for a token when it has no keys at all, a second after the last failure', async () => {
+  it('a JWKS cache whose source fails fetches for a token when it has no keys at all, a second after the last failure', async () => {
     const { set, fetches, answerWith } = createFixture(unreachable);
     await set.start();
     await vi.advanceTimersByTimeAsync(10 * SECOND);
@@ -268,7 +268,7 @@ describe('a JWKS cache whose source fails', () => {
     expect(fetches()).toBe(before + 1);
   });
 
-  it('fetches for a token as soon as its keys are too old, also shortly after it did for an unknown kid', async () => {
+  it('a JWKS cache whose source fails fetches for a token as soon as its keys are too old, also shortly after it did for an unknown kid', async () => {
     let monotonic = 0;
     const { set, fetches, answerWith } = createFixture([first.published], {
       clock: { now: () => NOW_MS, monotonic: () => monotonic },
@@ -283,7 +283,7 @@ describe('a JWKS cache whose source fails', () => {
     expect(fetches()).toBe(3);
   });
 
-  it('does not let unknown kids fetch more often because it fails', async () => {
+  it('a JWKS cache whose source fails does not let unknown kids fetch more often because it fails', async () => {
     const { set, fetches, answerWith } = createFixture([first.published], { retryMs: 20 * SECOND });
     await set.start();
     answerWith(unreachable);
@@ -299,7 +299,7 @@ describe('a JWKS cache whose source fails', () => {
 });
 
 describe('a JWKS cache whose source hangs', () => {
-  it('ends each wait after the time limit, and aborts the fetch', async () => {
+  it('a JWKS cache whose source hangs ends each wait after the time limit, and aborts the fetch', async () => {
     const { set, answerWith, signals } = createFixture([first.published]);
     await set.start();
     answerWith(never());
@@ -312,7 +312,7 @@ describe('a JWKS cache whose source hangs', () => {
     expect(signals[1]?.aborted).toBe(true);
   });
 
-  it('refuses a token with KEYS_UNAVAILABLE when no fetch ever succeeded', async () => {
+  it('a JWKS cache whose source hangs refuses a token with KEYS_UNAVAILABLE when no fetch ever succeeded', async () => {
     const { set } = createFixture(never());
     const started = set.start();
     const code = refusalOf(set.find('first'));
@@ -321,7 +321,7 @@ describe('a JWKS cache whose source hangs', () => {
     expect(await code).toBe('KEYS_UNAVAILABLE');
   });
 
-  it('gives the second fetch of a call only the rest of its time', async () => {
+  it('a JWKS cache whose source hangs gives the second fetch of a call only the rest of its time', async () => {
     const slow = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, answerWith, fetches } = createFixture(slow.promise);
     const started = set.start();
@@ -337,7 +337,7 @@ describe('a JWKS cache whose source hangs', () => {
     expect(await code).toBe('TOKEN_KEY_UNKNOWN');
   });
 
-  it('begins no fetch for a call whose time is over', async () => {
+  it('a JWKS cache whose source hangs begins no fetch for a call whose time is over', async () => {
     let monotonic = 0;
     const slow = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, fetches } = createFixture(slow.promise, { clock: { now: () => NOW_MS, monotonic: () => monotonic } });
@@ -349,7 +349,7 @@ describe('a JWKS cache whose source hangs', () => {
     expect(fetches()).toBe(1);
   });
 
-  it('ignores an answer that comes after the time limit', async () => {
+  it('a JWKS cache whose source hangs ignores an answer that comes after the time limit', async () => {
     const late = Promise.withResolvers<readonly PublishedKey[]>();
     const { set, answerWith, advance } = createFixture([first.published]);
     await set.start();
@@ -365,7 +365,7 @@ describe('a JWKS cache whose source hangs', () => {
 });
 
 describe('the keys of a JWKS cache', () => {
-  it('verify until the end of the grace after their expiry', async () => {
+  it('the keys of a JWKS cache verify until the end of the grace after their expiry', async () => {
     let now = NOW_MS;
     const clock = { now: () => now, monotonic: () => 0 };
     const { set } = createFixture([{ ...first.published, expiresAt: NOW_MS + HOUR }], { clock });
@@ -376,7 +376,7 @@ describe('the keys of a JWKS cache', () => {
     expect(await refusalOf(set.find('first'))).toBe('TOKEN_KEY_UNKNOWN');
   });
 
-  it('are public and cannot be exported, even when a private key is published', async () => {
+  it('the keys of a JWKS cache are public and cannot be exported, even when a private key is published', async () => {
     const jwk = { ...(await exportJWK(first.privateKey)) };
     expect(jwk).toHaveProperty('d');
     const { set } = createFixture([{ ...first.published, jwk }]);
@@ -385,7 +385,7 @@ describe('the keys of a JWKS cache', () => {
     expect(key).toMatchObject({ type: 'public', extractable: false, usages: ['verify'] });
   });
 
-  it('are skipped and reported once when they cannot be used, and the others stay usable', async () => {
+  it('the keys of a JWKS cache are skipped and reported once when they cannot be used, and the others stay usable', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
     const key = (kid: string, jwk: object, alg: string | null = null): PublishedKey => ({
       kid,
@@ -417,7 +417,7 @@ describe('the keys of a JWKS cache', () => {
 });
 
 describe('a stopped JWKS cache', () => {
-  it('ends its timer', async () => {
+  it('a stopped JWKS cache ends its timer', async () => {
     const { set, fetches } = createFixture([first.published]);
     await set.start();
     set.stop();
@@ -428,7 +428,7 @@ describe('a stopped JWKS cache', () => {
     expect(fetches()).toBe(1);
   });
 
-  it('ends a fetch that is under way', async () => {
+  it('a stopped JWKS cache ends a fetch that is under way', async () => {
     const { set, signals, events } = createFixture(never());
     const started = set.start();
     set.stop();
@@ -438,7 +438,7 @@ describe('a stopped JWKS cache', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('sets no timer and reports nothing when it stops during the import of keys', async () => {
+  it('a stopped JWKS cache sets no timer and reports nothing when it stops during the import of keys', async () => {
     const jwk = { ...first.publicJwk };
     const { set, events } = createFixture([
       {
@@ -454,7 +454,7 @@ describe('a stopped JWKS cache', () => {
     expect(events).toEqual([]);
   });
 
-  it('does not keep a process alive', async () => {
+  it('a stopped JWKS cache does not keep a process alive', async () => {
     const module = new URL('../../../src/token/jwks-cache.ts', import.meta.url).href;
     const script = `import { createJwksCache } from '${module}';
       await createJwksCache({ fetchKeys: async () => [] }).start();

@@ -6,16 +6,16 @@ import { encodePart, refusalOf } from '../../support/token/signing.ts';
 const withHeader = (header: string): string => `${encodePart(header)}.e30.AAAA`;
 
 describe('parseJws', () => {
-  it('reads the header of a token', () => {
+  it('parseJws reads the header of a token', () => {
     const text = withHeader('{"alg":"EdDSA","kid":"k","typ":"JWT"}');
     expect(parseJws(text)).toEqual({ text, alg: 'EdDSA', kid: 'k', typ: 'JWT', hasSignature: true });
   });
 
-  it('says what a header leaves out', () => {
+  it('parseJws names a header member that is missing', () => {
     expect(parseJws(withHeader('{"alg":"HS256"}'))).toMatchObject({ kid: null, typ: null });
   });
 
-  it('tells a token without a signature', () => {
+  it('parseJws recognises a token without a signature', () => {
     expect(parseJws(`${encodePart('{"alg":"none"}')}.e30.`)).toMatchObject({ alg: 'none', hasSignature: false });
   });
 
@@ -52,11 +52,11 @@ describe('parseJws', () => {
     ['with b64 and no crit', withHeader('{"alg":"EdDSA","b64":false}')],
     ['too long by one byte', `${'A'.repeat(MAX_TOKEN_BYTES - 8)}.e30.AAAA`],
     ['of 1 MiB', 'A'.repeat(1_048_576)],
-  ])('refuses a malformed token: %s', async (_name, text) => {
+  ])('parseJws refuses a malformed token: %s', async (_name, text) => {
     expect(await refusalOf(() => parseJws(text))).toBe('TOKEN_MALFORMED');
   });
 
-  it('takes a token of the greatest length, and none that is longer and as good', async () => {
+  it('parseJws accepts a token of the greatest length, and refuses a longer one', async () => {
     const header = encodePart('{"alg":"EdDSA"}');
     const text = `${header}.${'A'.repeat(MAX_TOKEN_BYTES - header.length - 2 - 4)}.AAAA`;
     expect(text).toHaveLength(MAX_TOKEN_BYTES);
@@ -87,7 +87,7 @@ describe('parseJws', () => {
     ['a header', 'Basic YTpi', 'an authorization header'],
     ['an object', '{"token":"x"}', 'JSON'],
     ['a quoted token', `"${good}"`, 'JSON'],
-  ])('names the form of the text in its message: %s', (_name, text, look) => {
+  ])('parseJws names the form of the text in its message: %s', (_name, text, look) => {
     const message = messageOf(text);
     expect(message).toBe(
       `The token is not a signed JWT: it looks like ${look}. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.`,
@@ -96,7 +96,7 @@ describe('parseJws', () => {
   });
 
   it.each(['', 'token', '..', 'e30.e30', `${session}x`, key.slice(0, 31), '%', `${session}.%zz`])(
-    'names only the form of a JWT for an unknown text: %j',
+    'parseJws names only the form of a JWT for an unknown text: %j',
     (text) => {
       expect(messageOf(text)).toBe(
         "The token is not a signed JWT: three parts of base64url with dots between them. Better Auth's jwt plugin gives a JWT at /api/auth/token, for a session.",

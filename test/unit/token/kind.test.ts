@@ -27,9 +27,12 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     return 'taken';
   };
 
-  it.each([null, 'JWT', 'jwt', 'Jwt', 'application/jwt', 'APPLICATION/JWT'])('takes the type %j', (typ) => {
-    expect(check(typ, {}).principal).toMatchObject({ userId: 'user-1', client: null });
-  });
+  it.each([null, 'JWT', 'jwt', 'Jwt', 'application/jwt', 'APPLICATION/JWT'])(
+    'a token of the type %j is accepted',
+    (typ) => {
+      expect(check(typ, {}).principal).toMatchObject({ userId: 'user-1', client: null });
+    },
+  );
 
   it.each([
     ['at+jwt', 'an access token'],
@@ -55,14 +58,14 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     ['constructor', 'of the type constructor'],
     [' JWT', 'of an unknown type'],
     ['application/application/jwt', 'of an unknown type'],
-  ])('refuses the type %j with a message that the token is %s', (typ, kind) => {
+  ])('a token of the type %j is refused with a message that the token is %s', (typ, kind) => {
     const message = refusal(typ, {});
     expect(message).toContain(`The token is ${kind}, `);
     expect(message.length).toBeLessThan(250);
   });
 
   it.each(['better-auth:session-cache', ['api', 'better-auth:session-cache']])(
-    'refuses the audience %j, which is that of a session cookie, in every type',
+    'a token with the audience %j of a session cookie is refused in every type',
     (aud) => {
       for (const typ of [null, 'JWT', 'at+jwt']) {
         expect(refusal(typ, { aud, client_id: 'client', sub: 'user-1' }, 'JWT', 'at+jwt')).toContain(
@@ -73,7 +76,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
   );
 
   it.each([[{ jkt: 'thumbprint' }], [{ 'x5t#S256': 'thumbprint' }], [{}], [''], [false], [0]])(
-    'refuses a token that is bound to a key: cnf %j',
+    'a token that is bound to a key is refused: cnf %j',
     (cnf) => {
       for (const typ of [null, 'JWT', 'at+jwt']) {
         const message = refusal(typ, { cnf, client_id: 'client', sub: 'user-1' }, 'JWT', 'at+jwt');
@@ -88,7 +91,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     { at_hash: '77QmUPtjPfzWtF2AnpK9RQ' },
     { c_hash: 'LDktKdoQak3Pk0cnXxCltA' },
     { aud: ['client', ISSUER, 'api'], azp: 'client' },
-  ])('refuses the claims of an ID token: %j', (marks) => {
+  ])('a token with the claims of an ID token is refused: %j', (marks) => {
     for (const typ of [null, 'JWT', 'application/jwt'])
       expect(refusal(typ, marks)).toContain('The token is an ID token, ');
     const access = { client_id: 'client', sub: 'user-1', ...marks };
@@ -109,7 +112,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
     },
     { scope: ['openid'], client_id: 7, events: [] },
     { sid: 'session', jti: 'id', auth_time: 1, acr: '0', htm: 'POST', htu: 'https://api.example.com' },
-  ])('accepts a claim that may be a column of the application: %j', (changes) => {
+  ])('a token with a claim that may be a column of the application is accepted: %j', (changes) => {
     for (const typ of [null, 'JWT'])
       expect(check(typ, changes).principal).toMatchObject({ userId: 'user-1', client: null });
   });
@@ -117,7 +120,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
   describe('with at+jwt among the types', () => {
     const access = { sub: 'user-1', aud: 'api', client_id: 'client', azp: 'client', scope: 'leave:read openid' };
 
-    it.each(['at+jwt', 'AT+JWT', 'application/at+jwt'])('takes an access token of the type %s', (typ) => {
+    it.each(['at+jwt', 'AT+JWT', 'application/at+jwt'])('an access token of the type %s is accepted', (typ) => {
       const { principal } = check(typ, access, 'JWT', 'at+jwt');
       expect(principal).toMatchObject({ userId: 'user-1', client: { id: 'client', scopes: ['leave:read', 'openid'] } });
     });
@@ -127,7 +130,7 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
       [null, []],
       ['', []],
       ['  a   b a ', ['a', 'b']],
-    ])('reads the scope %j as %j', (scope, scopes) => {
+    ])('the scope %j of an access token is read as %j', (scope, scopes) => {
       expect(check('at+jwt', { ...access, scope }, 'at+jwt').principal.client?.scopes).toEqual(scopes);
     });
 
@@ -142,11 +145,11 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
       ['no subject', { sub: undefined }],
       ['a subject that is another user', { sub: 'user-2', userId: 'user-1' }],
       ['an inactive claim that is no truth value', { isActive: 'no' }],
-    ])('refuses an access token with %s', (_name, changes) => {
+    ])('an access token with %s is refused', (_name, changes) => {
       expect(refusal('at+jwt', { ...access, ...changes }, 'at+jwt')).not.toBe('taken');
     });
 
-    it('refuses one of a client for itself, in whose name nobody is', () => {
+    it('an access token of a client for itself, without a user, is refused', () => {
       for (const changes of [
         { sub: 'client' },
         { sub: 'client', userId: 'client' },
@@ -156,17 +159,20 @@ describe.each(FAMILIES)('%s', (_family, claims, family) => {
       }
     });
 
-    it('still takes a JWT as before, which no scope narrows', () => {
+    it('a JWT without scopes is accepted where access tokens are', () => {
       for (const typ of [null, 'JWT']) expect(check(typ, access, 'JWT', 'at+jwt').principal.client).toBeNull();
     });
 
-    it('takes no JWT where it is not among the types', () => {
+    it('a JWT is refused where JWT is not among the types', () => {
       for (const typ of [null, 'JWT']) expect(refusal(typ, access, 'at+jwt')).toContain('The token is a JWT, ');
     });
 
-    it.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])('refuses %s also when access tokens are accepted', (typ) => {
-      expect(refusal(typ, access, 'JWT', 'at+jwt')).not.toBe('taken');
-    });
+    it.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])(
+      'a token of another kind is refused also where access tokens are accepted: %s',
+      (typ) => {
+        expect(refusal(typ, access, 'JWT', 'at+jwt')).not.toBe('taken');
+      },
+    );
   });
 });
 
@@ -180,7 +186,7 @@ describe('parseTokenType', () => {
     ['logout+jwt', null],
     ['', null],
     ['constructor', null],
-  ])('%j is %j', (text, type) => {
+  ])('the token type %j is parsed as %j', (text, type) => {
     expect(parseTokenType(text)).toBe(type);
   });
 });

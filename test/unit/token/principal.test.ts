@@ -15,7 +15,7 @@ describe('stripBearer', () => {
     ['Basic a.b.c', 'Basic a.b.c'],
     ['Bearer a.b.c ', 'a.b.c '],
     ['a.b.c Bearer d', 'a.b.c Bearer d'],
-  ])('%j is %j', (text, token) => {
+  ])('stripBearer turns %j into %j', (text, token) => {
     expect(stripBearer(text)).toBe(token);
   });
 });

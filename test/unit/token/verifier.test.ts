@@ -67,7 +67,7 @@ const genuine = (alg: string): Promise<string> =>
   alg === 'HS256' ? Promise.resolve(signHmac(HS256_CLAIMS)) : signWith(keyOf(alg), ASYMMETRIC_CLAIMS);
 
 describe.each(['HS256', ...ALGORITHMS])('a token signed with %s', (alg) => {
-  it('is verified, with and without Bearer', async () => {
+  it('a signed token is verified, with and without Bearer', async () => {
     const token = await genuine(alg);
     const verified = await verifier.verify(token);
     expect(verified).toMatchObject({ principal: { userId: 'user-1' }, expiresAt: NOW_SECONDS + 600 });
@@ -75,7 +75,7 @@ describe.each(['HS256', ...ALGORITHMS])('a token signed with %s', (alg) => {
     expect(await verifier.verify(`bEARER   ${token}`)).toEqual(verified);
   });
 
-  it('is refused when any part is changed, after the genuine one was verified', async () => {
+  it('a signed token is refused when any part is changed, after the genuine one was verified', async () => {
     const token = await genuine(alg);
     const [header, payload, signature] = partsOf(token);
     const refused = async (...parts: string[]) => {
@@ -102,7 +102,7 @@ describe.each(['HS256', ...ALGORITHMS])('a token signed with %s', (alg) => {
     expect(await refused(header, otherPayload, partsOf(await genuine(alg))[2])).toBe('TOKEN_SIGNATURE_INVALID');
   });
 
-  it('is refused when it expires, although it verified before', async () => {
+  it('a signed token is refused when it expires, although it verified before', async () => {
     let now = NOW_MS;
     const moving = createTokenVerifier({
       hs256: { secrets: [SECRET] },
@@ -133,7 +133,7 @@ describe('the algorithm of a token', () => {
     ['lower case', 'hs256'],
     ['nothing', ''],
     ['a name that every object has', 'constructor'],
-  ])('%s is refused', async (_name, alg) => {
+  ])('a token with the algorithm %s is refused', async (_name, alg) => {
     for (const claims of [HS256_CLAIMS, ASYMMETRIC_CLAIMS]) {
       const [header, payload, signature] = partsOf(signHmac(claims, { header: { alg, kid: 'EdDSA-key' } }));
       expect(await refusalOf(() => verifier.verify(`${header}.${payload}.${signature}`))).toBe(
@@ -143,16 +143,13 @@ describe('the algorithm of a token', () => {
     }
   });
 
-  it.each(ALGORITHMS)(
-    'is that of the key: a token that names a key of %s and another algorithm is refused',
-    async (alg) => {
-      for (const other of ALGORITHMS.filter((one) => one !== alg)) {
-        // Signed with the right private key of the other algorithm, naming this key.
-        const token = await signWith(keyOf(other), ASYMMETRIC_CLAIMS, { kid: keyOf(alg).kid });
-        expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_ALGORITHM_REFUSED');
-      }
-    },
-  );
+  it.each(ALGORITHMS)('a token that names a key of %s and another algorithm is refused', async (alg) => {
+    for (const other of ALGORITHMS.filter((one) => one !== alg)) {
+      // Signed with the right private key of the other algorithm, naming this key.
+      const token = await signWith(keyOf(other), ASYMMETRIC_CLAIMS, { kid: keyOf(alg).kid });
+      expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_ALGORITHM_REFUSED');
+    }
+  });
 
   it.each([
     ['EdDSA', 'Ed25519'],
@@ -160,7 +157,7 @@ describe('the algorithm of a token', () => {
     ['Ed25519', 'Ed25519'],
     ['Ed25519', undefined],
   ])(
-    'is accepted as %s with the alg %s of its key: both are names of one algorithm (RFC 9864)',
+    'a token with the algorithm %s is accepted with the alg %s of its key: both are names of one algorithm (RFC 9864)',
     async (ofToken, ofKey) => {
       const key = keyOf('EdDSA');
       for (const beside of [ofKey ?? null, null]) {
@@ -180,14 +177,14 @@ describe('the algorithm of a token', () => {
     },
   );
 
-  it('Ed25519 is refused where the key is of another algorithm', async () => {
+  it('a token with the algorithm Ed25519 is refused when its key is of another algorithm', async () => {
     const token = await signWith(keyOf('ES256'), ASYMMETRIC_CLAIMS, { kid: keyOf('ES256').kid });
     const [, payload, signature] = partsOf(token);
     const header = encodePart(JSON.stringify({ alg: 'Ed25519', kid: keyOf('ES256').kid }));
     expect(await refusalOf(() => verifier.verify(`${header}.${payload}.${signature}`))).toBe('TOKEN_ALGORITHM_REFUSED');
   });
 
-  it('HS256 is never verified with the bytes of a public key', async () => {
+  it('an HS256 token is never verified with the bytes of a public key', async () => {
     for (const key of keys.values()) {
       const pem = await exportSPKI(key.publicKey);
       const der = Buffer.from(pem.replace(/-----[^-]+-----|\n/g, ''), 'base64');
@@ -215,12 +212,12 @@ describe('the algorithm of a token', () => {
     }
   });
 
-  it('HS256 with the kid of a public key is checked with the secret alone', async () => {
+  it('an HS256 token with the kid of a public key is checked with the secret alone', async () => {
     const token = signHmac(HS256_CLAIMS, { header: { alg: 'HS256', kid: 'EdDSA-key' } });
     expect(await verifier.verify(token)).toMatchObject({ principal: { userId: 'user-1' } });
   });
 
-  it('is refused when its family is not configured', async () => {
+  it('a token is refused when its family of algorithms is not configured', async () => {
     const hs256Only = createHs256Verifier();
     expect(await refusalOf(async () => hs256Only.verify(await genuine('EdDSA')))).toBe('TOKEN_ALGORITHM_REFUSED');
     const asymmetricOnly = createTokenVerifier({
@@ -239,12 +236,12 @@ describe('the key of a token', () => {
     ['an empty kid', { kid: '' }],
     ['an unknown kid', { kid: 'unknown' }],
     ['the name of a property', { kid: '__proto__' }],
-  ])('is unknown with %s', async (_name, header) => {
+  ])('the key of a token is unknown with %s', async (_name, header) => {
     const token = await signWith(keyOf('EdDSA'), ASYMMETRIC_CLAIMS, header);
     expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_KEY_UNKNOWN');
   });
 
-  it('is not looked up without a kid', async () => {
+  it('the key of a token is not looked up without a kid', async () => {
     const keys = { find: () => Promise.reject(new Error('looked for')) };
     const strict = createTokenVerifier({ hs256: null, issuers: [{ keys, issuer: ISSUER, audiences: [ISSUER] }] });
     for (const kid of [undefined, '']) {
@@ -253,7 +250,7 @@ describe('the key of a token', () => {
     }
   });
 
-  it('is the published one, whatever key the header of the token contains', async () => {
+  it('the key of a token is the published one, whatever key the header of the token contains', async () => {
     const mine = await createTestKey('EdDSA', 'EdDSA-key');
     for (const header of [
       { jwk: mine.publicJwk },
@@ -266,7 +263,7 @@ describe('the key of a token', () => {
     }
   });
 
-  it('is unavailable without keys, while HS256 tokens still verify', async () => {
+  it('the key of a token is unavailable without keys, while HS256 tokens still verify', async () => {
     const unavailable = createTokenVerifier({
       hs256: { secrets: [SECRET] },
       issuers: [
@@ -284,7 +281,7 @@ describe('the key of a token', () => {
 });
 
 describe('several secrets', () => {
-  it('all verify, and no other secret does', async () => {
+  it('several secrets all verify, and no other secret does', async () => {
     const both = createHs256Verifier({ secrets: [OTHER_SECRET, SECRET] });
     for (const secret of [SECRET, OTHER_SECRET]) {
       expect(await both.verify(signHmac(HS256_CLAIMS, { secret }))).toMatchObject({ principal: { userId: 'user-1' } });
@@ -293,7 +290,7 @@ describe('several secrets', () => {
     expect(await refusalOf(() => both.verify(third))).toBe('TOKEN_SIGNATURE_INVALID');
   });
 
-  it('verify as Better Auth signs: the bytes of the text in UTF-8', async () => {
+  it('several secrets verify as Better Auth signs: the bytes of the text in UTF-8', async () => {
     const secret = 'ein Geheimnis mit Umlauten: äöüß und mehr';
     const token = await new SignJWT({ ...HS256_CLAIMS })
       .setProtectedHeader({ alg: 'HS256' })
@@ -310,11 +307,11 @@ describe('the payload of a token', () => {
     ['null', 'null'],
     ['a claim twice', JSON.stringify(HS256_CLAIMS).replace('{', '{"userId":"user-2",')],
     ['a claim twice, once escaped', JSON.stringify(HS256_CLAIMS).replace('{', '{"user\\u0049d":"user-2",')],
-  ])('that is signed but has %s is malformed', async (_name, payload) => {
+  ])('a signed token whose payload has %s is malformed', async (_name, payload) => {
     expect(await refusalOf(() => verifier.verify(signHmac(payload)))).toBe('TOKEN_MALFORMED');
   });
 
-  it('that is signed but not UTF-8 is malformed', async () => {
+  it('a signed token whose payload is not UTF-8 is malformed', async () => {
     const text = JSON.stringify(HS256_CLAIMS);
     const bytes = Buffer.from(text, 'latin1');
     bytes[text.indexOf('ada')] = 0xff;
@@ -323,7 +320,7 @@ describe('the payload of a token', () => {
     expect(await refusalOf(() => verifier.verify(token))).toBe('TOKEN_MALFORMED');
   });
 
-  it('is checked only after the signature', async () => {
+  it('the payload of a token is checked only after the signature', async () => {
     const expired = { ...HS256_CLAIMS, exp: 0 };
     expect(await refusalOf(() => verifier.verify(signHmac(expired, { secret: OTHER_SECRET })))).toBe(
       'TOKEN_SIGNATURE_INVALID',
@@ -331,7 +328,7 @@ describe('the payload of a token', () => {
     expect(await refusalOf(() => verifier.verify(signHmac(expired)))).toBe('TOKEN_EXPIRED');
   });
 
-  it('of an asymmetric token needs the issuer and one of the audiences', async () => {
+  it('the payload of an asymmetric token needs the issuer and one of the audiences', async () => {
     const check = async (changes: object) =>
       refusalOf(async () => verifier.verify(await signWith(keyOf('EdDSA'), { ...ASYMMETRIC_CLAIMS, ...changes })));
     expect(await check({ iss: undefined })).toBe('TOKEN_ISSUER_MISMATCH');
@@ -342,7 +339,7 @@ describe('the payload of a token', () => {
     expect(await verifier.verify(api)).toMatchObject({ principal: { userId: 'user-1' } });
   });
 
-  it('of an HS256 token must fit the configured issuer and audience', async () => {
+  it('the payload of an HS256 token must fit the configured issuer and audience', async () => {
     const strict = createHs256Verifier({ issuer: ISSUER, audiences: ['shop', 'api'] });
     const check = (changes: object) => refusalOf(() => strict.verify(signHmac({ ...HS256_CLAIMS, ...changes })));
     expect(await check({ aud: 'api' })).toBe('TOKEN_ISSUER_MISMATCH');
@@ -351,7 +348,7 @@ describe('the payload of a token', () => {
     expect(await strict.verify(fits)).toMatchObject({ principal: { userId: 'user-1' } });
   });
 
-  it('of a session cookie is refused by its type', async () => {
+  it('a session cookie is refused by the type of its payload', async () => {
     const header = { typ: 'better-auth.session-cache+jwt' };
     expect(
       await refusalOf(async () => verifier.verify(await signWith(keyOf('EdDSA'), ASYMMETRIC_CLAIMS, header))),
@@ -371,7 +368,7 @@ describe('a verifier that would leave a check out', () => {
     ['an empty HS256 audience', { audiences: [''] }],
     ['no HS256 audience', { audiences: [] }],
     ['no kind of HS256 token', { types: [] }],
-  ])('is not built: %s', (_name, options) => {
+  ])('a verifier that would leave a check out is not built: %s', (_name, options) => {
     expect(() => createHs256Verifier(options)).toThrow();
   });
 
@@ -383,13 +380,13 @@ describe('a verifier that would leave a check out', () => {
     ['no kind', [{ types: [] }]],
     ['an issuer twice', [{}, { audiences: ['shop'] }]],
     ['an empty audience of another issuer', [{}, { issuer: 'https://other.example.com', audiences: [''] }]],
-  ])('is not built: %s', async (_name, changes) => {
+  ])('a verifier that would leave a check out is not built: %s', async (_name, changes) => {
     const keys = await createStaticKeys();
     const issuers = changes.map((change) => ({ keys, issuer: ISSUER, audiences: ['api'], ...change }));
     expect(() => createTokenVerifier({ hs256: null, issuers })).toThrow();
   });
 
-  it('never repeats a secret in its error', () => {
+  it('a refused verifier never repeats a secret in its error', () => {
     expect(() => createHs256Verifier({ secrets: ['short-secret'] })).toThrow(/^(?!.*short-secret)/);
   });
 });

@@ -35,7 +35,7 @@ const encoded = (signed: string, bytes: number): Buffer => {
 
 describe('an RSA key', () => {
   // With the exponent 1 the encoded message is its own signature, and no secret is needed for it.
-  it.each(['AQ', 'AAAB'])('with the exponent 1 (%s) signs nothing', async (e) => {
+  it.each(['AQ', 'AAAB'])('a token of an RSA key with the exponent 1 (%s) is never verified', async (e) => {
     const { verifier, skipped } = await withKey({ kty: 'RSA', n, e }, 'RS256');
     const signed = unsigned('RS256');
     const forged = `${signed}.${encodePart(encoded(signed, 256))}`;
@@ -48,7 +48,7 @@ describe('an RSA key', () => {
     ['nothing', ''],
     ['2', 'Ag'],
     ['65536', 'AQAA'],
-  ])('with the exponent %s is skipped', async (_, e) => {
+  ])('an RSA key with the exponent %s is skipped', async (_, e) => {
     for (const alg of ['RS256', 'PS256']) {
       expect((await withKey({ kty: 'RSA', n, e }, alg)).skipped).toBe('its exponent is 1 or even');
     }
@@ -59,7 +59,7 @@ describe('an RSA key', () => {
     ['65537', 'AQAB'],
     ['65537, with a zero in front', 'AAEAAQ'],
     ['more than 64 bits', ones(9)],
-  ])('with the exponent %s is taken', async (_, e) => {
+  ])('an RSA key with the exponent %s is taken', async (_, e) => {
     expect((await withKey({ kty: 'RSA', n, e }, 'RS256')).skipped).toBeUndefined();
   });
 
@@ -68,7 +68,7 @@ describe('an RSA key', () => {
     ['1024 bits', ones(128)],
     ['1024 bits and zeros up to 2048', encodePart(Buffer.alloc(256).fill(0xff, 128))],
     ['2047 bits', encodePart(Buffer.alloc(256, 0xff).fill(0x7f, 0, 1))],
-  ])('of %s is skipped', async (_, modulus) => {
+  ])('an RSA key of %s is skipped', async (_, modulus) => {
     expect((await withKey({ kty: 'RSA', n: modulus, e: 'AQAB' }, 'RS256')).skipped).toBe('it has fewer than 2048 bits');
   });
 });
@@ -81,7 +81,7 @@ describe('a key of a curve', () => {
     `ec${'ff'.repeat(30)}7f`,
     '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
     'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-  ])('signs nothing by Ed25519 where it is of small order: %s', async (point) => {
+  ])('a token of an Ed25519 key of small order is never verified: %s', async (point) => {
     const { verifier } = await withKey({ kty: 'OKP', crv: 'Ed25519', x: encodePart(Buffer.from(point, 'hex')) }, null);
     const signature = encodePart(Buffer.from(`01${'00'.repeat(63)}`, 'hex'));
     const claims = (iat: number) => encodePart(JSON.stringify({ ...ASYMMETRIC_CLAIMS, iat }));
@@ -98,7 +98,7 @@ describe('a key of a curve', () => {
     ['off the curve', 32, 7],
     ['at zero', 32, 0],
     ['too short', 31, 7],
-  ])('is skipped where its point is %s', async (_, bytes, value) => {
+  ])('a key of a curve is skipped when its point is %s', async (_, bytes, value) => {
     const coordinate = encodePart(Buffer.alloc(bytes, value));
     const jwk = { kty: 'EC', crv: 'P-256', x: coordinate, y: coordinate };
     expect((await withKey(jwk, null)).skipped).toBe('it cannot be imported');

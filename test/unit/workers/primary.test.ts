@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { runPrimary } from '../../../src/workers/primary.ts';
 
-it('a stop that came before the workers starts none', async () => {
+it('a stop before the start of the workers starts none of them', async () => {
   const started: unknown[] = [];
   cluster.on('fork', (worker) => started.push(worker));
   // Of no use as a worker: it ends by itself.
