@@ -10,7 +10,7 @@ export const formatAddress = (address: Address, port?: number): string => {
   return `${host}:${port ?? address.port}`;
 };
 
-/** Removes the socket that a killed process left behind, and only such a one: nobody answers there any more. */
+/** Removes the socket file that a killed process left behind. A socket on which a process listens stays. */
 export const clearStaleSocket = async (address: Address): Promise<void> => {
   if (address.kind !== 'unix') return;
   const stale = await new Promise<boolean>((resolve) => {
@@ -21,7 +21,7 @@ export const clearStaleSocket = async (address: Address): Promise<void> => {
     });
     socket.once('error', (error) => resolve('code' in error && error.code === 'ECONNREFUSED'));
   });
-  // A file that is no socket refuses connections as well, and is somebody's.
+  // A regular file refuses connections as well. It has to stay.
   if (stale && (await stat(address.path).catch(() => null))?.isSocket() === true)
     await rm(address.path, { force: true });
 };

@@ -42,7 +42,7 @@ export interface ResponseWriter<Answer> {
   write(answer: Answer): void;
   /** Ends the call, well or with a status. */
   end(refusal: Refusal | null): void;
-  /** Calls back once the call is over, whoever ended it. */
+  /** Calls back once the call is over, at whichever end. */
   onClose(listener: () => void): void;
 }
 

@@ -6,7 +6,7 @@ import { Code } from '../../rpc/errors.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, CallContext, Outcome, Pipeline } from '../pipeline.ts';
-import { ACCEPTED_TYPES, type Exchange, exchangeOf, type HttpAnswer } from './protocols.ts';
+import { ACCEPTED_TYPES, type HttpAnswer, protocolOf, type RequestProtocol } from './protocols.ts';
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -49,13 +49,13 @@ export function createConnectHandler(options: ConnectHandlerOptions): HttpHandle
       send(plain(405, { allow: allowed.join(', ') }, `Call the method by ${allowed.join(' or ')}.`));
       return;
     }
-    const exchange = exchangeOf({ method: verb, url, header: (name) => headerOf(request, name) });
-    if (exchange === null) {
+    const protocol = protocolOf({ method: verb, url, header: (name) => headerOf(request, name) });
+    if (protocol === null) {
       const types = ACCEPTED_TYPES.join(', ');
       send(plain(415, { 'accept-post': types }, `The content type is not supported: use ${types}; gRPC needs HTTP/2.`));
       return;
     }
-    serve(pipeline, method, exchange, new HttpCall(request, response)).then(send, (error: unknown) => {
+    serve(pipeline, method, protocol, new HttpCall(request, response)).then(send, (error: unknown) => {
       pipeline.onDefect(error);
       response.destroy();
     });
@@ -63,28 +63,33 @@ export function createConnectHandler(options: ConnectHandlerOptions): HttpHandle
 }
 
 /** Runs one call; resolves to its answer and never rejects for a fault of the caller. */
-async function serve(pipeline: Pipeline, method: UnaryMethod, exchange: Exchange, call: HttpCall): Promise<HttpAnswer> {
+async function serve(
+  pipeline: Pipeline,
+  method: UnaryMethod,
+  protocol: RequestProtocol,
+  call: HttpCall,
+): Promise<HttpAnswer> {
   const began = performance.now();
   const admitted = pipeline.admit(method, call);
-  if (!admitted.ok) return exchange.fail(admitted.status, {});
+  if (!admitted.ok) return protocol.fail(admitted.status, {});
   let message: Uint8Array;
   try {
-    call.setDeadline(exchange.timeoutMs);
-    message = await call.race(exchange.read(call.body(), method.maxRequestBytes));
+    call.setDeadline(protocol.timeoutMs);
+    message = await call.race(protocol.read(call.body(), method.maxRequestBytes));
   } catch (error) {
     const refusal = refusalOf(error, call);
     const status = statusOf(refusal, pipeline.onDefect);
     pipeline.refused(method, call.endedAs() ?? status.code, (performance.now() - began) / 1_000);
-    return exchange.fail(status, refusal instanceof RefusedCall ? refusal.metadata : {});
+    return protocol.fail(status, refusal instanceof RefusedCall ? refusal.metadata : {});
   }
-  const outcome = await run(admitted, method, exchange, message, call);
-  return outcome.ok ? exchange.answer(outcome.answer) : exchange.fail(outcome.status, {});
+  const outcome = await run(admitted, method, protocol, message, call);
+  return outcome.ok ? protocol.answer(outcome.answer) : protocol.fail(outcome.status, {});
 }
 
 async function run(
   admitted: AdmittedCall<UnaryMethod>,
   { input, output }: UnaryMethod,
-  { codec }: Exchange,
+  { codec }: RequestProtocol,
   message: Uint8Array,
   call: HttpCall,
 ): Promise<Outcome<Uint8Array>> {

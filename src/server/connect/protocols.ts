@@ -6,18 +6,18 @@ import { createRegistry } from '@bufbuild/protobuf';
 import { base64Decode } from '@bufbuild/protobuf/wire';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type Code as ConnectCode, ConnectError } from '@connectrpc/connect';
-import { compressionNegotiate, encodeEnvelope } from '@connectrpc/connect/protocol';
+import { encodeEnvelope } from '@connectrpc/connect/protocol';
 import { codeToHttpStatus, errorToJsonBytes, parseContentType } from '@connectrpc/connect/protocol-connect';
 import { parseContentType as parseWebContentType, trailerFlag } from '@connectrpc/connect/protocol-grpc-web';
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
 import { invalidArgument } from '../../errors.ts';
 import { Code, type ErrorStatus } from '../../rpc/errors.ts';
 import { CODECS, type Codec } from '../codecs.ts';
 import { parseTimeout } from '../deadline.ts';
-import { MORE_MESSAGES, NO_MESSAGE, RefusedCall, tooLarge, UNKNOWN_COMPRESSION } from '../errors.ts';
+import { MORE_MESSAGES, NO_MESSAGE, RefusedCall, tooLarge } from '../errors.ts';
 import { FrameReader } from '../grpc/framing.ts';
 import { errorTrailers, OK_TRAILERS } from '../grpc/status.ts';
+import { type Negotiated, negotiate } from './compression.ts';
 
 /** A request as far as its head goes. */
 export interface RequestHead {
@@ -35,7 +35,7 @@ export interface HttpAnswer {
 }
 
 /** A protocol, and the codec that one request speaks in it. */
-export interface Exchange {
+export interface RequestProtocol {
   readonly codec: Codec;
   /** The caller's deadline in milliseconds; null without one, NaN when it is malformed. */
   readonly timeoutMs: number | null;
@@ -57,7 +57,7 @@ export const ACCEPTED_TYPES = [
 ];
 
 /** Finds the protocol of a POST by its content type, and Connect's GET by its query; null when it is none of them. */
-export function exchangeOf(head: RequestHead): Exchange | null {
+export function protocolOf(head: RequestHead): RequestProtocol | null {
   if (head.method === 'GET') return connectGet(head);
   const type = plainType(head.header('content-type') ?? '');
   const connect = parseContentType(type);
@@ -75,47 +75,8 @@ function plainType(text: string): string {
   return parts.join('; ');
 }
 
-const COMPRESSIONS = [compressionGzip, compressionBrotli];
-/** Answers below this size are not compressed, as in connect. */
-const COMPRESS_MIN_BYTES = 1_024;
-
 function codecOf(binary: boolean): Codec {
   return binary ? CODECS.proto : CODECS.json;
-}
-
-interface Negotiated {
-  decompress(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
-  /** Null when the answer stays as it is. */
-  compress(bytes: Uint8Array): Promise<{ readonly name: string; readonly bytes: Uint8Array }> | null;
-}
-
-/** @param acceptHeader Where an unknown compression is answered with the known ones. */
-function negotiate(requested: string | undefined, accepted: string | undefined, acceptHeader: string): Negotiated {
-  const { request, response, error } = compressionNegotiate(
-    COMPRESSIONS,
-    requested ?? null,
-    accepted ?? null,
-    acceptHeader,
-  );
-  return {
-    decompress: async (bytes, maxBytes) => {
-      if (error !== undefined) {
-        const known = COMPRESSIONS.map(({ name }) => name).join();
-        throw new RefusedCall(Code.UNIMPLEMENTED, UNKNOWN_COMPRESSION, { [acceptHeader]: known });
-      }
-      if (request === null) return bytes;
-      try {
-        return await request.decompress(bytes, maxBytes);
-      } catch (cause) {
-        // Anything else is a message that cannot be read, which the pipeline says.
-        throw ConnectError.from(cause).code === (Code.RESOURCE_EXHAUSTED as number) ? tooLarge(maxBytes) : cause;
-      }
-    },
-    compress: (bytes) =>
-      response === null || bytes.byteLength < COMPRESS_MIN_BYTES
-        ? null
-        : response.compress(bytes).then((compressed) => ({ name: response.name, bytes: compressed })),
-  };
 }
 
 /** Connect's timeout; connect itself quotes a malformed one in its error. */
@@ -125,7 +86,7 @@ function connectTimeout(head: RequestHead): number | null {
   return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
 }
 
-function connectPost(head: RequestHead, codec: Codec): Exchange {
+function connectPost(head: RequestHead, codec: Codec): RequestProtocol {
   // Names of compressions have no case (RFC 9110, section 8.4.1).
   const encoding = head.header('content-encoding')?.toLowerCase();
   const negotiated = negotiate(encoding, head.header('accept-encoding'), 'accept-encoding');
@@ -134,7 +95,7 @@ function connectPost(head: RequestHead, codec: Codec): Exchange {
     codec,
     timeoutMs: connectTimeout(head),
     read: async (body, maxBytes) => {
-      // Refused before the message comes: a compression that nobody reads, a size that is announced.
+      // Refused before the message comes: an unknown compression, or a size that is too large.
       await negotiated.decompress(new Uint8Array(0), maxBytes);
       if (Number(head.header('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
       const pieces: Uint8Array[] = [];
@@ -152,7 +113,7 @@ function connectPost(head: RequestHead, codec: Codec): Exchange {
 /** The parameters of a GET (https://connectrpc.com/docs/protocol#unary-get-request). */
 const PARAMETERS = ['connect', 'encoding', 'base64', 'compression', 'message'];
 
-function connectGet(head: RequestHead): Exchange | null {
+function connectGet(head: RequestHead): RequestProtocol | null {
   const query = new URLSearchParams(head.url.split('?').slice(1).join('?'));
   const encoding = query.get('encoding');
   if (encoding !== 'proto' && encoding !== 'json') return null;
@@ -174,7 +135,7 @@ function connectGet(head: RequestHead): Exchange | null {
   };
 }
 
-function connectAnswers(codec: Codec, negotiated: Negotiated): Pick<Exchange, 'answer' | 'fail'> {
+function connectAnswers(codec: Codec, negotiated: Negotiated): Pick<RequestProtocol, 'answer' | 'fail'> {
   return {
     answer: async (message) => {
       const compressed = await negotiated.compress(message);
@@ -205,7 +166,7 @@ function connectError({ code, message, details }: ErrorStatus): ConnectError {
 
 const COMPRESSED = 1;
 
-function grpcWeb(head: RequestHead, codec: Codec): Exchange {
+function grpcWeb(head: RequestHead, codec: Codec): RequestProtocol {
   const timeout = head.header('grpc-timeout');
   const negotiated = negotiate(
     head.header('grpc-encoding'),

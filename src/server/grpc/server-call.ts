@@ -165,7 +165,7 @@ export class ServerCall implements CallContext {
     this.stream.respond(headers, WITH_TRAILERS);
   }
 
-  /** Tells a caller that is still sending that nobody reads it any more (RFC 9113, section 8.1). */
+  /** Asks a caller that is still sending to stop: the server reads nothing more (RFC 9113, section 8.1). */
   #dropRest(): void {
     this.stream.resume();
     if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
