@@ -76,8 +76,8 @@ export const createApp = async (
     onBadRole: observe.badDynamicRoles,
     onUnreadable: observe.unreadableValue,
     clock,
-    onSchema: (schema, origin, alike) => {
-      freshness.setDataSource(origin);
+    onSchema: (schema, dataSourceId, alike) => {
+      freshness.setDataSource(dataSourceId);
       observe.schema(schema, alike, onlyStoredKeys);
     },
     onSchemaFault: observe.schemaFault,

@@ -132,7 +132,7 @@ function createStatements(schema: Schema): (userId: string, organizationId: stri
   };
 }
 
-/** What a statement reads beside the user. */
+/** The parts of the facts that a statement reads beside the user. */
 interface Scope {
   readonly organization: boolean;
   readonly dynamicRoles: boolean;

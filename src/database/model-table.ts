@@ -1,5 +1,5 @@
 /**
- * The table of one model: found, off, absent, or faulty with the names that would put it right. Pure.
+ * The table of one model: found, off, absent, or faulty with the names that would correct it. Pure.
  * A table that fits in part is a mistake in names or grants and never a plugin that is off: to take it for one would deny
  * or allow without an error.
  */
@@ -20,7 +20,7 @@ import {
 import { type ColumnKind, type FieldColumn, MODELS, type ModelName, type ModelTable } from './models.ts';
 import { columnNames, formatNaming, givenTable, isFieldOff, isModelOff, plainName } from './naming.ts';
 
-/** What is wrong, and the names that would put it right. */
+/** A fault of a model's table, and the names that would correct it. */
 export interface Fault {
   readonly text: string;
   /** The signs by which the table must exist. */
@@ -108,7 +108,7 @@ export function adviseRolesView(
   ];
 }
 
-/** One table as a model: its columns, or what is wrong with it. */
+/** Reads one table as a model: its columns, or its fault. */
 function readTable(model: ModelName, relation: Relation, catalog: Catalog): Result {
   const { naming } = catalog;
   const { required, optional } = MODELS[model];

@@ -40,7 +40,7 @@ export interface TableReference {
   readonly table: string;
 }
 
-/** What the catalog knows about a table or view. */
+/** The properties of a table or view in the catalog. */
 export interface RelationFacts {
   readonly kind: 'table' | 'partitioned' | 'view' | 'foreign';
   /** Whether row-level security is on for it, or for a table beneath a view. */
@@ -58,7 +58,7 @@ export interface ModelTable<Required extends string, Optional extends string = n
   readonly columns: Readonly<Record<Required, FieldColumn>> & Readonly<Partial<Record<Optional, FieldColumn>>>;
 }
 
-/** What Assent reads of each model, and what its table may be called. */
+/** The fields that Assent reads of each model, and the names that its table may have. */
 export const MODELS = {
   user: {
     tables: ['users', 'user'],
@@ -124,7 +124,7 @@ export function tablesOf(schema: Schema): readonly AnyTable[] {
   return [...tablesByModel(schema).values()];
 }
 
-/** The database cannot be read as Better Auth's. The message lists everything that is missing, and what to do. */
+/** The database cannot be read as Better Auth's. The message lists everything that is missing, with a remedy. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }

@@ -33,7 +33,7 @@ export function createReadOnlyQuery(
   return new ReadOnlyQuery(statement, parsed, settle);
 }
 
-/** What the server, or a pooler, gave a client to cancel its statements with; null where it gave nothing. */
+/** The key with which a client can cancel its statements; null if the server, or a pooler, gave none. */
 export function cancelKeyOf(client: Client): { readonly processID: number; readonly secretKey: number } | null {
   const { processID, secretKey } = client as unknown as ClientInternals;
   return processID === null || secretKey === null ? null : { processID, secretKey };

@@ -28,7 +28,7 @@ export function readOnlyDriver(options: ReadOnlyDriverOptions): DriverFactory {
     return {
       createPoolClient: async ({ clientEventEmitter }) => {
         const client = new Client({
-          connectionString: verifying(options.url),
+          connectionString: verifyingUrl(options.url),
           connectionTimeoutMillis: options.statementTimeoutMs,
           // No application_name: PgBouncer leaves it in the session for clients that set none.
         });
@@ -57,7 +57,7 @@ export function databaseTimeout(): Error {
 /** The signal of the caller whose statement is being sent; it is aborted when the caller no longer waits for the rows. */
 export const callerSignal = new AsyncLocalStorage<AbortSignal>();
 
-/** Which statements are prepared, and under which names: parsing and planning is most of what a server does for one. */
+/** The names of prepared statements. Parsing and planning is most of a server's work for a read, and is done once. */
 export interface PreparedStatements {
   /** The name to prepare a text under; null if nothing is prepared. A text has the same name in all processes. */
   nameOf(text: string): string | null;
@@ -120,9 +120,13 @@ const INSPECTION = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS p
 /** How long the cancellation of a statement may take; less than `gracefulTerminationTimeout` of the pool. */
 const CANCEL_MS = 400;
 
-/** pg verifies the server with either mode, and warns that `require` will mean less in its next major version
- * (https://github.com/brianc/node-postgres/pull/3473). */
-const verifying = (url: string): string => url.replace(/([?&]sslmode=)require(?=&|$)/, '$1verify-full');
+/**
+ * The URL with `verify-full` in place of `require`. pg verifies the server with either mode, and warns that `require` will
+ * mean less in its next major version (https://github.com/brianc/node-postgres/pull/3473).
+ */
+function verifyingUrl(url: string): string {
+  return url.replace(/([?&]sslmode=)require(?=&|$)/, '$1verify-full');
+}
 
 type PoolClient = Awaited<
   ReturnType<Awaited<ReturnType<Parameters<typeof createDriverFactory>[0]>>['createPoolClient']>

@@ -1,5 +1,5 @@
 /**
- * What the connection's role may do with the tables that were found: which rows it can see, whether it may use the types and
+ * The rights of the connection's role on the tables that were found: which rows it can see, whether it may use the types and
  * collations that statements name, and whether it could write.
  */
 import { escapeIdentifier } from 'pg';
@@ -16,7 +16,7 @@ import {
 import type { Database } from './pool.ts';
 import { schemasCompared } from './sql.ts';
 
-/** Adds to each table what the catalog knows about it: its kind, and whether row-level security hides rows of it. */
+/** Adds the properties of each table in the catalog: its kind, and whether row-level security hides rows from the role. */
 export async function withRelationFacts(db: Database, schema: Schema): Promise<Schema> {
   const rows = await db.rows(relationStatement(tablesOf(schema)), relationRow);
   const add = <T extends ModelTable<never>>(table: T): T => {

@@ -303,9 +303,9 @@ describe('another Better Auth in the database', async () => {
     const found = look();
     expect((await found.directory.schema()).user.schema).toBe('public');
     expect(found.alike).toEqual(['auth']);
-    const told = look('user=public.users');
-    await told.directory.schema();
-    expect(told.alike).toEqual([]);
+    const named = look('user=public.users');
+    await named.directory.schema();
+    expect(named.alike).toEqual([]);
   });
 });
 

@@ -139,13 +139,13 @@ describe('the roles of a member', () => {
     ['json', `'["\\ud800"]'`, [], 2],
   ] as const)(
     'the roles of a member from %s %s are %j, with %i reports of an unreadable value',
-    async (type, value, roles, told) => {
+    async (type, value, roles, reports) => {
       const unreadable: string[] = [];
       const { facts, membership } = await readAll(await directoryWith({ 'member.role': [type, value] }, unreadable));
       expect(facts.organization?.memberRoles).toEqual(roles);
       expect(membership?.roles).toEqual(roles);
       // One report by the facts and one by the list.
-      expect(unreadable).toEqual(Array(told).fill('member.role'));
+      expect(unreadable).toEqual(Array(reports).fill('member.role'));
     },
   );
 
@@ -190,11 +190,11 @@ describe('the platform roles of a user', () => {
     ['text[]', "'{}'", [','], 0],
     ['jsonb', "'{}'", [','], 3],
     ['jsonb', `'[7, "user"]'`, [','], 3],
-  ] as const)('the platform roles of a user from %s %s are %j', async (type, value, roles, told) => {
+  ] as const)('the platform roles of a user from %s %s are %j', async (type, value, roles, reports) => {
     const unreadable: string[] = [];
     const { user, platform, facts } = await readAll(await directoryWith({ 'user.role': [type, value] }, unreadable));
     expect([user?.roles, platform?.roles, facts.user?.roles]).toEqual([roles, roles, roles]);
-    expect(unreadable).toEqual(Array(told).fill('user.role'));
+    expect(unreadable).toEqual(Array(reports).fill('user.role'));
   });
 });
 
@@ -484,14 +484,14 @@ describe('a type that cannot be read', () => {
     ['jwks.expiresAt', 'boolean', 'true', 'boolean'],
   ] as const)('%s of type %s is refused at the start', async (field, type, value, named) => {
     const [table, column] = field.split('.');
-    const said = await refusal({ [field]: [type, value] });
-    expect(said).toContain(`column "${column}" of table "${table}" (${field}) is of type ${named}, and `);
-    expect(said).toMatch(/ is wanted\. Change the type of the column, or make a view/);
+    const problem = await refusal({ [field]: [type, value] });
+    expect(problem).toContain(`column "${column}" of table "${table}" (${field}) is of type ${named}, and `);
+    expect(problem).toMatch(/ is wanted\. Change the type of the column, or make a view/);
   });
 
   it('one error names all columns with types that cannot be read', async () => {
-    const said = await refusal({ 'user.banned': ['text', 'NULL'], 'member.role': ['integer', '1'] });
-    expect(said).toMatch(/"banned".*boolean, smallint or integer is wanted; column "role" of table "member"/);
+    const problem = await refusal({ 'user.banned': ['text', 'NULL'], 'member.role': ['integer', '1'] });
+    expect(problem).toMatch(/"banned".*boolean, smallint or integer is wanted; column "role" of table "member"/);
   });
 });
 
