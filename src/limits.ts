@@ -11,5 +11,5 @@ export const LIMITS = {
   /** Reads that may wait for PostgreSQL at once. With a longer queue every caller would miss its deadline. */
   pendingReads: 1_000,
   /** How long the start waits for a live subscription. Without one it serves from PostgreSQL only. */
-  firstProofMs: 3_000,
+  firstLeaseMs: 3_000,
 } as const;

@@ -143,7 +143,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
     prepare: async () => {
       await policy.start();
       listener = listen();
-      const [found] = await Promise.all([tryTables(), listener?.readyWithin(LIMITS.firstProofMs)]);
+      const [found] = await Promise.all([tryTables(), listener?.readyWithin(LIMITS.firstLeaseMs)]);
       return found;
     },
     findTables,

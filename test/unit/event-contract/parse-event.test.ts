@@ -24,14 +24,14 @@ describe('parseEvent', () => {
     ['organization.deleted', organization],
     ['organization_role.changed', organization],
     ['resync', { kind: 'change', changes: [{ kind: 'everything' }] }],
-  ])('%s makes stale what the contract says', (name, expected) => {
+  ])('the event %s invalidates the facts that the contract names', (name, expected) => {
     expect(eventNames).toContain(name);
     expect(parse(`betterauth.${name}`, { id: 'x', occurredAt: 'now', ...IDS })).toEqual(expected);
     expect(parse(`betterauth.${name}`, { user_id: 'u', organization_id: 'o' })).toEqual(expected);
     expect(parse(`auth.prod.${name}`, IDS, 'auth.prod')).toEqual(expected);
   });
 
-  it('takes bytes that are no UTF-8 for malformed, not for the id of somebody else', () => {
+  it('an id that is not UTF-8 is malformed, and never another id', () => {
     const payload = Buffer.from('{"userId":"u?"}');
     payload[payload.indexOf('?')] = 0xff;
     expect(parseEvent('betterauth', 'betterauth.user.updated', payload)).toEqual({
@@ -39,14 +39,14 @@ describe('parseEvent', () => {
     });
   });
 
-  it('takes serial ids, which are numbers in JSON', () => {
+  it('a serial id may be a number in JSON', () => {
     expect(parse('betterauth.user.updated', { userId: 7 })).toEqual({
       kind: 'change',
       changes: [{ kind: 'user', userId: '7' }],
     });
   });
 
-  it('makes stale what is cached under any of the spellings that the ids may have', () => {
+  it('an event invalidates every form of its ids', () => {
     const [one, other] = ['A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'];
     expect(parse('betterauth.member.removed', { userId: one, organizationId: '007' })).toEqual({
       kind: 'change',
@@ -68,7 +68,7 @@ describe('parseEvent', () => {
     ['user.updated', { userId: ' \t' }],
     ['user.updated', { userId: 'u\0' }],
     ['user.updated', { userId: 7.5 }],
-    // Another one by the time it is read: JSON's numbers are doubles.
+    // JSON's numbers are doubles: this one is read as another number.
     ['user.updated', '{"userId":9007199254740993}'],
     ['organization.deleted', { userId: 'u' }],
     ['user.updated', 'not json'],
@@ -76,22 +76,25 @@ describe('parseEvent', () => {
     ['user.updated', '[]'],
     ['user.updated', 'null'],
     ['user.updated', ''],
-  ])('%s without its ids is malformed, never ignored: %j', (name, payload) => {
+  ])('the event %s without its ids is malformed, never ignored: %j', (name, payload) => {
     expect(parse(`betterauth.${name}`, payload).kind).toBe('malformed');
   });
 
-  it.each([null, '', {}, 'x'.repeat(600), 1.5])('does not mind what stands where no id is needed: %j', (other) => {
-    expect(parse('betterauth.user.updated', { userId: 'u', organizationId: other, organization_id: other })).toEqual(
-      user,
-    );
-    expect(parse('betterauth.organization.deleted', { userId: other, organizationId: 'o' })).toEqual(organization);
-  });
+  it.each([null, '', {}, 'x'.repeat(600), 1.5])(
+    'a value in the place of an id that the event does not need is ignored: %j',
+    (other) => {
+      expect(parse('betterauth.user.updated', { userId: 'u', organizationId: other, organization_id: other })).toEqual(
+        user,
+      );
+      expect(parse('betterauth.organization.deleted', { userId: other, organizationId: 'o' })).toEqual(organization);
+    },
+  );
 
-  it('takes null for an id that is not there, as programs in typed languages write it', () => {
+  it('null counts as an absent id, as programs in typed languages write it', () => {
     expect(parse('betterauth.member.removed', { userId: null, user_id: 'u', organizationId: 'o' })).toEqual(pair);
   });
 
-  it('reads bytes that are no text as malformed', () => {
+  it('a payload that is not text is malformed', () => {
     expect(parseEvent('betterauth', 'betterauth.user.updated', Uint8Array.of(0xff, 0xfe)).kind).toBe('malformed');
   });
 
@@ -102,7 +105,7 @@ describe('parseEvent', () => {
     'other.user.updated',
     'betterauthx.user.updated',
     'betterauth.constructor',
-  ])('does not know %s', (subject) => {
+  ])('the subject %s is unknown', (subject) => {
     expect(parse(subject, IDS).kind).toBe('unknown');
   });
 });
@@ -117,7 +120,7 @@ describe('covers', () => {
     ['betterauth.user.*.more', 'betterauth.user.updated', false],
     ['other.>', 'betterauth.user.updated', false],
     ['betterauth.>', 'betterauth', false],
-  ])('%s over %s: %s', (pattern, subject, expected) => {
+  ])('whether the pattern %s covers the subject %s is %s', (pattern, subject, expected) => {
     expect(covers(pattern, subject)).toBe(expected);
   });
 });

@@ -9,6 +9,6 @@ it.each([
     { servers: ['nats://a:4222', 'nats://b'], user: 'me', pass: 'p@ss/word%' },
   ],
   ['nats://t%2Bken@[::1]:4222', { servers: ['nats://[::1]:4222'], token: 't+ken' }],
-])('takes %s apart', (urls, expected) => {
+])('the NATS URL %s is split into addresses and credentials', (urls, expected) => {
   expect(serversOf(urls)).toEqual(expected);
 });
