@@ -1,11 +1,11 @@
-/** Which of Better Auth's tables and columns a call of its adapter means. Pure. */
+/** Which of Better Auth's models and fields a call of its adapter names. Pure. */
 
 /** The models whose rows decisions depend on. */
 export type Model = 'user' | 'member' | 'organization' | 'organizationRole';
 
 const MODELS: readonly Model[] = ['user', 'member', 'organization', 'organizationRole'];
 
-/** The part of `AuthContext.tables` that matters here. */
+/** The part of `AuthContext.tables` that this plugin reads. */
 export type Tables = Readonly<
   Record<
     string,
@@ -17,20 +17,20 @@ export type Tables = Readonly<
 >;
 
 export interface Models {
-  /** The model that a name means, or null when decisions do not depend on it. */
+  /** The model with this name; null when decisions do not depend on it. */
   readonly find: (name: string) => Model | null;
-  /** The name of a field in Better Auth's own terms, from that or from its column's name. */
+  /** Better Auth's own name of a field, from that name or from its column. */
   readonly field: (model: Model, name: string) => string;
 }
 
-/** @param tables Of Better Auth's context: the adapter takes a model's own name as well as the name of its table. */
-export const createModels = (tables: Tables): Models => {
+/** @param tables From Better Auth's context: its adapter takes both the name of a model and the name of its table. */
+export function createModels(tables: Tables): Models {
   const byName = new Map<string, Model>();
   const fields = new Map<string, string>();
-  // Own names last: an application may call another table by the own name of one of these.
+  // The models' own names come last: an application may give one of them to another table.
   for (const model of MODELS) {
     const table = tables[model];
-    // Adapters with `usePlural` add an s to whatever the model is called.
+    // Adapters with `usePlural` add an s to the name of any model.
     for (const name of table === undefined ? [] : [table.modelName, `${table.modelName}s`, `${model}s`]) {
       if (!byName.has(name)) byName.set(name, model);
     }
@@ -43,4 +43,4 @@ export const createModels = (tables: Tables): Models => {
     find: (name) => byName.get(name) ?? null,
     field: (model, name) => fields.get(`${model}.${name}`) ?? name,
   };
-};
+}

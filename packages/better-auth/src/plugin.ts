@@ -4,32 +4,32 @@ import { createAuthMiddleware } from 'better-auth/api';
 import { createModels } from './models.ts';
 import { observeAdapter } from './observe.ts';
 import type { Publisher } from './publisher.ts';
-import { digestOf, isNews, observedBy, publisherOf, type SharedOptions } from './shared.ts';
+import { digestOf, publisherOf, type SharedOptions, sinkFor, warnOnce } from './shared.ts';
 
 export interface AssentOptions {
   /**
-   * Where NATS is: one URL or several separated by commas, credentials included. Empty or undefined: nothing is
-   * published, and a warning says so once.
+   * The address of NATS: one URL or several separated by commas, with credentials. When it is empty or undefined, nothing is
+   * published, and one warning says so.
    */
   readonly nats: string | undefined;
-  /** What the subjects are under, as in Assent's `ASSENT_EVENTS_PREFIX`; `betterauth` when absent. */
+  /** The prefix of the subjects, as in Assent's `ASSENT_EVENTS_PREFIX`; `betterauth` when absent. */
   readonly prefix?: string | undefined;
   /** The JetStream stream, as in Assent's `NATS_STREAM`; `BETTERAUTH` when absent. Created when missing. */
   readonly stream?: string | undefined;
   /**
    * As in Assent's `NATS_MODE`; `stream` when absent: an event counts as delivered once JetStream has acknowledged it.
-   * `core`: core NATS, which delivers to the subscribers of the moment and keeps nothing.
+   * `core`: core NATS, which delivers to the current subscribers and keeps nothing.
    */
   readonly mode?: 'stream' | 'core' | undefined;
-  /** The domain of JetStream, as in Assent's `NATS_JETSTREAM_DOMAIN`; the server's own when absent. */
+  /** The JetStream domain, as in Assent's `NATS_JETSTREAM_DOMAIN`; that of the server when absent. */
   readonly domain?: string | undefined;
-  /** Events that wait in memory while NATS is away, before they are given up for one `resync`; 10,000 when absent. */
+  /** How many events wait in memory while NATS is away. With one more, one `resync` replaces them all. 10,000 when absent. */
   readonly bufferSize?: number | undefined;
   /** Whether a write waits until NATS has acknowledged its event; false when absent. */
   readonly await?: boolean | undefined;
   /**
-   * How long a write waits at most, in milliseconds; 2,000 when absent. After it the write returns all the same, since it
-   * is committed; its event stays queued, and a warning says so.
+   * How long a write waits at most, in milliseconds; 2,000 when absent. The write then returns, since it is committed. Its
+   * event stays queued, and a warning says so.
    */
   readonly awaitMs?: number | undefined;
 }
@@ -40,34 +40,34 @@ export interface Published {
   readonly sequence: number;
 }
 
-/** The plugin, and what applications ask it. */
+/** The plugin, with methods for applications. */
 export interface AssentPlugin {
   readonly id: 'assent';
   readonly init: (context: AuthContext) => void;
   readonly hooks: Pick<NonNullable<BetterAuthPlugin['hooks']>, 'before'>;
-  /** How many events of this process are not acknowledged by NATS yet. */
+  /** How many events of this process NATS has not acknowledged yet. */
   pending(): number;
   /**
-   * Waits until all events so far are acknowledged, at most `timeoutMs` (`awaitMs` when absent), for reading one's own
-   * write: the answer of a replica that has applied this sequence, or a later one, has them.
-   * @returns The latest acknowledgement; null where there is none: not in time, no event yet, or core NATS. A check with
-   * full consistency reads the write then.
+   * Waits until all events so far are acknowledged, at most `timeoutMs` (`awaitMs` when absent). For an application that reads
+   * its own write: a replica that has applied this sequence, or a later one, answers with it.
+   * @returns The latest acknowledgement; null when it did not come in time, when there was no event yet, and on core NATS. A
+   * check with full consistency reads the write in these cases.
    */
   published(timeoutMs?: number): Promise<Published | null>;
   /**
-   * Waits until everything is published, at most `timeoutMs` (5 seconds when absent), and closes the connection: for
-   * scripts and tests. What is not published by then is tried on, and keeps the process alive, for up to 10 seconds from
-   * the last change. Another change opens the connection again.
+   * Waits until all events are published, at most `timeoutMs` (5 seconds when absent), and closes the connection: for scripts
+   * and tests. The plugin goes on publishing events that are left, and keeps the process alive for up to 10 seconds from the
+   * last change. Another change opens the connection again.
    */
   close(timeoutMs?: number): Promise<void>;
 }
 
-/** How long the platform is asked to wait for an acknowledgement, in milliseconds: it is paid by its time. */
+/** How long a serverless platform waits for an acknowledgement at most, in milliseconds: the time is billed. */
 const BACKGROUND_MS = 10_000;
 
 /**
- * Publishes every change that a decision depends on, after its commit. Raw SQL and cascades are not seen: the triggers of
- * this package's `sql` folder are for those.
+ * Publishes every change that a decision depends on, after its commit. Raw SQL and cascades pass it by; the triggers in this
+ * package's `sql` folder are for those.
  * @throws when an option is malformed.
  */
 export function assent(options: AssentOptions): AssentPlugin {
@@ -94,15 +94,14 @@ export function assent(options: AssentOptions): AssentPlugin {
     init: (context) => {
       warn = warningBy(context.logger);
       if (target === null) {
-        const line = 'assent: no NATS URL is set, so that Assent is not told of changes';
-        if (isNews(line)) warn(line);
+        warnOnce('assent: no NATS URL is set: changes are not published to Assent', warn);
         return;
       }
-      const sink = observedBy(context.adapter, digestOf(target), async (changes) => {
+      const sink = sinkFor(context.adapter, digestOf(target), async (changes) => {
         if (changes.length === 0) return;
         const to = publisherOf(target, warn);
         to.publish(changes);
-        handOver(context, to, warn);
+        runInBackground(context, to, warn);
         if (given.await !== true || (await to.settled(awaitMs))) return;
         warn(`assent: a write returned before NATS acknowledged its event (${awaitMs} ms); the event stays queued`);
       });
@@ -111,8 +110,8 @@ export function assent(options: AssentOptions): AssentPlugin {
     hooks: {
       before: [
         {
-          // Begins with the first use of an endpoint, and not when the configuration is loaded: builds, migrations and
-          // generators load it too, and have nothing to say.
+          // Connects at the first use of an endpoint, and not when the configuration is loaded: builds, migrations and
+          // generators load it too, and publish nothing.
           matcher: () => {
             publisher()?.wake();
             return false;
@@ -135,7 +134,7 @@ export function assent(options: AssentOptions): AssentPlugin {
   };
 }
 
-/** A log that fails must not fail a request. */
+/** A logger that throws must not fail a request. */
 function warningBy(log: { readonly warn: (line: string) => void }): (line: string) => void {
   return (line) => {
     try {
@@ -146,7 +145,7 @@ function warningBy(log: { readonly warn: (line: string) => void }): (line: strin
 
 function problemOf({ nats, prefix, stream, mode, domain, bufferSize, awaitMs }: AssentOptions): string | null {
   for (const url of nats?.split(',') ?? []) {
-    // The URL may have a password: it is not repeated.
+    // The message does not repeat the URL, which may have a password.
     const protocol = URL.canParse(url.trim()) ? new URL(url.trim()).protocol : '';
     if (protocol !== 'nats:' && protocol !== 'tls:') return 'nats must be a URL that begins with nats:// or tls://';
   }
@@ -165,14 +164,14 @@ function problemOf({ nats, prefix, stream, mode, domain, bufferSize, awaitMs }: 
   return null;
 }
 
-/** Gives a serverless platform the promise of the acknowledgement, so that it does not freeze the process before. */
-function handOver({ options }: AuthContext, publisher: Publisher, warn: (line: string) => void): void {
+/** Gives a serverless platform the promise of the acknowledgement, so that it does not freeze the process earlier. */
+function runInBackground({ options }: AuthContext, publisher: Publisher, warn: (line: string) => void): void {
   const waitUntil = options.advanced?.backgroundTasks?.handler;
   if (waitUntil === undefined) return;
   try {
     waitUntil(publisher.settled(BACKGROUND_MS));
   } catch (error) {
-    // Outside of a request some platforms refuse it. The write is committed, and the event goes out all the same.
+    // Some platforms refuse it outside of a request. The write is committed, and the event is published all the same.
     warn(`assent: advanced.backgroundTasks.handler failed (${error instanceof Error ? error.name : 'error'})`);
   }
 }

@@ -1,27 +1,27 @@
 /**
- * What all instances of the plugin in a process share: applications create Better Auth for each request, and the module is
- * loaded several times by hot reloads and bundlers. The process keeps it, therefore, and not the module.
+ * State that all instances of the plugin in a process share. Applications create Better Auth for each request, and hot reloads
+ * and bundlers load this module several times, so that the state belongs to the process and not to the module.
  */
 import { createHash } from 'node:crypto';
 import type { Sink } from './observe.ts';
 import { createPublisher, type Publisher, type PublisherOptions } from './publisher.ts';
 
-/** Instances with the same of these share a publisher, and so a connection. */
+/** Instances with the same values of these share a publisher, and so a connection. */
 export type SharedOptions = Omit<PublisherOptions, 'warn' | 'idleMs'>;
 type Warn = (line: string) => void;
 
 interface Shared {
   readonly publishers: Map<string, { readonly publisher: Publisher; warn: Warn }>;
-  /** What each adapter reports to, by the digest of the publisher's options. */
+  /** The sink of each adapter, by the digest of the publisher's options. */
   readonly sinks: WeakMap<object, Map<string, Sink>>;
-  /** Lines that are said once in a process. */
-  readonly said: Set<string>;
+  /** Lines that are logged once in a process. */
+  readonly logged: Set<string>;
 }
 
-/** With another number when {@link Shared} changes: two versions of the package may be in one process. */
+/** The number has to rise when {@link Shared} changes: two versions of the package may be in one process. */
 const KEY = Symbol.for('@assent/better-auth/1');
 
-/** A digest: the options have passwords. */
+/** A digest, since the options have passwords. */
 export function digestOf({ url, stream, prefix, mode, domain, bufferSize }: SharedOptions): string {
   const text = JSON.stringify([url, stream, prefix, mode, domain, bufferSize]);
   return createHash('sha256').update(text).digest('hex');
@@ -29,7 +29,7 @@ export function digestOf({ url, stream, prefix, mode, domain, bufferSize }: Shar
 
 /**
  * The publisher of these options, created at the first call.
- * @param warn Takes its lines from now on: the latest instance has the logger that is in use.
+ * @param warn Takes the publisher's lines from now on: the latest instance has the current logger.
  */
 export function publisherOf(options: SharedOptions, warn: Warn): Publisher {
   const { publishers } = shared();
@@ -45,10 +45,10 @@ export function publisherOf(options: SharedOptions, warn: Warn): Publisher {
 }
 
 /**
- * Makes `sink` the one that an adapter reports to: the latest instance that has the adapter.
- * @returns A sink for the adapter, to be observed with; null when the adapter is observed already.
+ * Makes `sink` the sink of an adapter, in place of that of an earlier instance with the same adapter.
+ * @returns The sink to observe the adapter with; null when the adapter is observed already.
  */
-export function observedBy(adapter: object, digest: string, sink: Sink): Sink | null {
+export function sinkFor(adapter: object, digest: string, sink: Sink): Sink | null {
   const { sinks } = shared();
   const ofAdapter = sinks.get(adapter) ?? new Map<string, Sink>();
   sinks.set(adapter, ofAdapter);
@@ -57,21 +57,21 @@ export function observedBy(adapter: object, digest: string, sink: Sink): Sink | 
   return isObserved ? null : (changes) => ofAdapter.get(digest)?.(changes);
 }
 
-/** Whether a line is said for the first time in this process. */
-export function isNews(line: string): boolean {
-  const { said } = shared();
-  if (said.has(line)) return false;
-  said.add(line);
-  return true;
+/** Logs a line unless this process has logged it before. */
+export function warnOnce(line: string, warn: Warn): void {
+  const { logged } = shared();
+  if (logged.has(line)) return;
+  logged.add(line);
+  warn(line);
 }
 
 function shared(): Shared {
   const existing: Shared | undefined = Reflect.get(globalThis, KEY);
   if (existing !== undefined) return existing;
-  const created: Shared = { publishers: new Map(), sinks: new WeakMap(), said: new Set() };
-  // Not enumerable: it is not to be printed with the global object.
+  const created: Shared = { publishers: new Map(), sinks: new WeakMap(), logged: new Set() };
+  // Not enumerable, so that it is not printed with the global object.
   Object.defineProperty(globalThis, KEY, { value: created });
-  // One listener for all: Node warns of more than ten.
+  // One listener for all publishers: Node warns of more than ten.
   process.once('exit', () => {
     for (const { publisher, warn } of created.publishers.values()) {
       const count = publisher.pending();

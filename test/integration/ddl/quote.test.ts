@@ -16,7 +16,7 @@ const HOSTILE = [
   'ü',
 ];
 
-it.each(HOSTILE)('PostgreSQL reads %j as it was written, as a name and as a text', async (text) => {
+it.each(HOSTILE)('PostgreSQL reads the quoted text %j unchanged, as a name and as a literal', async (text) => {
   const client = new pg.Client({ connectionString: inject('postgresUrl') });
   await client.connect();
   try {
@@ -31,6 +31,6 @@ it.each(HOSTILE)('PostgreSQL reads %j as it was written, as a name and as a text
   }
 });
 
-it('a table has its schema in front, each with its own quotes', () => {
+it('a quoted table has its schema in front, each in quotes', () => {
   expect(quoteTable({ schema: 'a.b', table: 'c"d' })).toBe('"a.b"."c""d"');
 });

@@ -101,7 +101,7 @@ const [NO_USER, NO_ORGANIZATION, PLATFORM] = [
   'REASON_PLATFORM_ROLE_GRANTS',
 ];
 
-describe('a member', () => {
+describe('by triggers and relay every replica learns that a member', () => {
   it('is added', async () => {
     const [userId, organizationId] = [await seed.user(), await seed.organization()];
     const add = () => seed.member(userId, organizationId, 'admin');
@@ -119,7 +119,7 @@ describe('a member', () => {
     await flips(write(one), GRANTS, () => seed.removeMember(one.userId, one.organizationId), STRANGER);
   });
 
-  it('becomes somebody else: both are told of', async () => {
+  it('row is given to another user, for both users', async () => {
     const one = await member('admin');
     const userId = await seed.user();
     const move = () => pool.query('UPDATE member SET "userId" = $1 WHERE id = $2', [userId, one.rowId]);
@@ -128,7 +128,7 @@ describe('a member', () => {
     for (const { reason } of await replicas.ask(write({ ...one, userId }))) expect(reason).toBe(GRANTS);
   });
 
-  it('is one of many in one statement', async () => {
+  it('is one of many that one statement changes', async () => {
     const organizationId = await seed.organization();
     const users = await Promise.all(Array.from({ length: 20 }, () => seed.user()));
     for (const userId of users) await seed.member(userId, organizationId, 'admin');
@@ -142,7 +142,7 @@ describe('a member', () => {
   });
 });
 
-describe('a user', () => {
+describe('by triggers and relay every replica learns that a user', () => {
   it('is banned and unbanned', async () => {
     const one = await member('admin');
     await flips(write(one), GRANTS, () => seed.updateUser(one.userId, { banned: true }), BANNED);
@@ -162,32 +162,32 @@ describe('a user', () => {
     await flips(question, PLATFORM, () => seed.updateUser(userId, { role: null }), LACKS);
   });
 
-  it('is removed, the memberships with it', async () => {
+  it('is removed with the memberships', async () => {
     const one = await member('admin');
     const remove = () => pool.query('DELETE FROM "user" WHERE id = $1', [one.userId]);
     await flips(write(one), GRANTS, remove, NO_USER);
   });
 
-  it('comes after somebody asked about the id', async () => {
+  it('was created after a check of the id', async () => {
     const question = { userId: 'comes-later', permission: 'data:write' };
     await flips(question, NO_USER, () => seed.user({ id: 'comes-later', role: 'superadmin' }), PLATFORM);
   });
 });
 
-describe('an organization', () => {
-  it('is deleted, its members with it', async () => {
+describe('by triggers and relay every replica learns that an organization', () => {
+  it('is deleted with its members', async () => {
     const one = await member('admin');
     const remove = () => pool.query('DELETE FROM organization WHERE id = $1', [one.organizationId]);
     await flips(write(one), GRANTS, remove, NO_ORGANIZATION);
   });
 
-  it('comes after somebody asked about the id', async () => {
+  it('was created after a check of the id', async () => {
     const question = write({ userId: await seed.user(), organizationId: 'opens-later' });
     await flips(question, NO_ORGANIZATION, () => seed.organization({ id: 'opens-later' }), STRANGER);
   });
 });
 
-describe('a dynamic role', () => {
+describe('by triggers and relay every replica learns that a dynamic role', () => {
   const role = (organizationId: string, permission: string) =>
     pool.query(
       `INSERT INTO "organizationRole" (id, "organizationId", role, permission, "createdAt")
@@ -209,7 +209,7 @@ describe('a dynamic role', () => {
     await flips(write(one), GRANTS, remove, LACKS);
   });
 
-  it('moves to another organization: both are told of', async () => {
+  it('moves to another organization, for both organizations', async () => {
     const [one, other] = [await member('night'), await member('night')];
     await role(one.organizationId, '{"data":["write"]}');
     await replicas.ask(write(other));
@@ -223,8 +223,8 @@ describe('a dynamic role', () => {
   });
 });
 
-describe('everything', () => {
-  it('of one transaction is told of when it commits, and nothing when it does not', async () => {
+describe('by triggers and relay every replica', () => {
+  it('learns of all changes of a transaction when it commits, and of none when it is rolled back', async () => {
     const one = await member('admin');
     const transaction = (end: string) => async () => {
       const client = await pool.connect();
@@ -237,7 +237,7 @@ describe('everything', () => {
     await flips(write(one), GRANTS, transaction('COMMIT'), LACKS);
   });
 
-  it('is stale after a TRUNCATE', async () => {
+  it('treats all facts as stale after a TRUNCATE', async () => {
     const one = await member('admin');
     await flips(write(one), GRANTS, () => pool.query('TRUNCATE member'), STRANGER);
   });

@@ -120,8 +120,8 @@ afterEach(async () => {
   await (await nats.jetstreamManager()).streams.purge(stream).catch(() => {});
 });
 
-describe('a relay', () => {
-  it('publishes what waits and what comes, in order, each once, and empties the outbox', async () => {
+describe('the relay', () => {
+  it('publishes waiting and new changes in order, each once, and empties the outbox', async () => {
     const before = await change(25);
     const relay = start({ pollMs: 60_000 });
     await drained();
@@ -134,7 +134,7 @@ describe('a relay', () => {
     expect(relay.faults).toEqual([]);
   });
 
-  it('says once that everything is stale when a long queue waits, and then what is', async () => {
+  it('publishes one resync ahead of a long queue', async () => {
     const users = await change(75);
     const relay = start();
     await drained();
@@ -144,7 +144,7 @@ describe('a relay', () => {
     expect(messages.flatMap(({ userId }) => userId ?? [])).toEqual(users);
   });
 
-  it('reads the oldest change first, wherever its row lies', async () => {
+  it('reads the oldest change first, wherever its row is stored', async () => {
     await pool.query(`INSERT INTO assent.outbox (id, name, user_id) OVERRIDING SYSTEM VALUE
       VALUES (900005, 'user.updated', 'c'), (900003, 'user.updated', 'a'), (900004, 'user.updated', 'b')`);
     const outbox = await openOutbox(relayUrl, 60_000);
@@ -155,14 +155,14 @@ describe('a relay', () => {
     }
   });
 
-  it('polls where no notification comes', async () => {
+  it('polls when no notification comes', async () => {
     await relaying(start());
     await pool.query("INSERT INTO assent.outbox (name, user_id) VALUES ('user.updated', 'unannounced')");
     await drained();
     expect(await usersIn()).toEqual(['unannounced']);
   });
 
-  it('leaves nothing of a wait behind, however it ended', async () => {
+  it('leaves no listener or timer behind after a wait, however it ended', async () => {
     const outbox = await openOutbox(relayUrl, 60_000);
     const stopping = new AbortController();
     const listeners = () => getEventListeners(stopping.signal, 'abort').length;
@@ -202,7 +202,7 @@ describe('a relay', () => {
     expect(await usersIn()).toEqual([...meanwhile, 'late']);
   });
 
-  it('is the only one at work; another takes over when it ends', async () => {
+  it('works alone; another relay takes over when it ends', async () => {
     const first = start();
     await relaying(first);
     const second = start();
@@ -218,8 +218,8 @@ describe('a relay', () => {
   });
 });
 
-describe('a stream that takes no more', () => {
-  it('in the midst of a batch with a resync ahead: what it did not take stays, and comes when it does', async () => {
+describe('the relay, with a full stream,', () => {
+  it('keeps the rest of a batch with a resync ahead, and publishes it once the stream takes more', async () => {
     const own = testStreamName();
     const manager = await nats.jetstreamManager();
     // Four batches, the resync, and four of the next ten.
@@ -243,8 +243,8 @@ describe('a stream that takes no more', () => {
   });
 });
 
-describe('a stream beside it that takes the events instead', () => {
-  it('is not taken for the one that is listened to: what went there comes again', async () => {
+describe('the relay, with another stream that takes the events,', () => {
+  it('does not count their acknowledgements, and publishes them again to its own stream', async () => {
     const own = testStreamName();
     const manager = await nats.jetstreamManager();
     const other = `${own.stream}_OTHER`;
@@ -267,11 +267,11 @@ describe('a stream beside it that takes the events instead', () => {
   });
 });
 
-describe('what breaks', () => {
+describe('the relay loses no change when', () => {
   let proxy: TcpProxy;
   afterEach(() => proxy.close());
 
-  it('PostgreSQL, in the midst of it: every change arrives', async () => {
+  it('PostgreSQL stops while it works', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const relay = start({ databaseUrl: through(relayUrl, proxy), batchSize: 3 });
     await relaying(relay);
@@ -287,7 +287,7 @@ describe('what breaks', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('the machine of the one at work, without a word: another takes over', async () => {
+  it('its machine vanishes without closing a connection: another relay takes over', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const first = start({ databaseUrl: through(relayUrl, proxy) });
     await relaying(first);
@@ -301,7 +301,7 @@ describe('what breaks', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('the way to PostgreSQL, without a word: it notices', async () => {
+  it('the network to PostgreSQL drops every packet', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const relay = start({ databaseUrl: through(relayUrl, proxy) });
     await relaying(relay);
@@ -314,7 +314,7 @@ describe('what breaks', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('a backend that is ended by an administrator: it goes on', async () => {
+  it('an administrator terminates its session in PostgreSQL', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const relay = start();
     await relaying(relay);
@@ -327,7 +327,7 @@ describe('what breaks', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('the way to NATS, before and in the midst of it: every change arrives', async () => {
+  it('the network to NATS breaks before and during its work', async () => {
     proxy = await startProxy(portOf(url));
     proxy.setMode('refuse');
     const relay = start({ url: through(url, proxy), batchSize: 3 });
@@ -342,7 +342,7 @@ describe('what breaks', () => {
     expect((await usersIn()).toSorted()).toEqual(users.toSorted());
   });
 
-  it('a stream that does not acknowledge: nothing is removed before it does', async () => {
+  it('the stream does not acknowledge: no row is removed before it does', async () => {
     proxy = await startProxy(portOf(url));
     const relay = start({ url: through(url, proxy) });
     await relaying(relay);
@@ -357,11 +357,11 @@ describe('what breaks', () => {
   });
 });
 
-describe('NATS itself', () => {
+describe('the relay, with a NATS server', () => {
   const servers: Server[] = [];
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 
-  it('that comes back empty gets a stream again, and every change from then on', async () => {
+  it('that comes back empty, creates the stream again and publishes every later change', async () => {
     const own = await startNats({ own: true });
     const proxy = await startProxy(portOf(own.url));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);
@@ -377,7 +377,7 @@ describe('NATS itself', () => {
     await relay.stop();
   });
 
-  it('without JetStream: changes stay in the outbox, the reason is said, and they go out once JetStream answers', async () => {
+  it('without JetStream, reports why, keeps changes in the outbox, and publishes them once JetStream answers', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const file = join(folder, 'nats.conf');
@@ -398,7 +398,7 @@ describe('NATS itself', () => {
     await relay.stop();
   });
 
-  it('in core mode: publishes to the subscribers of the moment, with JetStream and without', async () => {
+  it('in core mode, publishes to the current subscribers, with JetStream and without', async () => {
     for (const own of [await startNats({ jetstream: false }), await startNats({ own: true })]) {
       servers.push(own);
       const connection = await connect({ servers: own.url });
@@ -421,7 +421,7 @@ describe('NATS itself', () => {
     }
   });
 
-  it('in core mode, that does not answer: nothing is removed before it does', async () => {
+  it('in core mode that does not answer, removes no row before it does', async () => {
     const own = await startNats({ jetstream: false });
     const proxy = await startProxy(portOf(own.url));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);

@@ -53,7 +53,7 @@ const published = async (): Promise<readonly string[]> => {
   }
 };
 
-it('loses nothing', async () => {
+it('the relay loses no change while NATS and PostgreSQL are killed and restarted', async () => {
   const stopping = new AbortController();
   let faults = 0;
   const running = runRelay(
@@ -80,14 +80,14 @@ it('loses nothing', async () => {
   await change('before-');
   await drained();
   await Promise.all([change('beside-'), nats.kill('SIGKILL')]);
-  await until('NATS is missed', () => faults > 0);
+  await until('the relay reports that NATS is away', () => faults > 0);
   await change('without-nats-');
   await nats.restart();
   await change('with-nats-');
   await drained();
   const before = faults;
   await postgres.kill('SIGKILL');
-  await until('PostgreSQL is missed', () => faults > before);
+  await until('the relay reports that PostgreSQL is away', () => faults > before);
   await postgres.restart();
   await change('with-both-');
   await Promise.all([postgres.restart(), nats.restart()]);

@@ -13,7 +13,7 @@ export interface Flip {
   readonly after: string;
 }
 
-/** What is about to happen, and what must be heard of it (looked at afterwards: some ids come with the change). */
+/** A change, and the events that it must publish. They are read after the change, since some ids come with it. */
 export interface Scenario {
   readonly act: () => Promise<unknown>;
   readonly expected: () => readonly RecordedEvent[];
