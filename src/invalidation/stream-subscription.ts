@@ -8,7 +8,7 @@
  *        |   `-----------------|---------------------------------------------> |   attached, plan `resume` or `gap`
  *        `--- detached, end ---'-----------------------------------------------'
  */
-import type { StreamSnapshot } from './jetstream.ts';
+import type { Delivery, StreamSnapshot } from './jetstream.ts';
 import { hasLostMessages, type ResumePlan, type ResumePoint } from './resume-plan.ts';
 
 /** A message that the stream has and that has not come within this time is not going to come: a new consumer fetches it. */
@@ -16,92 +16,73 @@ const STALLED_MS = 1_500;
 /** When the leader's doubt exceeds this many intervals between renewals, the session ends, to look for another server. */
 const MAX_DOUBT_INTERVALS = 10;
 
-export type SubscriptionState =
+export type SubscriptionState = Readonly<
   /** No session. Inputs are ignored, except for the beginning of a session. */
-  | { readonly name: 'detached'; readonly point: ResumePoint }
+  | { name: 'detached'; point: ResumePoint }
   /** A session on a stream whose numbering has not begun in this process: no event has been applied, no lease is renewed. */
-  | { readonly name: 'starting'; readonly point: ResumePoint; readonly session: Session }
+  | { name: 'starting'; point: ResumePoint; session: Session }
   /** Events are applied in stream order; a lease is renewed once everything that the stream had at a moment is applied. */
-  | { readonly name: 'following'; readonly point: ResumePoint; readonly session: Session };
+  | { name: 'following'; point: ResumePoint; session: Session }
+>;
 
-/** What a session knows beyond the resume point. */
-export interface Session {
+/** What a session knows beyond the resume point. All moments are monotonic, in milliseconds. */
+export type Session = Readonly<{
   /** The stream as it was when the session began. */
-  readonly opened: StreamSnapshot;
+  opened: StreamSnapshot;
   /** Names the history of the stream for clients, and the numbering for comparison with other processes. */
-  readonly history: string;
-  readonly epoch: string;
-  readonly renewalIntervalMs: number;
+  history: string;
+  epoch: string;
+  renewalIntervalMs: number;
   /** How many messages the consumer has delivered. */
-  readonly deliveries: number;
-  /** The monotonic moment of the last delivery, or of the last finding that messages are still to come. */
-  readonly progressAt: number;
+  deliveries: number;
+  /** The moment of the last delivery, or of the last finding that messages are still to come. */
+  progressAt: number;
   /** A lease renewal that waits until the message `seq` is applied; it counts from `at`. */
-  readonly pendingRenewal: { readonly seq: number; readonly at: number } | null;
+  pendingRenewal: { readonly seq: number; readonly at: number } | null;
   /** The liveness check under way: when it was asked, and the last applied message at that moment. */
-  readonly check: { readonly at: number; readonly point: ResumePoint } | null;
-}
+  check: { readonly at: number; readonly point: ResumePoint } | null;
+}>;
 
-/** All moments are monotonic, in milliseconds. */
 export type Input =
-  /** A session begins on this stream. */
-  | {
-      readonly kind: 'attached';
-      readonly plan: ResumePlan;
-      readonly opened: StreamSnapshot;
-      /** Names the history; the identity of the stream unless it was rolled back. */
-      readonly history: string;
-      /** A random name, for a numbering that must not be compared with other processes. */
-      readonly privateName: string;
-      readonly renewalIntervalMs: number;
-      /** When the state of the stream was asked for. */
-      readonly askedAt: number;
-      readonly now: number;
-    }
+  | AttachedInput
   /** The consumer exists and has this many messages to deliver. */
   | { readonly kind: 'consumer'; readonly pending: number }
-  | {
-      readonly kind: 'message';
-      readonly streamSeq: number;
-      readonly consumerSeq: number;
-      readonly takenAt: string;
-      readonly subject: string;
-      readonly payload: Uint8Array;
-      readonly now: number;
-    }
+  | MessageInput
   /** A liveness check is about to ask for the state of the stream. */
   | { readonly kind: 'check'; readonly at: number }
-  /** The answer to the liveness check. `problem` says why no events come from a stream with these settings. */
-  | {
-      readonly kind: 'checked';
-      readonly stream: StreamSnapshot;
-      readonly problem: string | null;
-      readonly now: number;
-    }
+  | CheckedInput
   /** The session has ended. */
   | { readonly kind: 'detached' };
 
-export type Effect =
-  | {
-      readonly kind: 'begin';
-      readonly epoch: string;
-      readonly lowWaterMark: number;
-      readonly takenAt: string | null;
-      readonly history: string;
-    }
-  | { readonly kind: 'skipTo'; readonly seq: number; readonly takenAt: string | null }
-  | {
-      readonly kind: 'apply';
-      readonly seq: number;
-      readonly takenAt: string;
-      readonly subject: string;
-      readonly payload: Uint8Array;
-    }
-  | { readonly kind: 'renewLease'; readonly at: number }
+/** A session begins on the stream `opened`, whose state was asked for at `askedAt`. */
+type AttachedInput = Readonly<{
+  kind: 'attached';
+  plan: ResumePlan;
+  opened: StreamSnapshot;
+  /** Names the history; the identity of the stream unless it was rolled back. */
+  history: string;
+  /** A random name, for a numbering that must not be compared with other processes. */
+  privateName: string;
+  renewalIntervalMs: number;
+  askedAt: number;
+  now: number;
+}>;
+
+type MessageInput = Readonly<Delivery & { kind: 'message'; subject: string; payload: Uint8Array; now: number }>;
+
+/** The answer to the liveness check. `problem` says why no events come from a stream with these settings. */
+type CheckedInput = Readonly<{ kind: 'checked'; stream: StreamSnapshot; problem: string | null; now: number }>;
+
+export type Effect = Readonly<
+  | { kind: 'begin'; epoch: string; lowWaterMark: number; takenAt: string | null; history: string }
+  | { kind: 'skipTo'; seq: number; takenAt: string | null }
+  | { kind: 'apply'; seq: number; takenAt: string; subject: string; payload: Uint8Array }
+  | { kind: 'renewLease'; at: number }
   /** How many messages of the stream are still to be applied. */
-  | { readonly kind: 'lag'; readonly messages: number }
+  | { kind: 'lag'; messages: number }
   /** End the session: messages may have been missed, or the stream is another one. */
-  | { readonly kind: 'end'; readonly reason: string };
+  | { kind: 'end'; reason: string }
+>;
 
 export interface Transition {
   readonly state: SubscriptionState;
@@ -130,7 +111,7 @@ interface Draft extends Mutable<Session> {
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-function newDraft(point: ResumePoint, input: Input & { readonly kind: 'attached' }): Draft {
+function newDraft(point: ResumePoint, input: AttachedInput): Draft {
   const { plan, opened, history, privateName, renewalIntervalMs, now } = input;
   // After a rollback JetStream reuses sequence numbers. Redis may have entries of the lost history, and another process may
   // not have noticed the rollback. A private epoch keeps revisions from being compared with either.
@@ -165,7 +146,7 @@ function step(draft: Draft, input: Exclude<Input, { kind: 'detached' }>): string
   }
 }
 
-function attach(draft: Draft, { plan, opened, askedAt }: Input & { readonly kind: 'attached' }): string | null {
+function attach(draft: Draft, { plan, opened, askedAt }: AttachedInput): string | null {
   const problem = expectRenewal(draft, opened, askedAt);
   if (problem !== null) return problem;
   // guard: gap-where-the-last-message-is-gone
@@ -188,7 +169,7 @@ function consumerAdded(draft: Draft, pending: number): null {
   return null;
 }
 
-function receive(draft: Draft, message: Input & { readonly kind: 'message' }): string | null {
+function receive(draft: Draft, message: MessageInput): string | null {
   const { streamSeq: seq, consumerSeq, takenAt, subject, payload, now } = message;
   draft.deliveries += 1;
   draft.progressAt = now;
@@ -206,7 +187,7 @@ function receive(draft: Draft, message: Input & { readonly kind: 'message' }): s
   return null;
 }
 
-function checked(draft: Draft, { stream, problem, now }: Input & { readonly kind: 'checked' }): string | null {
+function checked(draft: Draft, { stream, problem, now }: CheckedInput): string | null {
   const { check } = draft;
   if (check === null) return null;
   draft.check = null;
@@ -260,12 +241,9 @@ function begin(draft: Draft, lowWaterMark: number, takenAt: string | null): void
   draft.numbered = true;
   draft.point = { stream: opened.identity, history, applied: lowWaterMark, takenAt };
   draft.effects.push({
-    kind: 'begin',
-    epoch,
+    ...{ kind: 'begin', epoch, takenAt, history },
     // guard: low-water-mark-at-the-start
     lowWaterMark,
-    takenAt,
-    history,
   });
 }
 
