@@ -1,20 +1,21 @@
-/** The file of caller tokens: `name: sha256-hex` lines. Pure. */
+/** The file of caller tokens: lines of `name: sha256-hex`. Pure. */
 import { createHash } from 'node:crypto';
 
-/** One caller and the digest of its token; the token itself is never stored. */
+/** A caller and the digest of its token. The token itself is not stored anywhere. */
 export interface CallerToken {
   readonly name: string;
   /** SHA-256 of the token, 32 bytes. */
   readonly digest: Buffer;
 }
 
-/** What the command in the documentation prints where the variable with the token is not set. */
-const NOTHING = createHash('sha256').digest('hex');
+/** The output of the documented command when the variable with the token is not set. */
+const DIGEST_OF_EMPTY = createHash('sha256').digest('hex');
 
-/** Parses the file's text. Empty lines and lines that begin with `#` are skipped. */
-export const parseCallerTokens = (
-  text: string,
-): { readonly value: readonly CallerToken[]; readonly problems: readonly string[] } => {
+/** Parses the text of the file. Empty lines and lines that begin with `#` are skipped. */
+export function parseCallerTokens(text: string): {
+  readonly value: readonly CallerToken[];
+  readonly problems: readonly string[];
+} {
   const value: CallerToken[] = [];
   const problems: string[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -25,12 +26,12 @@ export const parseCallerTokens = (
     const digest = match?.groups?.['digest'];
     if (name === undefined || digest === undefined) {
       problems.push(`line ${index + 1} must be "name: sha256-hex" (printf %s "$TOKEN" | sha256sum).`);
-    } else if (digest.toLowerCase() === NOTHING) {
+    } else if (digest.toLowerCase() === DIGEST_OF_EMPTY) {
       problems.push(`line ${index + 1} has the digest of an empty token: was TOKEN unset when it was made?`);
     } else if (value.some((known) => known.name === name)) problems.push(`line ${index + 1} names "${name}" again.`);
     else value.push({ name, digest: Buffer.from(digest, 'hex') });
   }
-  // An empty file would listen to everybody who can reach the port, though the operator asked for authentication.
+  // With an empty file the servers would take calls without authentication, although the operator asked for it.
   if (value.length === 0 && problems.length === 0) problems.push('names a file without any caller.');
   return { value, problems };
-};
+}

@@ -1,5 +1,4 @@
-/** The configuration of the programs beside the service: `npm run sql` and `npm run relay`. */
-
+/** The configuration of the command-line programs `npm run sql` and `npm run relay`. */
 import { ConfigError, type Environment, Reader } from './reader.ts';
 import {
   type DatabaseConfig,
@@ -12,41 +11,42 @@ import {
 } from './shared.ts';
 
 /**
- * The part of the configuration that says where Better Auth's tables are.
- * @throws {ConfigError} listing every problem of it.
+ * Parses the variables that locate Better Auth's tables.
+ * @throws {ConfigError} listing every problem.
  */
-export const loadDatabaseConfig = (environment: Environment): DatabaseConfig => {
+export function loadDatabaseConfig(environment: Environment): DatabaseConfig {
   const read = new Reader(environment);
   const database = readDatabase(read);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
   return database;
-};
-
-/** How long events are worth keeping: what an entry lives at most, and some more. */
-const EVENT_MARGIN_SECONDS = 60;
+}
 
 /** The relay's configuration. */
 export interface RelayConfig extends NatsConfig {
-  /** Of the relay's own role. */
+  /** Connects as the relay's own role. */
   readonly databaseUrl: string;
+  /** How long a stream that has to be created keeps messages, in milliseconds. */
   readonly maxAgeMs: number;
   readonly logLevel: string;
 }
+
+/** An event is useful for as long as a cached entry can live: the TTL and this margin. */
+const EVENT_MARGIN_SECONDS = 60;
 
 /**
  * Parses the environment of the relay.
  * @throws {ConfigError} listing every problem.
  */
-export const loadRelayConfig = (environment: Environment): RelayConfig => {
+export function loadRelayConfig(environment: Environment): RelayConfig {
   const read = new Reader(environment);
   const database = readDatabaseUrl(read, 'RELAY_DATABASE_URL');
-  if (read.text('RELAY_DATABASE_URL') === null) {
+  if (!read.has('RELAY_DATABASE_URL')) {
     read.problem('RELAY_DATABASE_URL must be set: the database of the outbox, as the role assent_relay.');
   }
   const nats = readNats(read);
-  if (read.text('NATS_URL') === null) read.problem('NATS_URL must be set: where changes are published.');
+  if (!read.has('NATS_URL')) read.problem('NATS_URL must be set: where changes are published.');
   const logLevel = readLogLevel(read);
   const maxAgeMs = (readTtlSeconds(read) + EVENT_MARGIN_SECONDS) * 1_000;
   if (database === null || nats === null || read.problems.length > 0) throw new ConfigError(read.problems);
   return { databaseUrl: database.url, ...nats, maxAgeMs, logLevel };
-};
+}

@@ -1,28 +1,27 @@
 /**
- * What the parameters of a PostgreSQL URL mean: pure. pg takes any, ignores those that it does not know, and sends some to the
- * server, so that another tool's URL could be read as another database schema. Each one is known here, or refused by name.
+ * The parameters of a PostgreSQL URL. pg accepts any parameter, ignores unknown ones, and sends some to the server, so the URL
+ * of another tool could select another database schema. Here each parameter is known, or refused by name. Pure.
  */
-
 import { isSamePath, parseSearchPath } from '../database/naming.ts';
 
-/** A PostgreSQL URL with its parameters understood. */
+/** A PostgreSQL URL with its parameters interpreted. */
 export interface DatabaseUrl {
-  /** For pg: without the parameters that it would ignore, or that are honoured here. */
+  /** For pg: without the parameters that pg would ignore, or that are applied here. */
   readonly url: string;
-  /** The database schemas that the URL names, in order; null when it names none. `$user` stands for the role's own. */
+  /** The database schemas of the URL, in order; null when it names none. `$user` is the role's own schema. */
   readonly searchPath: readonly string[] | null;
 }
 
 interface Parsed {
   readonly value: DatabaseUrl;
-  /** Each names a parameter, and no value but a schema's. */
+  /** Each names a parameter. Values are never repeated, except the names of schemas. */
   readonly problems: readonly string[];
 }
 
-/** The values that are taken; null for any. */
+/** The accepted values; null for any. */
 type Values = readonly string[] | null;
 
-/** Left to pg. */
+/** Parameters that pg interprets. */
 const PASSED: Readonly<Record<string, Values>> = {
   host: null,
   port: null,
@@ -30,10 +29,10 @@ const PASSED: Readonly<Record<string, Values>> = {
   password: null,
   application_name: null,
   fallback_application_name: null,
-  // Rows are read as UTF-8 whatever the server sends.
+  // pg decodes rows as UTF-8 in any case.
   client_encoding: ['utf8', 'UTF8', 'utf-8', 'UTF-8'],
   options: null,
-  // pg takes any other text for "on".
+  // pg interprets any other text as "on".
   ssl: ['true', '1', '0', 'no-verify'],
   sslmode: ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full'],
   sslcert: null,
@@ -43,7 +42,7 @@ const PASSED: Readonly<Record<string, Values>> = {
   uselibpqcompat: ['true', 'false'],
 };
 
-/** Of no consequence for what is read, or settled by Assent itself. */
+/** Parameters without influence on the rows that are read, and parameters that Assent sets itself. */
 const IGNORED: Readonly<Record<string, Values>> = {
   // Prisma.
   connection_limit: null,
@@ -86,7 +85,7 @@ const IGNORED: Readonly<Record<string, Values>> = {
   target_session_attrs: ['any', 'read-write', 'primary'],
 };
 
-/** Where a schema is named: by a name as it is, or by a list as PostgreSQL reads `search_path`. */
+/** Parameters that name schemas: a literal name, or a list in the syntax of PostgreSQL's `search_path`. */
 const SCHEMAS: Readonly<Record<string, (text: string) => readonly string[] | null>> = {
   schema: (text) => (text === '' ? null : [text]),
   currentSchema: parseSearchPath,
@@ -96,15 +95,15 @@ const SCHEMAS: Readonly<Record<string, (text: string) => readonly string[] | nul
 /** Every parameter that is known. */
 export const KNOWN_PARAMETERS: readonly string[] = Object.keys({ ...SCHEMAS, ...PASSED, ...IGNORED });
 
-/** Understands the parameters of a URL that can be parsed. */
+/** Interprets the parameters of a valid URL. */
 export function parseDatabaseUrl(text: string): Parsed {
   const url = new URL(text);
   const parameters = url.searchParams;
   const problems: string[] = [];
-  // pg drops it, and with it any parameter that it swallowed. An empty one has no `hash`.
+  // pg drops the fragment, and with it any parameter in it. `url.hash` would miss an empty fragment.
   if (text.includes('#')) {
     problems.push(
-      'it has a "#", and everything behind it would be dropped: remove it, or write it as %23, as in a password.',
+      'it has a "#", and everything after it would be dropped: remove it, or write it as %23, as in a password.',
     );
   }
   const paths: (readonly [from: string, path: readonly string[]])[] = [];
@@ -140,14 +139,14 @@ export function parseDatabaseUrl(text: string): Parsed {
   problems.push(...tlsProblems(parameters));
   const dropped = [...new Set(parameters.keys())].filter((name) => !(name in PASSED));
   for (const name of dropped) parameters.delete(name);
-  // Otherwise as it was written: nothing of it needs to be encoded anew.
+  // An unchanged URL stays as it was written, without another encoding.
   const changed = dropped.length > 0 || paths.length > 0;
   return { value: { url: changed ? url.href : text, searchPath: first?.[1] ?? null }, problems };
 }
 
-/** Takes `search_path` out of the server's command-line options: a pooler may drop those without a word. */
+/** Removes `search_path` from the server's command-line options, which a pooler may drop silently. */
 function takeSearchPath(options: string): { readonly rest: string; readonly searchPath: string | null } {
-  // Words end at white space, and a backslash takes the next character as it is.
+  // Words end at white space, and a backslash escapes the next character.
   const words = options.match(/(?:\\.|[^\s\\])+/gs) ?? [];
   const rest: string[] = [];
   let searchPath: string | null = null;
@@ -166,7 +165,7 @@ function takeSearchPath(options: string): { readonly rest: string; readonly sear
   return { rest: rest.join(' '), searchPath };
 }
 
-/** What asks for more than the connection would have. */
+/** The problems of parameters that demand more than the connection offers. */
 function tlsProblems(parameters: URLSearchParams): readonly string[] {
   const mode = parameters.get('sslmode');
   const files = ['sslcert', 'sslkey', 'sslrootcert'].some((name) => parameters.has(name));
@@ -192,8 +191,8 @@ function tlsProblems(parameters: URLSearchParams): readonly string[] {
 }
 
 /**
- * The problem of a parameter that is not known. A password with `?` or `&` that is not percent-encoded ends as a parameter:
- * a name without a value, or with anything but letters in it, is not repeated.
+ * The problem of an unknown parameter. A password with `?` or `&` that is not percent-encoded ends as a parameter, so a name
+ * without a value, or with other characters than letters, is not repeated.
  */
 function unknownParameter(name: string, values: ReadonlySet<string>): string {
   const isName = /^[A-Za-z_]{1,40}$/.test(name) && !values.has('');

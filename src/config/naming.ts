@@ -1,11 +1,11 @@
-/** `ASSENT_NAMING`: how Better Auth's models are named in the database. Pure. */
+/** `ASSENT_NAMING`: the names of Better Auth's models and fields in the database. Pure. */
 import { type Naming, parseTableName, renamableNames } from '../database/naming.ts';
 
 /**
- * `auto`, `plural` or `singular`, then renamed models and fields: `auto,user=people,user.email=mail`. A table may have its
- * schema, `user=auth.user`; what a plugin adds may be left alone, `organization=off,user.banned=off`.
+ * Parses `auto`, `plural` or `singular`, followed by renamed models and fields: `auto,user=people,user.email=mail`. A table may
+ * have its schema, `user=auth.user`. `off` ignores the tables or columns of a plugin: `organization=off,user.banned=off`.
  */
-export const parseNaming = (text: string): { readonly value: Naming; readonly problems: readonly string[] } => {
+export function parseNaming(text: string): { readonly value: Naming; readonly problems: readonly string[] } {
   const renamed = new Map<string, string>();
   const problems: string[] = [];
   let tables: Naming['tables'] = 'auto';
@@ -28,4 +28,4 @@ export const parseNaming = (text: string): { readonly value: Naming; readonly pr
     } else renamed.set(name.trim(), target);
   }
   return { value: { tables, renamed }, problems };
-};
+}

@@ -1,8 +1,8 @@
-/** Reads variables of the environment, and collects what is wrong with them. */
+/** Reads variables of the environment, and collects their problems. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-/** Where a door listens. */
+/** The address of a server. */
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
@@ -20,27 +20,16 @@ export class ConfigError extends Error {
   }
 }
 
-const parseAddress = (text: string): Address | null => {
-  if (text.startsWith('unix:')) {
-    const path = text.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
-    return path === '' ? null : { kind: 'unix', path };
-  }
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]\s]+)):(?<port>\d{1,5})$/.exec(text);
-  const host = match?.groups?.['v6'] ?? match?.groups?.['host'];
-  const port = Number(match?.groups?.['port']);
-  return host === undefined || port > 65_535 ? null : { kind: 'tcp', host, port };
-};
-
-/** What Kubernetes adds for a Service whose name begins with `assent`. */
+/** The variables that Kubernetes adds for a Service with a name that begins with `assent`. */
 const FROM_KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)\w*)$/;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads variables and collects what is wrong with them. An empty variable counts as unset, as Compose writes it. */
+/** Reads variables and collects their problems. An empty variable counts as unset: Compose passes an unset one so. */
 export class Reader {
   readonly problems: string[] = [];
   readonly #environment: Environment;
-  readonly #asked = new Set<string>();
+  readonly #read = new Set<string>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -52,15 +41,20 @@ export class Reader {
   }
 
   text(name: string): string | null {
-    this.#asked.add(name);
+    this.#read.add(name);
     const value = this.#environment[name]?.trim() ?? '';
     return value === '' ? null : value;
   }
 
-  /** Variables of Assent's that nothing asked for: a misspelt one would otherwise be as good as unset, without a word. */
+  /** True for a variable that is set. */
+  has(name: string): boolean {
+    return this.text(name) !== null;
+  }
+
+  /** Variables with Assent's prefix that were not read. A misspelt variable would otherwise be ignored silently. */
   unknown(): readonly string[] {
     return Object.keys(this.#environment).filter(
-      (name) => name.startsWith('ASSENT_') && !this.#asked.has(name) && !FROM_KUBERNETES.test(name),
+      (name) => name.startsWith('ASSENT_') && !this.#read.has(name) && !FROM_KUBERNETES.test(name),
     );
   }
 
@@ -94,7 +88,7 @@ export class Reader {
     return { kind: 'tcp', host: '127.0.0.1', port: 0 };
   }
 
-  /** One of the known words, the first by default. */
+  /** One of the known values; the first is the default. */
   choice<Known extends string>(name: string, known: readonly [Known, ...Known[]]): Known {
     const value = this.text(name) ?? known[0];
     const found = known.find((each) => each === value);
@@ -107,7 +101,7 @@ export class Reader {
     return path === null ? null : this.fileAt(name, path);
   }
 
-  /** @param name Who names the file, for the problem. */
+  /** @param name The setting that names the file, for the problem. */
   fileAt(name: string, path: string): string | null {
     try {
       return readFileSync(path, 'utf8');
@@ -117,9 +111,20 @@ export class Reader {
     }
   }
 
-  /** Takes the result of a parser that either returns a value or a list of problems. */
+  /** Adds the problems of a parser, and returns its value. */
   parsed<T>(name: string, result: { readonly value: T; readonly problems: readonly string[] }): T {
     for (const problem of result.problems) this.problem(`${name} ${problem}`.trimStart());
     return result.value;
   }
+}
+
+function parseAddress(text: string): Address | null {
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
+    return path === '' ? null : { kind: 'unix', path };
+  }
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]\s]+)):(?<port>\d{1,5})$/.exec(text);
+  const host = match?.groups?.['v6'] ?? match?.groups?.['host'];
+  const port = Number(match?.groups?.['port']);
+  return host === undefined || port > 65_535 ? null : { kind: 'tcp', host, port };
 }

@@ -1,10 +1,10 @@
 /** Better Auth's secrets and Assent's signing keys, one or several. Pure; problems never hold a secret. */
 
 const MIN_LENGTH = 32;
-/** What Better Auth itself refuses in production: it stands in its source, and whoever reads that could sign tokens. */
+/** Better Auth's default secret. It is published in its source, and Better Auth itself refuses it in production. */
 const PUBLISHED = 'better-auth-secret-12345678901234567890';
 
-/** Secrets, newest first and each once, and what is wrong with the variables. */
+/** Secrets, newest first and each once, and the problems of their variables. */
 interface Secrets {
   readonly value: readonly string[];
   readonly problems: readonly string[];
@@ -13,7 +13,7 @@ interface Secrets {
 /**
  * @param secret `BETTER_AUTH_SECRET`.
  * @param secrets `BETTER_AUTH_SECRETS`, in the form `2:new,1:old`.
- * @returns Those of `secrets` first and in their order.
+ * @returns The secrets of `secrets` first, in their order.
  */
 export function parseSecrets(secret: string | null, secrets: string | null): Secrets {
   return checked([
@@ -29,10 +29,10 @@ export function parseSigningKeys(keys: string | null): Secrets {
   return checked(VERSIONED_PART.test(keys) ? listed(name, keys) : [{ name, text: keys }]);
 }
 
-/** Where a list has an entry with a version: a single secret has none. */
+/** Matches a list: its entries have versions, and a single secret has none. */
 const VERSIONED_PART = /(?:^|,)\s*\d+:/;
 
-/** A secret with the name of its variable; without a text where its place in a list has none. */
+/** A secret with the name of its variable; or, with a null text, the problem of a list's entry as its name. */
 interface Named {
   readonly name: string;
   readonly text: string | null;
@@ -53,8 +53,7 @@ function checked(secrets: readonly Named[]): Secrets {
   for (const { name, text } of secrets) {
     if (text === null) problems.push(name);
     else if (text.length < MIN_LENGTH) problems.push(`${name} must have at least ${MIN_LENGTH} characters.`);
-    else if (text === PUBLISHED)
-      problems.push(`${name} must not be Better Auth's own default, which everybody can read.`);
+    else if (text === PUBLISHED) problems.push(`${name} must not be Better Auth's own default, which is published.`);
     else value.add(text);
   }
   return { value: [...value], problems };

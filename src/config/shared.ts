@@ -1,14 +1,14 @@
-/** The parts of the configuration that more than one program reads. */
+/** The shared settings: variables that the service and a command-line program read. */
 import { isSamePath, type Naming } from '../database/naming.ts';
 import { type DatabaseUrl, parseDatabaseUrl } from './database-url.ts';
 import { parseNaming } from './naming.ts';
-import { parseCertificates, parsePrivateKey } from './pem.ts';
 import type { Reader } from './reader.ts';
+import { parseCertificates, parsePrivateKey } from './tls.ts';
 
-/** Where Better Auth's tables are. */
+/** The location of Better Auth's tables. */
 export interface DatabaseConfig {
   readonly url: string;
-  /** The database schemas to look in, in order; null for the search path of the role. `$user` stands for the role's own. */
+  /** The database schemas with the tables, in order; null for the search path of the role. `$user` is the role's own schema. */
   readonly searchPath: readonly string[] | null;
   readonly naming: Naming;
 }
@@ -16,26 +16,26 @@ export interface DatabaseConfig {
 /** The first is the default. */
 const NATS_MODES = ['stream', 'core'] as const;
 
-/** Where events are. */
+/** The location of events. */
 export interface NatsConfig {
   readonly url: string;
   readonly stream: string;
   readonly prefix: string;
-  /** `stream`: events come from JetStream, and without it there are none. `core`: from core NATS, which promises less. */
+  /** `stream`: events come from JetStream only. `core`: from core NATS, which may lose messages. */
   readonly mode: (typeof NATS_MODES)[number];
-  /** The JetStream domain of the stream; null for the one that the servers of `url` answer for. */
+  /** The JetStream domain of the stream; null for the domain of the servers of `url`. */
   readonly domain: string | null;
 }
 
-/** What pg reads when it connects: one that is empty or broken would be found late, or trust everybody's authorities. */
+/** pg reads these files when it connects. An empty or broken one would fail late, or trust the public authorities. */
 const FILES_IN_URL = [
   ['sslrootcert', parseCertificates],
   ['sslcert', parseCertificates],
   ['sslkey', parsePrivateKey],
 ] as const;
 
-/** The URL of a PostgreSQL database, with its parameters understood and the files that it names looked at. */
-export const readDatabaseUrl = (read: Reader, variable: string): DatabaseUrl | null => {
+/** Reads the URL of a PostgreSQL database and checks its parameters and the files that it names. */
+export function readDatabaseUrl(read: Reader, variable: string): DatabaseUrl | null {
   const text = read.url(variable, ['postgres:', 'postgresql:']);
   if (text === null) return null;
   const database = read.parsed(`${variable}:`, parseDatabaseUrl(text));
@@ -47,9 +47,9 @@ export const readDatabaseUrl = (read: Reader, variable: string): DatabaseUrl | n
     if (content !== null) read.parsed(name, parse(content));
   }
   return database;
-};
+}
 
-const readSearchPath = (read: Reader, database: DatabaseUrl | null): DatabaseConfig['searchPath'] => {
+function readSearchPath(read: Reader, database: DatabaseUrl | null): DatabaseConfig['searchPath'] {
   const text = read.text('ASSENT_DB_SCHEMA');
   const inUrl = database?.searchPath ?? null;
   if (text === null) return inUrl;
@@ -61,26 +61,26 @@ const readSearchPath = (read: Reader, database: DatabaseUrl | null): DatabaseCon
     );
   }
   return named;
-};
+}
 
-export const readDatabase = (read: Reader): DatabaseConfig => {
+export function readDatabase(read: Reader): DatabaseConfig {
   const database = readDatabaseUrl(read, 'DATABASE_URL');
   if (database === null && read.text('DATABASE_URL') === null) {
     read.problem("DATABASE_URL must be set: the PostgreSQL URL of Better Auth's database.");
   }
   const naming = read.parsed('ASSENT_NAMING', parseNaming(read.text('ASSENT_NAMING') ?? 'auto'));
   return { url: database?.url ?? '', searchPath: readSearchPath(read, database), naming };
-};
+}
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
-export const readLogLevel = (read: Reader): string => {
+export function readLogLevel(read: Reader): string {
   const level = read.text('LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(level)) read.problem(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`);
   return level;
-};
+}
 
-export const readNats = (read: Reader): NatsConfig | null => {
+export function readNats(read: Reader): NatsConfig | null {
   const url = read.url('NATS_URL', ['nats:', 'tls:']);
   const stream = read.text('NATS_STREAM') ?? 'BETTERAUTH';
   if (!/^[A-Za-z0-9_-]+$/.test(stream)) read.problem('NATS_STREAM may have letters, digits, _ and - only.');
@@ -94,6 +94,8 @@ export const readNats = (read: Reader): NatsConfig | null => {
     read.problem('NATS_JETSTREAM_DOMAIN may have letters, digits, _ and - only.');
   }
   return url === null ? null : { url, stream, prefix, mode, domain };
-};
+}
 
-export const readTtlSeconds = (read: Reader): number => read.integer('ASSENT_PERMISSION_TTL_SECONDS', 300, 1, 3600);
+export function readTtlSeconds(read: Reader): number {
+  return read.integer('ASSENT_PERMISSION_TTL_SECONDS', 300, 1, 3600);
+}

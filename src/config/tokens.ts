@@ -1,4 +1,4 @@
-/** Which tokens are taken: the secrets of HS256, and the issuers that sign with published keys. */
+/** The accepted tokens: the secrets of HS256, and the issuers with published keys. */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import type { IssuerConfig } from '../token/jwks-sources.ts';
@@ -7,24 +7,24 @@ import type { Reader } from './reader.ts';
 import { parseSecrets } from './secrets.ts';
 
 export interface TokensConfig {
-  /** Secrets of HS256 tokens, newest first; empty when no such token is taken. */
+  /** Secrets of HS256 tokens, newest first; empty when HS256 is refused. */
   readonly hs256: {
     readonly secrets: readonly string[];
-    /** Null: not looked at. */
+    /** Null: not checked. */
     readonly issuer: string | null;
-    /** Null: not looked at. */
+    /** Null: not checked. */
     readonly audiences: readonly string[] | null;
     readonly types: readonly TokenType[];
   };
-  /** Issuers of tokens that are signed with published keys; empty when no such token is taken. */
+  /** Issuers of tokens that are signed with published keys; empty when such tokens are refused. */
   readonly issuers: readonly IssuerConfig[];
   /** How long a key of the `jwks` table verifies after its `expiresAt`, in milliseconds. */
   readonly jwksGraceMs: number;
 }
 
 /**
- * Reads the variables of tokens and the file `ASSENT_ISSUERS`. The single variables describe one issuer and the file more;
- * one that both describe is a problem, since either could be the one that is meant.
+ * Reads the variables of tokens and the file `ASSENT_ISSUERS`. The variables describe one issuer, and the file describes
+ * others. An issuer in both is a problem, since the two descriptions may differ.
  */
 export function readTokens(read: Reader): TokensConfig {
   const secrets = read.parsed('', parseSecrets(read.text('BETTER_AUTH_SECRET'), read.text('BETTER_AUTH_SECRETS')));
@@ -78,7 +78,7 @@ function readTypes(read: Reader): readonly TokenType[] {
 
 /**
  * The issuer of the single variables.
- * @param optional Whether there may be none, since a file lists others.
+ * @param optional True when there may be none, because a file lists others.
  */
 function readSingleIssuer(read: Reader, types: readonly TokenType[], optional: boolean): IssuerConfig | null {
   const source = read.text('ASSENT_JWKS');
@@ -96,12 +96,12 @@ function readSingleIssuer(read: Reader, types: readonly TokenType[], optional: b
   ];
   if (missing.length > 0 && read.text('BETTER_AUTH_URL') === null) {
     read.problem(
-      `${missing.join(' and ')} must be set, or BETTER_AUTH_URL, from whose origin both follow: the issuer and the audience of tokens signed with published keys are always checked. ASSENT_JWKS=off takes HS256 tokens only.`,
+      `${missing.join(' and ')} must be set, or BETTER_AUTH_URL, from whose origin both follow: the issuer and the audience of tokens signed with published keys are always checked. ASSENT_JWKS=off accepts HS256 tokens only.`,
     );
   }
   const keys = parseKeys(source ?? 'database');
   if ('problem' in keys) {
-    return read.problem(`ASSENT_JWKS ${keys.problem}. ASSENT_JWKS=off takes no tokens signed with published keys.`);
+    return read.problem(`ASSENT_JWKS ${keys.problem}. ASSENT_JWKS=off refuses tokens signed with published keys.`);
   }
   return issuer === null || audiences === null ? null : { issuer, keys: keys.value, audiences, types };
 }
@@ -138,7 +138,7 @@ const fileSchema = z.strictObject({
 function parseIssuers(text: string): { readonly value: readonly IssuerConfig[]; readonly problems: readonly string[] } {
   let value: unknown;
   try {
-    // Without the lines of the file, which a URL in it, or another file by mistake, fills with secrets.
+    // Without excerpts of the file: a URL in it, or another file by mistake, may hold secrets.
     value = parse(text, { prettyErrors: false });
   } catch (error) {
     const place = error instanceof YAMLParseError ? ` at character ${error.pos[0]} (${error.code})` : '';
@@ -153,13 +153,13 @@ function parseIssuers(text: string): { readonly value: readonly IssuerConfig[]; 
   return { value: [], problems };
 }
 
-/** Names keys that are words. Anything else may be a secret of another file that is named by mistake. */
+/** Names the unknown keys that are words. Any other key may be a secret, when the setting names another file by mistake. */
 function unknownKeys(keys: readonly string[]): string {
   const words = keys.filter((key) => /^[A-Za-z_]{1,40}$/.test(key));
   return `has ${words.length > 0 ? `the unknown key ${words.join(', ')}` : 'a key that is not known'}; known are issuer, keys, audiences and types`;
 }
 
-/** A value, or what is wrong with the text that should have named one. */
+/** A value, or the problem of its text. */
 type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 function orIssue<T>(parsed: Parsed<T>, context: z.RefinementCtx): T {
@@ -181,6 +181,6 @@ function parseKeys(text: string): Parsed<IssuerConfig['keys']> {
 function parseType(text: string): Parsed<TokenType> {
   const value = parseTokenType(text);
   return value === null
-    ? { problem: `names a kind that is not known; the kinds that can be taken are ${TOKEN_TYPES.join(' and ')}` }
+    ? { problem: `names a kind that is not known; the known kinds are ${TOKEN_TYPES.join(' and ')}` }
     : { value };
 }

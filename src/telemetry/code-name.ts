@@ -1,3 +1,8 @@
+/** The name of a google.rpc.Code in metrics and traces. */
+export function codeName(code: number): string {
+  return CODE_NAMES[code] ?? String(code);
+}
+
 /** The names of google.rpc.Code, by number. */
 const CODE_NAMES: readonly string[] = [
   'OK',
@@ -18,6 +23,3 @@ const CODE_NAMES: readonly string[] = [
   'DATA_LOSS',
   'UNAUTHENTICATED',
 ];
-
-/** A google.rpc.Code as metrics and traces name it. */
-export const codeName = (code: number): string => CODE_NAMES[code] ?? String(code);

@@ -1,4 +1,4 @@
-/** Metrics in Prometheus' format, by prom-client. Names and labels are in docs/operate/runbook.md. */
+/** Metrics in Prometheus' format, by prom-client. docs/operate/metrics.md lists them. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { codeName } from './code-name.ts';
 
@@ -6,7 +6,7 @@ export interface Metrics {
   readonly call: (method: string, code: number, seconds: number) => void;
   readonly decision: (reason: string, source: string) => void;
   readonly event: (outcome: string) => void;
-  /** Null while it is not known: the metric then has no value, rather than the last one. */
+  /** Null while the lag is unknown: the metric then has no value, instead of the last one. */
   readonly eventLag: (messages: number | null) => void;
   readonly redisError: (operation: string) => void;
   readonly redisRefused: (reason: string) => void;
@@ -16,46 +16,46 @@ export interface Metrics {
   readonly policyReload: (ok: boolean) => void;
   readonly keyRefresh: (outcome: string) => void;
   readonly defect: () => void;
-  /** Reads values that are asked for at each scrape. */
+  /** Registers the values that are read at each scrape. */
   readonly observe: (read: {
     readonly memoryEntries: () => number;
-    /** Whether the subscription to events is live, and where they come from; null without NATS. */
+    /** The source of events and the state of the subscription; null without NATS. */
     readonly subscription: { readonly mode: 'stream' | 'core'; readonly live: () => boolean } | null;
     readonly lagMs: () => number;
   }) => void;
   readonly scrape: Scrape;
-  /** The values of all metrics, for another process to sum up. */
+  /** The values of all metrics, for the sums over several workers. */
   readonly snapshot: () => Promise<MetricsSnapshot>;
 }
 
-/** What prom-client can aggregate; plain data. */
+/** The input of prom-client's aggregation; plain data. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** Prometheus' text format and its content type. */
+/** Returns Prometheus' text format and its content type. */
 export type Scrape = () => Promise<{ readonly text: string; readonly contentType: string }>;
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** Creates the metrics in a registry of their own. */
-export const createMetrics = (): Metrics => {
+/** Creates the metrics in a new registry. */
+export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const total = (name: string, help: string): Counter => new Counter({ name, help, registers });
   const totals = (name: string, help: string, label: string, values: readonly string[]) => {
     const counter = new Counter({ name, help, labelNames: [label], registers });
-    // For Prometheus a series that begins with 1 has not increased: the first failure would raise no alert.
+    // Prometheus sees no increase in a series that begins with 1, so the first failure would raise no alert.
     for (const value of values) counter.inc({ [label]: value }, 0);
     return (value: string): void => counter.inc({ [label]: value });
   };
 
   /**
-   * For what is counted with every call: in plain numbers, told to prom-client at each scrape. prom-client hashes the labels
-   * of each increment, which cost as much as the decision that it counted.
+   * A counter for every call. It counts in plain numbers and passes them to prom-client at each scrape. prom-client hashes the
+   * labels of each increment, which costs as much as the decision that it counts.
    */
-  const tally = (name: string, help: string, [first, second]: readonly [string, string]) => {
+  const hotCounter = (name: string, help: string, [first, second]: readonly [string, string]) => {
     const counts = new Map<string, Map<string, { count: number }>>();
     new Counter({
       name,
@@ -80,7 +80,7 @@ export const createMetrics = (): Metrics => {
     };
   };
 
-  const calls = tally('assent_requests_total', 'Calls by method and gRPC code.', ['method', 'code']);
+  const calls = hotCounter('assent_requests_total', 'Calls by method and gRPC code.', ['method', 'code']);
   const latency = new Histogram({
     name: 'assent_request_duration_seconds',
     help: 'Time from the decoded call to its answer, by method.',
@@ -88,18 +88,18 @@ export const createMetrics = (): Metrics => {
     buckets: LATENCY_BUCKETS,
     registers,
   });
-  const decisions = tally('assent_decisions_total', 'Decisions by reason and source of the facts.', [
+  const decisions = hotCounter('assent_decisions_total', 'Decisions by reason and source of the facts.', [
     'reason',
     'source',
   ]);
   const events = totals('assent_events_total', 'Events by outcome.', 'outcome', ['applied', 'malformed', 'unknown']);
   const lag = new Gauge({
     name: 'assent_events_lag_messages',
-    help: 'Messages of the stream not yet applied; without a value while no stream is heard.',
+    help: 'Messages of the stream not yet applied; without a value while there is no live stream.',
     aggregator: 'max',
     registers,
   });
-  // It would begin as 0.
+  // A new gauge has the value 0.
   lag.remove();
   const redisErrors = totals('assent_redis_errors_total', 'Redis commands that failed, by operation.', 'operation', [
     'connect',
@@ -128,10 +128,7 @@ export const createMetrics = (): Metrics => {
     'refresh-failed',
     'key-skipped',
   ]);
-  const defects = total(
-    'assent_defects_total',
-    'Defects that the log tells of: calls answered with INTERNAL, and others.',
-  );
+  const defects = total('assent_defects_total', 'Defects in the log: calls answered with INTERNAL, and others.');
 
   return {
     call: (method, code, seconds) => {
@@ -171,7 +168,7 @@ export const createMetrics = (): Metrics => {
         name: 'assent_events_live',
         help: '1 while the subscription to events is live; 0 while it is stale: every answer is read from PostgreSQL.',
         labelNames: ['mode'],
-        // Of several workers the worst tells.
+        // The value of several workers is that of the worst one.
         aggregator: 'min',
         registers,
         collect() {
@@ -182,4 +179,4 @@ export const createMetrics = (): Metrics => {
     scrape: async () => ({ text: await registry.metrics(), contentType: METRICS_CONTENT_TYPE }),
     snapshot: () => registry.getMetricsAsJSON(),
   };
-};
+}

@@ -269,6 +269,6 @@ describe('with access tokens among the kinds, and no map of scopes', async () =>
 
 it('a configured kind of token that is never accepted stops the start, and its value is not repeated', async () => {
   await expect(start({ ASSENT_JWT_TYPES: 'JWT,logout+jwt' })).rejects.toThrow(
-    'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
+    'ASSENT_JWT_TYPES names a kind that is not known; the known kinds are JWT and at+jwt.',
   );
 });

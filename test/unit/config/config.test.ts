@@ -162,8 +162,8 @@ describe('loadConfig', () => {
     const published = 'better-auth-secret-12345678901234567890';
     const problems = problemsOf({ ...MINIMAL, BETTER_AUTH_SECRET: published, BETTER_AUTH_SECRETS: `1:${published}` });
     expect(problems).toEqual([
-      "BETTER_AUTH_SECRETS, entry 1, must not be Better Auth's own default, which everybody can read.",
-      "BETTER_AUTH_SECRET must not be Better Auth's own default, which everybody can read.",
+      "BETTER_AUTH_SECRETS, entry 1, must not be Better Auth's own default, which is published.",
+      "BETTER_AUTH_SECRET must not be Better Auth's own default, which is published.",
     ]);
   });
 
@@ -224,7 +224,7 @@ describe('loadConfig', () => {
     'loadConfig refuses the kinds of tokens %s',
     (text) => {
       expect(problemsOf({ ...MINIMAL, ASSENT_JWT_TYPES: text })).toEqual([
-        'ASSENT_JWT_TYPES names a kind that is not known; the kinds that can be taken are JWT and at+jwt.',
+        'ASSENT_JWT_TYPES names a kind that is not known; the known kinds are JWT and at+jwt.',
       ]);
     },
   );
@@ -369,7 +369,7 @@ describe('loadConfig', () => {
       [
         'a kind that is never taken',
         one('keys: database, audiences: [b], types: [JWT, logout+jwt]'),
-        ['the file.issuers.0.types.1: names a kind that is not known; the kinds that can be taken are JWT and at+jwt.'],
+        ['the file.issuers.0.types.1: names a kind that is not known; the known kinds are JWT and at+jwt.'],
       ],
       [
         'no kind',
