@@ -70,7 +70,8 @@ export function createListener(options: ListenerOptions): Listener {
     socket.once('close', () => undecided.delete(socket));
     onFirstBytes(socket, firstBytesMs, (text) => {
       undecided.delete(socket);
-      (text === PREFACE ? startHttp2 : startHttp1)(socket);
+      // With TLS it is ALPN that decides. Node refuses HTTP/2 without it, and leaves the socket without a handler of errors.
+      (tls === null && text === PREFACE ? startHttp2 : startHttp1)(socket);
     });
   };
   // A server that speaks only HTTP/2 leaves it to nghttp2 to refuse anything else.

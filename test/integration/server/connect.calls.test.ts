@@ -189,7 +189,7 @@ describe('a content type', () => {
     'application/json;charset=utf-8',
     'Application/JSON ; Charset="UTF-8"',
     'application/grpc-web+json; charset="utf-8"',
-  ])('%s is taken', async (type) => {
+  ])('the content type %s is accepted', async (type) => {
     const message = Buffer.from('{"permission":"a:b"}');
     const body = type.includes('grpc') ? frame(message) : message;
     const answer = await fetch(`${url}${CHECK}`, { method: 'POST', headers: { 'content-type': type }, body });
@@ -197,7 +197,7 @@ describe('a content type', () => {
   });
 
   it.each(['application/json; charset=latin1', 'application/json; charset="', 'application/json; odd=utf-8'])(
-    '%s is not supported',
+    'the content type %s is refused',
     async (type) => {
       const answer = await fetch(`${url}${CHECK}`, { method: 'POST', headers: { 'content-type': type }, body: '{}' });
       expect([answer.status, server.asked]).toEqual([415, []]);

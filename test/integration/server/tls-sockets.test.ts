@@ -1,8 +1,9 @@
 /** Over TLS, the connections that callers leave behind: reset in the middle of a request, or silent before their first one. */
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
-import { describe, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../../../tools/network/certificates.ts';
 import { callHeaders, END_HEADERS, FRAME, http2Frame, PREFACE } from '../../support/server/frames.ts';
 import { CHECK } from '../../support/server/raw-call.ts';
@@ -84,3 +85,19 @@ it.each([
   await server.stop(120_000);
   await until('both sockets to be closed', () => openSockets() === 0);
 });
+
+it.each([['http/1.1'], []])(
+  'the HTTP server answers HTTP/2 over TLS that ALPN does not name with an error: %s',
+  async (...names) => {
+    const server = await openServer('http', { tls });
+    const protocols = names.length === 0 ? {} : { ALPNProtocols: names };
+    const ask = async (bytes: Uint8Array | string): Promise<string> => {
+      const socket = connect({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false, ...protocols });
+      socket.end(bytes);
+      return text(socket);
+    };
+    expect(await ask(PREFACE)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await ask('GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+    await server.stop(100);
+  },
+);
