@@ -100,6 +100,19 @@ it('docs/use/decision.md and docs/use/tokens.md name every reason', () => {
   expect(codes.filter((name) => !named('docs/use/tokens.md').has(name))).toEqual([]);
 });
 
+it('documents name events of the log that docs/operate/log.md has', () => {
+  const events = new Set(
+    [...read('docs/operate/log.md').matchAll(/^\| `([a-z]+\.[a-z_]+)`/gm)].map(([, event = '']) => event),
+  );
+  const areas = new Set([...events].map((event) => event.split('.')[0] ?? ''));
+  const named = documents
+    .flatMap((name) => [...read(name).matchAll(/`(?:event: )?([a-z]+)\.([a-z_]+)`/g)])
+    .filter(([, area = '', rest = '']) => areas.has(area) && !['env', 'yaml'].includes(rest))
+    .map(([, area, rest]) => `${area}.${rest}`);
+  expect(named.length).toBeGreaterThan(events.size);
+  expect(named.filter((event) => !events.has(event))).toEqual([]);
+});
+
 it('docs/use/errors.md names exactly the reasons that errors have', () => {
   const [, union = ''] = /export type ErrorCode =\n(.*?);/s.exec(read('src/errors.ts')) ?? [];
   const codes = [...`${union}${read('src/errors.ts').split('export type ErrorCode')[0]}`.matchAll(/\| '(\w+)'/g)];
