@@ -1,8 +1,8 @@
 /**
- * Continues with a value that is here now or comes later. The continuation runs at once where the value is here: an `await`
- * would put the rest of the call behind a turn of the microtask queue, and would make every caller asynchronous.
+ * Continues with a value, or with the value of a promise. For a value the continuation runs synchronously: an `await` would
+ * delay the rest of the call by a turn of the microtask queue, and would make every caller asynchronous.
  * @param value What was computed, or a promise for it.
- * @param next Runs at once, or when the promise resolves. It does not run when the promise rejects.
+ * @param next Runs at once for a value, and later for a promise that resolves. It does not run for one that rejects.
  * @returns The result of `next`, or a promise for it. An error of `next` is thrown in the first case, and rejects in the
  *   second one.
  */

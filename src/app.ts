@@ -1,6 +1,6 @@
 /**
- * The map: every part of the service, each given the one that it asks. A request comes in at the end and goes up: server,
- * rpc, then token, permission and cache (memory, Redis), then the database. An event: NATS, events, cache.
+ * The composition of the service. Each part gets the parts that it calls, so a request passes this file from the bottom to the
+ * top: server, rpc, then token, policy and facts (memory, Redis), then the database. An event passes NATS, then freshness.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -38,17 +38,17 @@ import { createTokenVerifier } from './token/verifier.ts';
 
 /**
  * Builds the service. Nothing is connected and nothing listens before `prepare`.
- * @param metrics Of this process.
- * @param scrape What `/metrics` shows: the metrics of all workers, where there are several.
- * @param replicaKey Signs entries in Redis where no signing key is configured: random, the same in all workers.
+ * @param metrics The metrics of this process.
+ * @param scrape The content of `/metrics`: with several workers the metrics of all of them.
+ * @param replicaKey Signs entries in Redis when no signing key is configured. It is random, and the same in all workers.
  */
-export const createApp = async (
+export async function createApp(
   config: Config,
   log: Logger,
   metrics: Metrics,
   scrape: Scrape,
   replicaKey: string,
-): Promise<App> => {
+): Promise<App> {
   const clock = systemClock;
   const observe = createInstrumentation(log, metrics);
   const ttlMs = config.ttlSeconds * 1_000;
@@ -164,4 +164,4 @@ export const createApp = async (
     });
 
   return { servers, ...createLifecycle({ policy, directory, keys, redis, traces, listen, isDatabaseAway }) };
-};
+}

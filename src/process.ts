@@ -86,7 +86,7 @@ function warnOfConfig(config: Config, log: Logger): void {
   for (const variable of config.unknown) {
     log.warn(
       { event: 'config.unknown_variable', variable },
-      `${variable} is not a variable that Assent knows: it has no effect`,
+      `${variable} is not a variable of Assent: it has no effect`,
     );
   }
   if (config.insecure) {

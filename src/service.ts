@@ -16,7 +16,7 @@ export interface Parts {
   readonly traces: { stop(): Promise<void> } | null;
   /** Subscribes to events. */
   readonly listen: () => { readyWithin(timeoutMs: number): Promise<unknown>; stop(): Promise<void> } | null;
-  /** True for an error that only says that PostgreSQL cannot be reached at the moment. */
+  /** True for an error that only means that PostgreSQL cannot be reached at the moment. */
   readonly isDatabaseAway: (error: unknown) => boolean;
 }
 

@@ -133,7 +133,7 @@ export function parseDatabaseUrl(text: string): Parsed {
   const [first, ...others] = paths;
   for (const [from, path] of others) {
     if (first !== undefined && !isSamePath(first[1], path)) {
-      problems.push(`its ${first[0]} says ${first[1].join(',')} and its ${from} says ${path.join(',')}: leave one.`);
+      problems.push(`its ${first[0]} names ${first[1].join(',')} and its ${from} names ${path.join(',')}: leave one.`);
     }
   }
   problems.push(...tlsProblems(parameters));
@@ -197,6 +197,6 @@ function tlsProblems(parameters: URLSearchParams): readonly string[] {
 function unknownParameter(name: string, values: ReadonlySet<string>): string {
   const isName = /^[A-Za-z_]{1,40}$/.test(name) && !values.has('');
   return isName
-    ? `its parameter "${name}" is not known, and could change what is read: remove it (docs/operate/database.md has those that are known).`
+    ? `its parameter "${name}" is not known, and could change what is read: remove it (docs/operate/database.md lists the known ones).`
     : 'it has a parameter that is not known (not repeated here: it may be a part of a password, in which ? and & are written %3F and %26).';
 }

@@ -57,7 +57,7 @@ function readSearchPath(read: Reader, database: DatabaseUrl | null): DatabaseCon
   if (named.includes('')) read.problem('ASSENT_DB_SCHEMA must be a database schema, or several separated by commas.');
   if (inUrl !== null && !isSamePath(named, inUrl)) {
     read.problem(
-      `ASSENT_DB_SCHEMA says ${named.join(',')} and DATABASE_URL says ${inUrl.join(',')}: which of them has Better Auth's tables? Leave one.`,
+      `ASSENT_DB_SCHEMA names ${named.join(',')} and DATABASE_URL names ${inUrl.join(',')}: which of them has Better Auth's tables? Leave one.`,
     );
   }
   return named;

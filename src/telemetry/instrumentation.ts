@@ -41,7 +41,7 @@ export function createInstrumentation(log: Logger, metrics: Metrics) {
   };
 }
 
-/** True for an error that only says that PostgreSQL cannot be reached at the moment. */
+/** True for an error that only means that PostgreSQL cannot be reached at the moment. */
 export function isDatabaseAway(error: unknown): boolean {
   return error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED');
 }

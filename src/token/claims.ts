@@ -62,7 +62,7 @@ export function issuerMismatch(): AssentError {
   return new AssentError('TOKEN_ISSUER_MISMATCH', 'The token is from another issuer.');
 }
 
-/** How far `iat` and `nbf` may lie ahead, for clocks that differ. `exp` has no leeway: no token lives longer than it says. */
+/** How far `iat` and `nbf` may lie ahead, for clocks that differ. `exp` has no leeway: a token never outlives it. */
 const LEEWAY_SECONDS = 5;
 
 /** The end of the year 9999, the last second of a protobuf Timestamp. A time in milliseconds by mistake lies beyond it. */

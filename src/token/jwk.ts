@@ -120,7 +120,7 @@ export type UsableJwk =
 export function usableJwk(published: JsonObject, alg: string | null, crv: string | null = null): UsableJwk {
   const jwk = published['crv'] === undefined && crv !== null ? { ...published, crv } : published;
   const { kty, use, key_ops: operations } = jwk;
-  // Every reader of a published set knows a symmetric key in it, and can sign with it.
+  // A published symmetric key is no secret: every reader of the set can sign with it.
   if (kty === 'oct') return refused('it is symmetric');
   if (use !== undefined && use !== 'sig') return refused('its use is not sig');
   if (operations !== undefined && !isForSignatures(operations)) return refused('its key_ops are not for signatures');

@@ -1,11 +1,13 @@
 /**
  * The state machine of a JWKS cache, without timers and I/O: (state, event) -> (state, effects).
  *
- * | phase    | started, due      | missing                               | fetched                                      | failed                                  | stopped         |
- * | -------- | ----------------- | ------------------------------------- | -------------------------------------------- | --------------------------------------- | --------------- |
- * | idle     | fetch -> fetching | fetch -> fetching if allowed (below)  | no such event                                | no such event                           | end -> stopped  |
- * | fetching | joins the fetch   | joins the fetch                       | new keys, schedule in refreshMs, report -> idle | keys stay, schedule a retry, report -> idle | end -> stopped |
- * | stopped  | ignored           | ignored                               | new keys, no report                          | ignored                                 | ignored         |
+ * | event        | idle                          | fetching                                 | stopped   |
+ * | ------------ | ----------------------------- | ---------------------------------------- | --------- |
+ * | started, due | fetch -> fetching             | joins the fetch                          | ignored   |
+ * | missing      | if allowed: fetch -> fetching | joins the fetch                          | ignored   |
+ * | fetched      | (no fetch runs)               | new keys; schedule, report -> idle       | new keys  |
+ * | failed       | (no fetch runs)               | keys stay; schedule retry, report -> idle | ignored   |
+ * | stopped      | end -> stopped                | end -> stopped                           | ignored   |
  *
  * One fetch runs at a time. The timer begins it every `refreshMs`, and sooner after a failure: the pause is `retryMs` and
  * doubles with each further failure, up to `unknownKidCooldownMs`. A token with a missing key may begin it, too:

@@ -149,7 +149,7 @@ async function importKeys(published: readonly PublishedKey[], graceMs: number): 
   const skipped: { readonly kid: string; readonly reason: string }[] = [];
   for (const one of published) {
     const { kid } = one;
-    // Two keys of one name: nothing tells which of them signed a token, so the first one stays.
+    // With two keys of one name it is unknown which of them signed a token, so only the first one is taken.
     const result = keys.has(kid) ? 'its kid is taken by another key' : await importVerificationKey(one, graceMs);
     if (typeof result === 'string') skipped.push({ kid, reason: result });
     else keys.set(kid, result);

@@ -33,8 +33,8 @@ export function parseJws(text: string): Jws {
   if (parsed === null) throw malformed("The token's header is not a JSON object with distinct members.");
   const { alg, kid, typ, crit, b64 } = parsed;
   if (typeof alg !== 'string') throw malformed("The token's header has no algorithm.");
-  // RFC 7515 section 4.1.11: a critical extension that the verifier does not know makes the token invalid. This verifier
-  // knows none. `b64` (RFC 7797) changes the signed bytes, and a token that has it without `crit` is no better.
+  // RFC 7515 section 4.1.11: an unsupported critical extension makes the token invalid, and this verifier supports none. `b64`
+  // (RFC 7797) changes the signed bytes, so a token that has it without `crit` is refused, too.
   if (crit !== undefined || b64 !== undefined) {
     throw malformed("The token's header asks for an extension that is not supported.");
   }

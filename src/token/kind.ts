@@ -27,7 +27,7 @@ export function parseTokenType(text: string): TokenType | null {
  */
 export function checkKind(typ: string | null, payload: JsonObject, types: ReadonlySet<TokenType>): TokenType {
   const type = typ === null ? 'JWT' : parseTokenType(typ);
-  // Checked for every type: a session cookie has a type and an audience of its own kind, and either one refuses it.
+  // Checked for every type: a session cookie has a special type and a special audience, and either one refuses it.
   if (audiencesOf(payload).includes(SESSION_COOKIE_AUDIENCE)) throw notAccepted('a session cookie');
   if (type === null) throw notAccepted(nameOf(mediaType(typ ?? '')));
   if (!types.has(type)) throw notAccepted(nameOf(type.toLowerCase()));

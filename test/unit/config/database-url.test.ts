@@ -56,7 +56,7 @@ describe('the schema in DATABASE_URL', () => {
     expect(serviceBy('schema=auth', { ASSENT_DB_SCHEMA: 'auth' }).searchPath).toEqual(['auth']);
     expect(serviceBy('', { ASSENT_DB_SCHEMA: 'auth, app' }).searchPath).toEqual(['auth', 'app']);
     expect(problemsOf(() => serviceBy('schema=auth', { ASSENT_DB_SCHEMA: 'public' }))).toEqual([
-      "ASSENT_DB_SCHEMA says public and DATABASE_URL says auth: which of them has Better Auth's tables? Leave one.",
+      "ASSENT_DB_SCHEMA names public and DATABASE_URL names auth: which of them has Better Auth's tables? Leave one.",
     ]);
     expect(problemsOf(() => serviceBy('', { ASSENT_DB_SCHEMA: 'auth,' }))).toHaveLength(1);
   });
