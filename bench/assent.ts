@@ -1,4 +1,4 @@
-/** Assent as shipped, pinned: `npm start`'s own command line. */
+/** Assent as shipped, bound to a core, by the command line of `npm start`. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';

@@ -1,10 +1,10 @@
-/** A helper program of the bench: a process of its own on a core, that answers each message with one. */
+/** A helper program of the bench: a separate process on one core that answers each message with one message. */
 import { spawn } from 'node:child_process';
 
 export interface Child {
   readonly pid: number;
   /** Sends a message that is not answered. */
-  tell(message: object): void;
+  send(message: object): void;
   /** Sends a message and waits for the answer; rejects when the process ends instead. */
   ask<Answer>(message: object): Promise<Answer>;
   stop(): Promise<void>;
@@ -24,7 +24,7 @@ export const startChild = (
   if (pid === undefined) throw new Error(`${file} could not be started`);
   return {
     pid,
-    tell: (message) => void child.send(message),
+    send: (message) => void child.send(message),
     ask: async <Answer>(message: object): Promise<Answer> => {
       const { promise, resolve } = Promise.withResolvers<Answer>();
       const listener = (answer: unknown): void => resolve(answer as Answer);

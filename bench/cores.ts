@@ -19,7 +19,7 @@ const parseList = (text: string): number[] =>
 
 /**
  * The cores that this process may use: the first for servers, the last for load.
- * @throws Error where cores cannot be pinned, since figures from there would not be worth reading.
+ * @throws Error where processes cannot be bound to cores, because figures without that are not comparable.
  */
 export const findCores = (): Cores => {
   if (process.platform !== 'linux') throw new Error('The bench needs Linux: it pins cores and reads /proc.');

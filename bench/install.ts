@@ -21,7 +21,7 @@ export const installPeers = (): void => {
   }
 };
 
-/** Imports a package of bench/node_modules; null where it is not installed. Typed by whoever uses it. */
+/** Imports a package of bench/node_modules; null where it is not installed. The caller gives the type. */
 export const importPeer = async (name: string): Promise<unknown> => {
   try {
     return await import(name);

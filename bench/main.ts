@@ -69,7 +69,7 @@ const run = async (options: BenchOptions): Promise<void> => {
   }
   if (options.writeDocs) {
     await writeFile(PICTURE, drawPicture(results));
-    // Where the figures went is nobody's business but the machine's.
+    // The path of the JSON file is not part of the printed command.
     const shown = process.argv.slice(2).filter((word, index, all) => word !== '--json' && all[index - 1] !== '--json');
     const command = ['npm run bench', '--', ...shown].join(' ');
     const run = describeRun({ command, machine, rounds, seconds, results, leftOut, ratios });

@@ -27,7 +27,7 @@ const BARS = [
 /** What the lines compare: all at the same rate. */
 const LINES = ['baseline/http2', 'baseline/grpc-js', 'assent/check/memory', 'peer/cerbos'];
 
-/** Colours that colour-blind readers can tell apart, by kind of row: the baselines grey, ours blue, peers orange. */
+/** Colours that colour-blind readers can distinguish, by kind of row: the baselines grey, ours blue, peers orange. */
 const colourOf = (name: string): string =>
   name.startsWith('baseline/http2')
     ? '#8a8f98'

@@ -1,4 +1,4 @@
-/** Servers under test: processes of their own on the server's core. */
+/** Servers under test: separate processes on the server's core. */
 import { createServerProcess } from '../tools/local-services/server-process.ts';
 
 export interface PinnedPlan {
@@ -27,7 +27,7 @@ export interface PinnedProcess {
 
 const LAST_WORDS = 2_000;
 
-/** The environment without anybody's settings. */
+/** The environment without the user's settings. */
 const bareEnvironment = (): Record<string, string> => {
   const { PATH, HOME } = process.env;
   return { ...(PATH === undefined ? {} : { PATH }), ...(HOME === undefined ? {} : { HOME }) };

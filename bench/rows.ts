@@ -24,7 +24,7 @@ import type { World } from './world.ts';
 /** Light enough for every server that is compared, so that latency is the server's and not a queue's. */
 const OPEN_RPS = 2_000;
 const SLOW_RPS = 200;
-/** More than are in flight at once, so that no two of the same are. */
+/** More questions than calls in flight, so that two equal questions are never in flight together. */
 const REDIS_KEYS = 512;
 const MAX_FILLS = 10;
 /** Longer than Assent leaves a slow Redis alone. */

@@ -1,4 +1,4 @@
-/** Rows that are asked by gRPC. */
+/** Rows that are measured by gRPC calls. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -57,7 +57,7 @@ const MIN_SOURCE_SHARE = 0.95;
 const MIN_WARM_SECONDS = 0.2;
 const FRAME_BYTES = 5;
 const END_MS = 300;
-/** As many as are in flight at once. */
+/** The number of calls in flight. */
 const MIN_REQUESTS = 64;
 
 const createRow = (options: RpcRowOptions, load: Load, sender: () => Promise<Sender>, example: Question): Row => {
@@ -86,7 +86,7 @@ const createRow = (options: RpcRowOptions, load: Load, sender: () => Promise<Sen
     try {
       return await work(target);
     } catch (error) {
-      // A connection breaks before the end of the process is heard of.
+      // A connection breaks before the exit event of the process.
       await delay(END_MS);
       const words = target.lastWords();
       if (words === null) throw error;

@@ -15,7 +15,7 @@ const openSession = (address: string): Promise<ClientHttp2Session> =>
     session.once('error', reject);
   });
 
-/** Sends one request; `done` hears whether the answer's gRPC status was OK. */
+/** Sends one request and calls `done` with whether the answer's gRPC status was OK. */
 const send = (session: ClientHttp2Session, path: string, body: Buffer, done: (ok: boolean) => void): void => {
   const stream = session.request({
     ':method': 'POST',

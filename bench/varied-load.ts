@@ -4,7 +4,7 @@ import { CONNECTIONS, STREAMS } from './h2load.ts';
 import type { Latency } from './numbers.ts';
 import { frame, type Question } from './questions.ts';
 
-/** What the client is told to do. */
+/** The instructions to the client. */
 export interface VariedOrder {
   readonly address: string;
   readonly path: string;
@@ -35,7 +35,7 @@ export interface VariedLoad {
 export const createVariedLoad = (cores: string, questions: readonly Question[]): VariedLoad => {
   const [{ path }] = questions as [Question];
   const client: Child = startChild(cores, './varied-client.ts', []);
-  client.tell({ bodies: questions.map(({ body }) => frame(body).toString('base64')) });
+  client.send({ bodies: questions.map(({ body }) => frame(body).toString('base64')) });
   let first = 0;
   return {
     run: (address, count, rps) => {

@@ -35,7 +35,7 @@ const POPULATION: Population = { users: 4_000, organizations: 100, membershipsPe
 export const createWorld = async (stack: AsyncDisposableStack): Promise<World> => {
   const [postgres, redis, nats] = await Promise.all([
     startPostgres().then((server) => stack.adopt(server, ({ stop }) => stop())),
-    // Never somebody's own: it is emptied between measurements.
+    // Never an existing server of the user: it is emptied between measurements.
     startRedis({ own: true }).then((server) => stack.adopt(server, ({ stop }) => stop())),
     startNats({ own: true }).then((server) => stack.adopt(server, ({ stop }) => stop())),
   ]);

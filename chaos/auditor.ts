@@ -20,7 +20,7 @@ export interface Observation {
 
 /**
  * `stale grant`: allowed, though every state that it could show denies. `stale`: it shows a state from before a change that
- * it had to show. `wrong`: it shows what never was.
+ * it had to show. `wrong`: it shows a state that never existed.
  */
 export type Finding = 'stale grant' | 'stale' | 'wrong';
 

@@ -41,7 +41,7 @@ export const runFaults = async ({ world, plan, signal, onFault }: FaultRunOption
     await delay(Math.max(0, fault.at - (performance.now() - began)), undefined, { signal }).catch(() => {});
     const part = partOf(fault.kind);
     const lane = run(fault, lanes.get(part) ?? Promise.resolve());
-    // Seen by whoever waits for all of them, or by the next of the lane.
+    // The wait for all faults, or the next fault of the lane, reports it.
     lane.catch(() => {});
     lanes.set(part, lane);
   }

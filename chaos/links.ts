@@ -1,4 +1,4 @@
-/** The TCP proxies between the parts, in a thread of their own so that readers and auditing do not slow what they carry. */
+/** The TCP proxies between the parts, in a separate thread so that readers and auditing do not slow their traffic. */
 import { Worker } from 'node:worker_threads';
 
 /** What is done to a link. */

@@ -37,7 +37,7 @@ export const USAGE = `npm run chaos [-- OPTIONS]
                      cluster  three servers with the stream on each, a replica at each
                      edge     such a cluster and a fourth server without JetStream, which the replicas connect to
                      gateway  such a cluster and a second one without JetStream, which the replicas connect to
-                     leaf     a hub with the stream and a leaf node with a JetStream domain of its own, which the replicas
+                     leaf     a hub with the stream and a leaf node with a separate JetStream domain, which the replicas
                               connect to
   --only NAME      only the faults whose names begin so, such as route or redis-link-cut
   --no-faults      breaks nothing: for the time from a publish to the changed answer on every replica

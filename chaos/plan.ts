@@ -8,7 +8,7 @@ export const REPLICAS = 3;
 /** What a fault is done to; faults of one part never overlap. */
 export type Part = 'replica' | 'redis' | 'nats' | 'postgres';
 
-/** `one`: a replica or a server; `link`: a replica's link or those of everybody; `between`: the links between servers. */
+/** `one`: a replica or a server; `link`: the link of a replica or of all replicas; `between`: the links between servers. */
 type Aim = 'all' | 'one' | 'link' | 'between';
 
 interface Kind {
@@ -97,7 +97,7 @@ export const partOf = (kind: FaultKind): Part => kindOf(kind).part;
 /** Whether it takes servers that replicas connect to away from the stream, while publishers reach it. */
 export const separates = (kind: FaultKind): boolean => kindOf(kind).lasts === APART_MS;
 
-/** Who suffers from it: one replica, or everybody. */
+/** The affected replica, or all replicas. */
 export const scopeOf = ({ kind, target }: PlannedFault): number | 'all' =>
   partOf(kind) === 'replica' || kindOf(kind).aim === 'link' ? target : 'all';
 
@@ -106,7 +106,7 @@ export interface PlannedFault {
   /** Milliseconds from the start of the run. */
   readonly at: number;
   readonly durationMs: number;
-  /** Whose process or link, or which of the stream's servers; `all` for a part that is one, and for the links of everybody. */
+  /** The replica of the process or link, or the server of the stream; `all` for a single part, and for the links of all. */
   readonly target: number | 'all';
   /** How long each chunk is held back, for the kinds that delay. */
   readonly delayMs: number;
@@ -115,7 +115,7 @@ export interface PlannedFault {
 /** The last seconds stay quiet, so that every fault ends and the last changes are seen to be applied. */
 const QUIET_MS = 3_000;
 const FIRST_MS = 1_000;
-/** Of a run with several servers, kept for faults that begin late: what they are done to waits for a leader. */
+/** Reserved in a run with several servers for faults that begin late: they wait for a leader of the stream. */
 const LATE = 0.1;
 /** After a fault of NATS between servers: found stale already, a replica could not show anything. */
 const REST_MS = 1_500;

@@ -15,7 +15,7 @@ export const MEMORY_ENTRIES = 400;
 
 export interface Organization {
   readonly organizationId: string;
-  /** Whoever is a member, or was. */
+  /** Present and former members. */
   readonly memberships: Membership[];
   /** Whether a dynamic role of this organization gives {@link LACKING_ROLE} the permission. */
   grants: boolean;

@@ -16,7 +16,7 @@ export interface Counts {
   readonly bySource: Record<SourceName, number>;
   /** Failed checks by the name of the status. */
   readonly failures: Record<string, number>;
-  /** Failed checks by what was broken, but for those that were shed (RESOURCE_EXHAUSTED). */
+  /** Failed checks by the broken part, without the checks that were shed (RESOURCE_EXHAUSTED). */
   readonly failuresByCause: Record<Cause, number>;
   /** Answers whose replica had not applied an event in time. */
   late: number;

@@ -18,7 +18,7 @@ export const TOPOLOGIES = ['single', 'cluster', 'edge', 'gateway', 'leaf'] as co
 /**
  * `single`: one server. `cluster`: three with a stream on all of them, and a replica at each. In the others all replicas are
  * at an entry server, which leads to the stream: by routes to such a cluster (`edge`), by gateways to it (`gateway`), or as a
- * leaf node with a JetStream of its own to a hub (`leaf`).
+ * leaf node with a separate JetStream and a hub (`leaf`).
  */
 export type Topology = (typeof TOPOLOGIES)[number];
 
@@ -29,7 +29,7 @@ const READY_MS = 30_000;
 const RETRY_MS = 100;
 /** A leader must be elected for some answers. */
 const ANSWER_MS = 3_000;
-/** What nobody answers by then is not whole. */
+/** The time limit for an answer; a part that is silent for longer is broken. */
 const WHOLE_MS = 500;
 
 /** The NATS servers of a run. */
@@ -119,7 +119,7 @@ export async function withJetStream<T>(
   return withManager(urlsOf({ servers }), { timeout: ANSWER_MS }, work);
 }
 
-/** Tries again until it is done: for what needs a server that a fault of before has just let go. Rejects after 30 s. */
+/** Tries again until the work succeeds, for a server that an earlier fault has just released. Rejects after 30 s. */
 export async function untilDone<T>(work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + READY_MS;
   for (;;) {

@@ -63,7 +63,7 @@ export const createWorld = async (
     stack.adopt(await start, async (started) => void (await started.stop()));
   const links = startLinks();
   stack.defer(() => links.end());
-  // Never somebody's own: they are killed and emptied.
+  // Never existing servers of the user: they are killed and emptied.
   const [postgres, redis, nats] = await Promise.all([
     // It is killed: what was acknowledged must have left its memory. The machine keeps running, and so nothing need reach
     // the disk.

@@ -2,9 +2,9 @@
 import { connect } from 'nats';
 import { z } from 'zod';
 
-/** Hears from NATS when changes were committed. */
+/** Receives the commit times of changes from NATS. */
 export interface CommitClock {
-  /** When the first change after this call was committed, by `performance.now()`. Rejects when none is heard of. */
+  /** When the first change after this call was committed, by `performance.now()`. Rejects when no event comes. */
   next(): () => Promise<number>;
   close(): Promise<void>;
 }
@@ -13,7 +13,7 @@ const eventSchema = z.object({ occurredAt: z.iso.datetime() });
 /** Far less than the TTL: a new answer within it came of the event, not of an entry that had expired. */
 const LIMIT_MS = 5_000;
 
-/** Listens to the events themselves: the plugin writes into each when it was told of the commit, in milliseconds. */
+/** Subscribes to the events: the plugin writes the time of the commit into each, in milliseconds. */
 export const createCommitClock = async (url: string, prefix: string): Promise<CommitClock> => {
   const connection = await connect({ servers: url });
   const waiting = new Set<(at: number) => void>();
@@ -21,7 +21,7 @@ export const createCommitClock = async (url: string, prefix: string): Promise<Co
     callback: (_, message) => {
       const { occurredAt } = eventSchema.parse(message.json());
       const at = performance.now() - (Date.now() - Date.parse(occurredAt));
-      for (const hear of waiting) hear(at);
+      for (const resolve of waiting) resolve(at);
     },
   });
   await connection.flush();
@@ -31,7 +31,7 @@ export const createCommitClock = async (url: string, prefix: string): Promise<Co
       waiting.add(resolve);
       void promise.catch(() => {}).then(() => waiting.delete(resolve));
       return () => {
-        const timer = setTimeout(() => reject(new Error('no event told of the change')), LIMIT_MS);
+        const timer = setTimeout(() => reject(new Error('no event came for the change')), LIMIT_MS);
         return promise.finally(() => clearTimeout(timer));
       };
     },
@@ -52,7 +52,7 @@ export interface Flip<T> {
 /**
  * Makes a change and asks without a pause until the answer is new. The asking begins before the change, so that the time
  * is not that of a first call after a wait.
- * @throws when the change or a question fails, and when no event told of the change.
+ * @throws when the change or a question fails, and when no event came for the change.
  */
 export const measureFlip = async <T>(
   clock: CommitClock,

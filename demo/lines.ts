@@ -14,7 +14,7 @@ export interface LinesOptions {
   readonly token: string;
 }
 
-/** What the lines have in common, for the shell: they stay short, and show what to put in for somebody else. */
+/** The common variables of the shell commands: the commands stay short, and show the parts to replace for another user. */
 const variablesOf = ({ scene, token }: LinesOptions): string =>
   Object.entries({
     TOKEN: token,

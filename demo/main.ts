@@ -33,7 +33,7 @@ const runLive = async (stack: AsyncDisposableStack) => {
   print.title('Assent, live');
   const { databaseUrl, redisUrl, nats } = await startServices(stack);
   if (redisUrl === null) print.problem('  without Redis: each process of Assent remembers for itself');
-  if (nats === null) print.problem('  without NATS: nothing tells Assent of changes');
+  if (nats === null) print.problem('  without NATS: Assent receives no events');
 
   const secret = randomBytes(32).toString('hex');
   const names = nats === null ? {} : { stream: nats.stream, prefix: nats.prefix };

@@ -15,7 +15,7 @@ const run = async (stack: AsyncDisposableStack): Promise<number> => {
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisUrl,
     NATS_URL: nats?.url ?? null,
-    // A server that runs without us can hold somebody's own events.
+    // A server that was already running can hold the user's events.
     ...(nats === null || nats.stream === 'BETTERAUTH'
       ? {}
       : { NATS_STREAM: nats.stream, ASSENT_EVENTS_PREFIX: nats.prefix }),

@@ -30,7 +30,7 @@ const ifAvailable = async (name: string, start: () => Promise<Server>): Promise<
   }
 };
 
-/** A NATS server that runs without us can hold somebody's own events: there the demo's go to a stream of their own. */
+/** A NATS server that was already running can hold the user's events: the demo uses a separate stream there. */
 const streamNames = ({ origin }: Server): { readonly stream: string; readonly prefix: string } => {
   if (origin !== 'environment') return { stream: 'BETTERAUTH', prefix: 'betterauth' };
   const id = randomBytes(6).toString('hex');

@@ -23,7 +23,7 @@ export const timed = async <T>(work: () => Promise<T>): Promise<readonly [T, str
   return [value, milliseconds(performance.now() - started)];
 };
 
-/** Steps that are counted, the titles of those that did not hold, and the flips among them. */
+/** The number of steps, the titles of the steps that failed, and the flips. */
 export const createSteps = () => {
   let steps = 0;
   const failed: string[] = [];

@@ -4,7 +4,7 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 const LOOK_EVERY_MS = 500;
 
 /**
- * Resolves with the exit code that tells of the interruption: at the first signal, when nobody reads stdout any more, and
+ * Resolves with the exit code of the interruption: at the first signal, when stdout has no reader any more, and
  * when npm's shell has gone. A second signal ends the process at once; servers are then ended by their watchdogs.
  */
 export const interrupted = (): Promise<number> => {

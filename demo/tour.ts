@@ -21,7 +21,7 @@ export interface TourOptions {
   readonly scene: Scene;
   readonly client: Client<typeof AuthService>;
   readonly ownTime: OwnTime;
-  /** Null where the application cannot tell of changes; the steps of a change are then left out. */
+  /** Null where the application cannot publish events; the steps of a change are then left out. */
   readonly commits: CommitClock | null;
 }
 
@@ -167,7 +167,7 @@ const changeAndAsk = async (
 const tamperAndList = async (step: Step, options: TourOptions, token: string): Promise<void> => {
   const { client, scene, commits } = options;
   const asked = `CheckPermission { token: with role "superadmin" written into it, permission: "${PERMISSION}" }`;
-  await step('A token that somebody changed is no token', asked, async () => {
+  await step('A token that was changed is refused', asked, async () => {
     const [error, took] = await timed(() =>
       client
         .checkPermission({ subject: tokenOf(tamper(token)), permission: PERMISSION })

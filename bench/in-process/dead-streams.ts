@@ -1,5 +1,5 @@
 /**
- * What small collections of garbage leave of objects that nobody holds any more. V8 allocates a closure in the old
+ * What small collections of garbage leave of objects without a reference. V8 allocates a closure in the old
  * generation when the source stores it in a property, as Node's WritableState does with its `onwrite`: what it refers to
  * then lives until a full collection. Prints bytes an object. Needs --expose-gc and --max-semi-space-size=32.
  */

@@ -1,4 +1,4 @@
-/** jose alone: what an EdDSA signature costs on this core. A token of our own with the payload of the real one. */
+/** jose alone: the cost of an EdDSA signature on this core. A generated token with the payload of the real one. */
 import { CompactSign, compactVerify, decodeProtectedHeader, generateKeyPair } from 'jose';
 import type { CreateSubject } from './subject.ts';
 

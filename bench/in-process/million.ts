@@ -30,7 +30,7 @@ const liveBefore = live();
 // What the store takes for all its entries at once counts as well.
 const store = createMemoryStore(ENTRIES);
 for (let index = 0; index < ENTRIES; index += 1) {
-  // Objects and texts of their own for each, as rows of the database and values in Redis are.
+  // Separate objects and texts for each entry, as for rows of the database and values in Redis.
   const revision = { epoch: Buffer.from(EPOCH).toString(), seq: index - (index % ENTRIES_PER_REVISION) };
   const facts: Facts = {
     user: { roles: ['user'], ban: null },

@@ -15,7 +15,7 @@ export interface InProcessOptions {
   readonly stack: AsyncDisposableStack;
 }
 
-/** A row whose subject runs in a process of its own on the server's core. */
+/** A row whose subject runs in a separate process on the server's core. */
 export const inProcessRow = ({ name, title, module, input, cores, seconds, stack }: InProcessOptions): Row => {
   let child: Child | null = null;
   const run = async (): Promise<Sample> => {

@@ -1,4 +1,4 @@
-/** What is measured without any RPC: a function called in a loop, in a process of its own on the server's core. */
+/** The subject of a measurement without RPC: a function called in a loop, in a separate process on the server's core. */
 
 export interface Subject {
   /** Does it once and says whether the answer was the expected one. */
@@ -18,7 +18,7 @@ export interface SubjectInput {
   readonly userId: string;
   readonly organizationId: string;
   readonly role: string;
-  /** What else is in memory, so that none searches a list of one: members of organizations with their roles. */
+  /** Other facts in memory, so that no lookup searches a list of one: members of organizations with their roles. */
   readonly others: readonly { readonly userId: string; readonly organizationId: string; readonly role: string }[];
 }
 

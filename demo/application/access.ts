@@ -18,7 +18,7 @@ const viewer = { data: ['read'] } as const;
 const staff = { data: ['read', 'write'], leave: ['request'] } as const;
 const admin = { data: ['read', 'write'], leave: ['request', 'approve'] } as const;
 
-/** Better Auth knows no hierarchy: each role spells out what the one below it has. */
+/** Better Auth has no role hierarchy: each role repeats the grants of the role below it. */
 export const organizationRoles = {
   viewer: organizationAccess.newRole({ ...memberAc.statements, ...viewer }),
   staff: organizationAccess.newRole({ ...memberAc.statements, ...staff }),

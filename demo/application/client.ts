@@ -1,4 +1,4 @@
-/** Somebody who uses the application by HTTP: keeps cookies and sends an Origin, as a browser does. */
+/** A user of the application over HTTP: keeps cookies and sends an Origin, as a browser does. */
 import { z } from 'zod';
 
 /** The application answered with an error. */

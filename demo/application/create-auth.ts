@@ -43,14 +43,14 @@ export interface AuthOptions {
   readonly naming: Naming;
   /** How long a JWT is good for, for example `15m`. */
   readonly tokenLifetime: string;
-  /** Where Assent hears of changes; without a URL it does not. */
+  /** The NATS URL of the events; without it no event is published. */
   readonly nats: string | undefined;
   /** The stream and the prefix of the events' subjects; Assent's defaults when absent. */
   readonly stream?: string | undefined;
   readonly prefix?: string | undefined;
 }
 
-/** Better Auth with passwords, platform roles and bans, organizations with roles of their own, and JWTs. */
+/** Better Auth with passwords, platform roles and bans, organizations with dynamic roles, and JWTs. */
 export const createAuth = ({ pool, origin, secret, naming, tokenLifetime, nats, stream, prefix }: AuthOptions) => {
   const tables = tableNames(naming);
   return betterAuth({

@@ -12,7 +12,7 @@ export interface ApplicationOptions {
   readonly databaseUrl: string;
   /** At least 32 characters. */
   readonly secret: string;
-  /** Null: nobody is told of changes. */
+  /** Null: no event is published. */
   readonly natsUrl: string | null;
   /** The stream and the prefix of the events' subjects; Assent's defaults when absent. */
   readonly stream?: string;

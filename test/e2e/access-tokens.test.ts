@@ -95,7 +95,7 @@ const authorized = async (scope: string, resource = API, more: Record<string, st
   return { access, id };
 };
 
-/** A proof of a key that the client has, for the token endpoint. */
+/** A DPoP proof of a key that the client has, for the token endpoint. */
 const dpopProof = async (): Promise<string> => {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
   return new SignJWT({ htm: 'POST', htu: `${PROVIDER}/oauth2/token`, jti: randomBytes(16).toString('hex') })

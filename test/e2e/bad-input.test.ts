@@ -54,7 +54,9 @@ const without = (name: keyof typeof CLAIMS): object => ({ ...CLAIMS, [name]: und
 const GOOD = sign(CLAIMS);
 const [header = '', payload = '', signature = ''] = GOOD.split('.');
 const { privateKey } = generateKeyPairSync('ed25519');
-const ofNobody = await new SignJWT({ ...CLAIMS }).setProtectedHeader({ alg: 'EdDSA', kid: 'nobody' }).sign(privateKey);
+const unknownKey = await new SignJWT({ ...CLAIMS })
+  .setProtectedHeader({ alg: 'EdDSA', kid: 'nobody' })
+  .sign(privateKey);
 
 const BAD_TOKENS: readonly (readonly [string, string, string])[] = [
   ['no token', 'x', 'TOKEN_MALFORMED'],
@@ -71,7 +73,7 @@ const BAD_TOKENS: readonly (readonly [string, string, string])[] = [
   ['with alg none', `${part({ alg: 'none' })}.${payload}.`, 'TOKEN_ALGORITHM_REFUSED'],
   ['with HS384', sign(CLAIMS, { alg: 'HS384' }, 'sha384'), 'TOKEN_ALGORITHM_REFUSED'],
   ['with HS512', sign(CLAIMS, { alg: 'HS512' }, 'sha512'), 'TOKEN_ALGORITHM_REFUSED'],
-  ['of a key that nobody published', ofNobody, 'TOKEN_KEY_UNKNOWN'],
+  ['of a key that is not published', unknownKey, 'TOKEN_KEY_UNKNOWN'],
   ['with a claim twice', sign(`${JSON.stringify(CLAIMS).slice(0, -1)},"userId":"${other}"}`), 'TOKEN_MALFORMED'],
   ['without exp', sign(without('exp')), 'TOKEN_CLAIMS_INVALID'],
   ['without userId', sign(without('userId')), 'TOKEN_CLAIMS_INVALID'],

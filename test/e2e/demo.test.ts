@@ -56,7 +56,7 @@ const CHANGES = [
   'Olivia, the owner, makes Sam an admin: the decision flips',
   'Root, the superadmin, bans Sam: the decision flips again',
 ];
-const AFTER = ['A token that somebody changed is no token', 'Where Sam is a member'];
+const AFTER = ['A token that was changed is refused', 'Where Sam is a member'];
 
 const answers = (url: string): Promise<boolean> =>
   fetch(url).then(

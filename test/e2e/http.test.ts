@@ -72,11 +72,11 @@ describe('JSON over HTTP', () => {
     ['half a surrogate pair', '{"userId":"\\ud800"}', 'user_id'],
     ['both of the subject', '{"userId":"a","token":"b"}', 'subject'],
     ['both of the scope', '{"organizationId":"a","platform":{}}', 'scope'],
-    ['a consistency of nobody', '{"consistency":"FULL"}', ''],
-    ['a field of nobody, which may be a misspelt organization', '{"organisationId":"a"}', 'organisationId'],
+    ['an unknown consistency', '{"consistency":"FULL"}', ''],
+    ['an unknown field, which may be a misspelt organization', '{"organisationId":"a"}', 'organisationId'],
     ['bytes that are not UTF-8', Buffer.from('7b22757365724964223a22ff227d', 'hex'), ''],
     ['a long text', JSON.stringify('secret'.repeat(2_000)), ''],
-  ])('a request in JSON is INVALID_ARGUMENT when it is %s', async (_name, body, field) => {
+  ])('a request in JSON with a fault is INVALID_ARGUMENT: %s', async (_name, body, field) => {
     for (const headers of [{}, { 'accept-encoding': 'gzip' }]) {
       const response = await post('CheckPermission', body, headers);
       const text = await response.text();

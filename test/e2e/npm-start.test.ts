@@ -1,4 +1,4 @@
-/** `npm start` stops as the service does: npm stands between, and passes on signals in ways of its own. */
+/** `npm start` stops as the service does: npm is between the two, and forwards signals in its own way. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const startByNpm = async () => {
       ASSENT_HTTP_ADDRESS: 'off',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // A group of its own, as a terminal makes one.
+    // A separate process group, as a terminal makes one.
     detached: true,
   });
   const group = -(npm.pid ?? 0);
@@ -30,7 +30,7 @@ const startByNpm = async () => {
     try {
       process.kill(group, 'SIGKILL');
     } catch {
-      // Nobody is left.
+      // No process is left.
     }
   });
   const said: string[] = [];

@@ -111,8 +111,8 @@ describe('outages', () => {
   const pages = (path: string): Promise<readonly number[]> =>
     Promise.all(assents.map(async ({ httpUrl }) => (await fetch(`${httpUrl}${path}`)).status));
   const logged = (name: string) => Promise.all(assents.map((assent) => assent.logged(({ event }) => event === name)));
-  const hearing = () =>
-    until('events are heard', async () =>
+  const live = () =>
+    until('events are applied', async () =>
       (await metric('assent_events_live{mode="stream"}')).every((value) => value === 1),
     );
   const comeFrom = async (source: string): Promise<boolean> =>
@@ -142,7 +142,7 @@ describe('outages', () => {
 
   it('once NATS and Redis are there, the service answers from memory and writes entries to Redis', async () => {
     await Promise.all([restore('nats'), restore('redis')]);
-    await hearing();
+    await live();
     await logged('redis.connected');
     await check(known);
     expectAllowed(await check(known), 'SOURCE_MEMORY');
@@ -161,7 +161,7 @@ describe('outages', () => {
     const event = JSON.stringify({ userId: 'nobody', organizationId });
     const { seq } = await nats.jetstream().publish(`${stream.prefix}.member.added`, event);
     await nats.close();
-    const position = async ({ httpUrl }: ServingAssent) => {
+    const revision = async ({ httpUrl }: ServingAssent) => {
       const { headers } = await fetch(`${httpUrl}/assent.auth.v1.AuthService/GetUser`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'assent-trace': '1' },
@@ -169,11 +169,11 @@ describe('outages', () => {
       });
       return `${headers.get('assent-position')} ${headers.get('assent-position-taken-at')}`;
     };
-    const all = () => Promise.all(assents.map(position));
+    const all = () => Promise.all(assents.map(revision));
     await until('the event', async () => (await all()).every((one) => one.includes(`:${seq} `)));
-    const positions = new Set(await all());
-    expect(positions.size).toBe(1);
-    expect([...positions][0]).toMatch(/^js:\w+:[\dTZ:.-]+@[\w-]{16}:\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
+    const revisions = new Set(await all());
+    expect(revisions.size).toBe(1);
+    expect([...revisions][0]).toMatch(/^js:\w+:[\dTZ:.-]+@[\w-]{16}:\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
   });
 
   it('no call fails while Redis hangs, goes away and comes back', async () => {
@@ -260,7 +260,7 @@ describe('outages', () => {
     await lose('postgres');
     expectUnavailable(await check(known));
     await Promise.all([restore('postgres'), restore('nats')]);
-    await hearing();
+    await live();
     await until('memory answers', () => comeFrom('SOURCE_MEMORY'));
     for (const { response } of await check(revoked)) expect(response).toMatchObject({ reason: 'REASON_NOT_A_MEMBER' });
   });

@@ -14,8 +14,8 @@ import { until } from '../support/until.ts';
 const ENVIRONMENT = settingsFor((await testDatabase(await applicationTemplate('plural'))).url);
 
 it.each([
-  ['a promise that nobody waited for', 'Promise.reject(new Error("forgotten"))'],
-  ['an error that nobody caught', 'throw new Error("forgotten")'],
+  ['an unhandled rejection', 'Promise.reject(new Error("forgotten"))'],
+  ['an uncaught error', 'throw new Error("forgotten")'],
 ])('a process logs and ends at an unhandled fault: %s', async (_what, defect) => {
   const preload = `process.once('SIGUSR2', () => { ${defect} })`;
   const assent = await startAssent({

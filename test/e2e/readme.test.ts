@@ -38,7 +38,7 @@ afterAll(() => application.stop());
 const admin = await application.signUp('Ada', 'ada@example.com');
 const body = { name: 'Acme', slug: 'acme' };
 const { id: organizationId } = (await admin.post('/organization/create', body)) as { id: string };
-// Whoever creates an organization owns it.
+// The creator of an organization owns it.
 const member = await application.signUp('Sam', 'sam@example.com');
 await application.addMember(member.userId, organizationId, 'admin');
 
@@ -95,7 +95,7 @@ it("the README's call by buf works", async () => {
     expect([npx, buf]).toEqual(['npx', '@bufbuild/buf']);
     return JSON.parse((await run(join(root, 'node_modules/.bin/buf'), args)).stdout);
   };
-  // Nobody chose an organization: as the token of an application without a definePayload of its own.
+  // No active organization, as in the token of an application without definePayload.
   const granted = { allowed: true, grantedBy: 'admin', principal: { userId: member.userId } };
   expect(await ask(await member.token())).toMatchObject(granted);
   const denied = { allowed: false, reason: 'REASON_ROLE_LACKS_PERMISSION' };

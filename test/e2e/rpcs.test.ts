@@ -57,7 +57,7 @@ const writeBySql = (url: string, tables: TableNames): Promise<unknown> =>
     }
   });
 
-/** An owner with two organizations, and in the first one somebody of staff with a dynamic role beside. */
+/** An owner with two organizations, and in the first one a member with the role staff and a dynamic role. */
 const world = async (naming: 'plural' | 'singular') => {
   const database = await testDatabase(await applicationTemplate(naming));
   const application = await createApplication({

@@ -33,7 +33,7 @@ const start = (more: Readonly<Record<string, string>> = {}): Promise<ServingAsse
     ...{ NATS_URL: names.url, NATS_STREAM: names.stream, ASSENT_EVENTS_PREFIX: names.prefix },
     ...more,
   });
-/** On a connection of its own, so that each worker gets some. */
+/** On a separate connection, so that each worker gets some calls. */
 const call = (assent: ServingAssent, method: string, body: object): Promise<Record<string, unknown>> =>
   callJson(assent, method, body, { connection: 'close' });
 const sourceOf = async (assent: ServingAssent): Promise<unknown> =>
@@ -103,7 +103,7 @@ it("the workers of one replica read each other's entries without a configured ke
   const assent = await start({ ASSENT_WORKERS: '2' });
   await stored(() => sourceOf(assent));
   const sources = new Set<unknown>();
-  // Each worker has a memory of its own, so that the second one to be asked takes the entry of the first.
+  // Each worker has a separate memory, so that the second worker uses the entry of the first.
   await until('both workers answered', async () => {
     sources.add(await sourceOf(assent));
     return sources.has('SOURCE_MEMORY') && sources.size > 1;

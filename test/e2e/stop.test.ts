@@ -29,7 +29,7 @@ afterAll(() => pool.end());
 const ASK = { userId, organizationId, permission: 'organization:delete' };
 const RETRY_MS = 20;
 
-/** Does something while nobody can read users. */
+/** Runs work while the table of users is locked. */
 const whileLocked = async <Result>(work: () => Promise<Result>): Promise<Result> => {
   const lock = await pool.connect();
   try {
@@ -73,7 +73,7 @@ const health = async ({ grpcAddress, httpUrl }: ServingAssent): Promise<readonly
   response.resume();
   return [status, response.statusCode];
 };
-/** Until nobody listens there any more. */
+/** Until no process listens there any more. */
 const untilClosed = (url: string | null): Promise<void> =>
   until('the server is closed', () => {
     const socket = connect(portOf(url ?? ''), '127.0.0.1');

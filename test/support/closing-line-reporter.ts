@@ -10,7 +10,7 @@ interface Counts {
 /**
  * Prints `N passed, N failed, N skipped` as the very last line of the run, for scripts that read the output. What
  * failed outside of a test (a file that does not load, a hook, an unhandled error) counts as failed, and so does a run
- * that ends in an error that no reporter hears of, such as that of the global set-up: `0 failed` means a run that
+ * that ends in an error that no reporter receives, such as that of the global set-up: `0 failed` means a run that
  * passed.
  */
 export function createClosingLineReporter(): Reporter {

@@ -27,7 +27,7 @@ export async function testDatabase(template?: string): Promise<TestDatabase> {
 }
 
 /**
- * The same for whoever ends it by hand.
+ * The same for a caller that ends it explicitly.
  * @returns also `close`, which drops the database and rejects if a connection to it was still open
  */
 export async function openTestDatabase(

@@ -7,7 +7,7 @@ import {
   startRedis,
 } from '../../tools/local-services/index.ts';
 
-/** The servers that all test files of a run share; each file takes a part of its own (database.ts, redis.ts, nats.ts). */
+/** The servers that all test files of a run share; each file takes its own part (database.ts, redis.ts, nats.ts). */
 declare module 'vitest' {
   export interface ProvidedContext {
     /** Of the superuser, and the database `postgres`. */
@@ -20,7 +20,7 @@ declare module 'vitest' {
 
 type Servers = readonly [PostgresServer, Server, Server];
 
-/** Each project of a run calls the setup, from a module of its own; they share the servers by the global object. */
+/** Each project of a run calls the setup from another module instance; they share the servers by the global object. */
 interface Shared {
   users: number;
   servers: Promise<Servers> | null;

@@ -10,7 +10,7 @@ export interface TestStream {
   prefix: string;
 }
 
-/** Names that nobody else uses; nothing is created. */
+/** Unique names; nothing is created. */
 export function testStreamName(): TestStream {
   const id = randomBytes(6).toString('hex');
   return { stream: `TEST_${id.toUpperCase()}`, prefix: `test_${id}` };

@@ -16,7 +16,7 @@ const claimSeconds = 3600;
 /**
  * An empty database of the run's Redis for the calling test file alone, emptied and given back after its last test.
  * Call it at the top of the file or of a `describe`. Keys of the contract have no prefix, so that files that run at the
- * same time need databases of their own.
+ * same time need separate databases.
  */
 export async function testRedis(): Promise<TestRedis> {
   const serverUrl = inject('redisUrl');
@@ -35,7 +35,7 @@ function claimKey(database: number): string {
   return `assent-test:claim:${database}`;
 }
 
-/** The server of REDIS_URL can hold somebody's data, and another run's tests: only an empty database can be claimed. */
+/** The server of REDIS_URL can hold the user's data, and another run's tests: only an empty database can be claimed. */
 async function claimDatabase(redis: Redis): Promise<number> {
   const [, count] = (await redis.config('GET', 'databases')) as string[];
   const databases = Number(count ?? 16);

@@ -1,4 +1,4 @@
-/** Assent as a process of its own, as `npm start` runs it, for the demo and for end-to-end tests. */
+/** Assent as a separate process, as `npm start` runs it, for the demo and for end-to-end tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -103,7 +103,7 @@ export const spawnAssent = (environment: Environment, main = MAIN): AssentProces
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: Ctrl-C reaches us only, and we stop it in our own order.
+    // A separate process group: Ctrl-C reaches this process only, which stops its children in order.
     detached: true,
   });
   const logs: LogLine[] = [];
@@ -128,7 +128,7 @@ export const spawnAssent = (environment: Environment, main = MAIN): AssentProces
 
   const stop = async (): Promise<Exit> => {
     child.kill('SIGTERM');
-    // One that was stopped by SIGSTOP hears nothing else until it goes on.
+    // A process that SIGSTOP stopped receives no other signal before SIGCONT.
     child.kill('SIGCONT');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     const exit = await exited;

@@ -1,6 +1,6 @@
 import { createDirectory, type Directory, type DirectoryOptions } from '../../src/database/directory.ts';
 
-/** Reads of a database, by default with one connection and without observers. */
+/** Reads of a database, by default with one connection and without instrumentation. */
 export const directoryOf = (url: string, options: Partial<DirectoryOptions> = {}): Directory =>
   createDirectory({
     url,

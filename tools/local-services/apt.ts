@@ -7,7 +7,7 @@ const maxBuffer = 64 * 1024 * 1024;
 /** The output of apt is read. */
 const env = { ...process.env, LC_ALL: 'C' };
 
-/** Where apt takes its knowledge of packages from: the system's lists, or lists of our own below the cache. */
+/** The package lists of apt: those of the system, or private ones below the cache. */
 export interface Apt {
   options: readonly string[];
 }
@@ -15,7 +15,7 @@ export interface Apt {
 /** The system's own lists, which a container image often comes without. */
 export const systemApt: Apt = { options: unsandboxed() };
 
-/** Lists of our own, which any user can fill. */
+/** Private lists, which any user can fill. */
 export async function privateApt(folder: string): Promise<Apt> {
   const lists = join(folder, 'apt', 'lists');
   const archives = join(folder, 'apt', 'archives');
@@ -32,7 +32,7 @@ export async function privateApt(folder: string): Promise<Apt> {
   return { options: [...unsandboxed(), ...settings.flatMap((setting) => ['-o', setting])] };
 }
 
-/** As root apt downloads as a user of its own, who cannot write to our folder. */
+/** As root, apt downloads as its user `_apt`, who cannot write to our folder. */
 function unsandboxed(): string[] {
   return process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
 }
@@ -74,7 +74,7 @@ export async function dependencies(apt: Apt, name: string): Promise<string[][]> 
 
 /**
  * Reads the output of `apt-cache depends`: `Depends: name`; with `|` in front, one whose next line is an alternative;
- * `<name>` is a virtual package, with those that provide it indented below.
+ * `<name>` is a virtual package, with its providers indented below.
  */
 export function parseDependencies(text: string): string[][] {
   const groups: string[][] = [];

@@ -17,7 +17,7 @@ let stopping = false;
 
 /**
  * Registers what must be stopped when this process ends: at its exit, and on SIGINT, SIGTERM and SIGHUP. A signal then
- * still ends the process by that signal, as without us. Where the program has a handler of its own, that one decides
+ * still ends the process by that signal, as without us. Where the program has its own handler, that one decides
  * the order; what it leaves behind goes at exit.
  */
 export function registerCleanup(cleanup: Cleanup): void {

@@ -16,7 +16,7 @@ export function uniqueDatabaseName(prefix: string): string {
 /** Runs `work` with one connection, closed afterwards. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, application_name: 'assent-test-support' });
-  // A server that goes away breaks an idle connection; whoever waits for a query hears of it through that query.
+  // A server that goes away breaks an idle connection; a waiting query fails by itself.
   client.on('error', () => {});
   await client.connect();
   try {
@@ -27,7 +27,7 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
 }
 
 /**
- * Creates a database, empty or as a copy of `template`, to which nobody may be connected.
+ * Creates a database, empty or as a copy of `template`, to which no client may be connected.
  * @param serverUrl a superuser's URL of any other database of the server
  * @returns the new database's URL
  */
@@ -96,7 +96,7 @@ export async function ensureTemplateDatabase(
 ): Promise<string> {
   const unfinished = `${name}_unfinished`;
   await withClient(serverUrl, async (client) => {
-    // Released with the session, so that a test process that dies while building blocks nobody.
+    // Released with the session, so that a test process that dies while building blocks no other process.
     await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [name]);
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
     if (rowCount === 1) {

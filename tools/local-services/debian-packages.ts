@@ -15,7 +15,7 @@ import { withLock } from './lock.ts';
 import { type Program, programWorks } from './programs.ts';
 import { withProgress } from './progress.ts';
 
-/** The packages that hold our servers; each has a program of its own name. */
+/** The packages of our servers; each has a program of the same name. */
 export type ServerPackage = 'redis-server' | 'nats-server' | 'pgbouncer';
 
 /** The package that holds the bench's load generator. */

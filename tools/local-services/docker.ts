@@ -16,7 +16,7 @@ const readyMs = 30_000;
 const pollMs = 100;
 
 /**
- * Starts a container of the repository's Compose service, with a port and a name of its own, beside whatever else runs.
+ * Starts a container of the repository's Compose service, with its own port and name, beside other containers.
  * Its data live in the container: restarts keep them, and nothing of them is left on this machine.
  * @returns the server, or why there is none
  */

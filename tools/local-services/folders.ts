@@ -35,7 +35,7 @@ export async function publicTemporaryFolder(): Promise<string> {
 }
 
 /**
- * Whether the folder is a real one, ours, and nobody else's to write. What is executed from a folder that another user
+ * Whether the folder is a real one, ours, and not writable for other users. What is executed from a folder that another user
  * can write, or made before us under a guessable name, would be their program under our name.
  */
 export async function isTrusted(folder: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** Real PostgreSQL, Redis and NATS for tests, demo and benches: processes of their own that never outlive ours. */
+/** Real PostgreSQL, Redis and NATS for tests, demo and benches: separate processes that never outlive ours. */
 export {
   createDatabase,
   databaseUrl,

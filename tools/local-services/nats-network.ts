@@ -30,7 +30,7 @@ export type NatsLinkOpener = (link: NatsLink) => Promise<number>;
  * Starts NATS servers that lead to each other; they find out within 3 s that a link died without a word. JetStream of a
  * cluster elects its leaders after this resolves, which takes some seconds.
  * @param openLink Called for each connection between two servers, which is then made to the port that it returns; for all of
- * them again, with other ports, when somebody else took one.
+ * them again, with other ports, when another process took one.
  * @returns The servers in the order of their plans.
  * @throws ServiceUnavailable
  */
@@ -90,7 +90,7 @@ async function configOf(
   const { name, cluster, leafOf, domain } = place.plan;
   const openAll = async (to: readonly Place[], kind: LinkKind): Promise<string> =>
     `[${(await Promise.all(to.map((other) => open(other, kind)))).join(', ')}]`;
-  // Servers tell each other how to reach them, and a connection made by that would pass by the links. Nobody listens there.
+  // Servers advertise addresses to each other, and such a connection would bypass the links. No process listens there.
   const listen = (port: number): string => `listen: "127.0.0.1:${port}", advertise: "127.0.0.1:${nowhere}"`;
   const lines = [`server_name: "${name}"`, 'ping_interval: "1s"', 'ping_max: 2'];
   if (domain !== undefined) {

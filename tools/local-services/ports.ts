@@ -19,7 +19,7 @@ export function isPortFree(port: number): Promise<boolean> {
 }
 
 /**
- * A port of 127.0.0.1 that was free a moment ago. Another process can take it before it is used: whoever starts a
+ * A port of 127.0.0.1 that was free a moment ago. Another process can take it before it is used: the code that starts a
  * server on it tries again with another one.
  */
 export async function freePort(): Promise<number> {

@@ -115,7 +115,7 @@ async function copyNative(source: string, copy: string): Promise<void> {
   await openToAll(copy);
 }
 
-/** Readable by all and writable by the owner only, whatever the umask of whoever ran `npm ci`. */
+/** Readable by all and writable by the owner only, whatever the umask of `npm ci` was. */
 async function openToAll(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   const programs = join('bin', '');
@@ -150,7 +150,7 @@ async function publish(source: string, copy: string, target: string): Promise<st
       }
     }
   }
-  // Somebody else's folder stands under our name: this run keeps its own copy.
+  // A folder of another user has our name: this run keeps its own copy.
   const remove = () => rmSync(copy, { recursive: true, force: true });
   registerCleanup({ stop: async () => remove(), abandon: remove });
   return copy;

@@ -55,7 +55,7 @@ const fastSettings: Readonly<Record<string, string>> = {
 };
 
 /**
- * Starts a PostgreSQL of its own on 127.0.0.1, from the binaries that npm installed. As root it runs as an unprivileged
+ * Starts a private PostgreSQL on 127.0.0.1, from the binaries that npm installed. As root it runs as an unprivileged
  * user, since PostgreSQL refuses root.
  * @throws ServiceUnavailable where PostgreSQL cannot run
  */

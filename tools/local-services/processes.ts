@@ -11,7 +11,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 /**
  * Whether a process runs. A zombie (state Z), which has ended but whose parent has not asked about it, does not; where
- * there is no /proc the two cannot be told apart.
+ * there is no /proc the two cannot be distinguished.
  */
 export function isAlive(pid: number): boolean {
   try {

@@ -6,7 +6,7 @@ import { run } from '../run.ts';
 /** A program that can be started. */
 export interface Program {
   command: string;
-  /** What it needs on top of our own environment, for it alone. */
+  /** Variables for this program alone, added to our environment. */
   env: Readonly<Record<string, string>>;
 }
 

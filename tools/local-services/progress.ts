@@ -1,7 +1,7 @@
 const everyMs = 5000;
 
 /**
- * Says on stderr what is being done, how long it has taken so far every 5 s, and when it is done, so that nobody takes
+ * Writes to stderr the current work, its duration so far every 5 s, and its end, so that the user does not take
  * a download for a hang.
  * @param work gets a function that names the current step
  */

@@ -21,7 +21,7 @@ const redis: ServerKind = {
 };
 
 /**
- * Starts a Redis, or takes the one of `REDIS_URL` if it answers and the options ask for none of our own.
+ * Starts a Redis, or takes the one of `REDIS_URL` if it answers and the options do not ask for a private one.
  * @throws ServiceUnavailable
  */
 export function startRedis(options: ServerOptions = {}): Promise<Server> {

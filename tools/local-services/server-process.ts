@@ -25,7 +25,7 @@ export interface ServerPlan {
   folder: string | undefined;
 }
 
-/** A server as a process of its own that does not outlive this one. */
+/** A server as a separate process that does not outlive this one. */
 export interface ServerProcess {
   /** The process, while there is one. */
   readonly pid: number | undefined;
@@ -81,7 +81,7 @@ export function createServerProcess(plan: ServerPlan): ServerProcess {
       throw new Error(`${plan.name} ${stopped === undefined ? 'runs already' : 'was stopped'}`);
     }
     log = '';
-    // A group of its own: Ctrl-C reaches this process only, which stops its servers in its own order.
+    // A separate process group: Ctrl-C reaches this process only, which stops its servers in its own order.
     const child = spawn(plan.command, plan.args, {
       cwd: plan.cwd,
       env: plan.env,
@@ -155,7 +155,7 @@ export function createServerProcess(plan: ServerPlan): ServerProcess {
     }
     setReferenced(target.child, true);
     signalProcess(target.pid, plan.stopSignal);
-    // A process stopped by SIGSTOP hears nothing else until it goes on.
+    // A process that SIGSTOP stopped receives no other signal before SIGCONT.
     signalProcess(target.pid, 'SIGCONT');
     const timer = setTimeout(() => signalProcess(target.pid, 'SIGKILL'), stopTimeoutMs);
     await target.ended;

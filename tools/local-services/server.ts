@@ -20,7 +20,7 @@ export interface ServerOptions {
 export interface Server {
   readonly url: string;
   readonly port: number;
-  /** `environment` for one that runs without us: stop leaves it alone, and it may hold somebody's data. */
+  /** `environment` for a server that was already running: stop does not end it, and it may hold the user's data. */
   readonly origin: Origin;
   /** Its process, while it runs as one of ours. */
   readonly pid: number | undefined;

@@ -7,9 +7,9 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Somebody who issues certificates. */
+/** A certificate authority. */
 export interface Authority {
-  /** Its own certificate, for those who trust it. */
+  /** Its own certificate, for peers that trust it. */
   readonly cert: string;
   /** Issues a certificate for a client, or for a server at 127.0.0.1 and localhost. */
   issue(name: string): Certificate;
@@ -62,8 +62,8 @@ const certify = (subject: string, publicKey: KeyObject, issuer: string, issuerKe
 const keyPair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 /**
- * Creates an authority of its own; its certificates are good for an hour.
- * @param ownKeys The keys of those that it issues certificates for.
+ * Creates a new authority; its certificates are valid for an hour.
+ * @param ownKeys The keys of the certificates that it issues.
  */
 export const createAuthority = (name: string, ownKeys = keyPair): Authority => {
   const own = keyPair();

@@ -2,7 +2,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /**
- * `pass`: as if it were not there. `stall`: bytes are lost in both directions and nobody is told (half-open). `hold`: bytes
+ * `pass`: as if it were not there. `stall`: bytes are lost in both directions without a signal to either side (half-open). `hold`: bytes
  * stop and go on, complete and in order, with the next mode. `refuse`: new connections are reset at once.
  */
 export type ProxyMode = 'pass' | 'stall' | 'hold' | 'refuse';
@@ -14,7 +14,7 @@ export interface TcpProxy {
   setDelay(ms: number): void;
   /** Resets all connections that are open now. */
   cut(): void;
-  /** Loses all that comes on the connections that are open now, and tells nobody; later connections pass. */
+  /** Drops all bytes on the connections that are open now, silently; later connections pass. */
   forget(): void;
   /** How many connections were taken so far. */
   accepted(): number;

@@ -141,7 +141,7 @@ it('assent-policy --help is not an error', async () => {
 it('assent-policy is a command in a fresh clone, too, before any build', () => {
   const { bin } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
   // npm makes no link to a file that is not there yet.
-  // For its owner: whether others may run it is for the umask of whoever cloned it.
+  // For its owner: the umask of the clone decides whether other users may run it.
   expect(statSync(new URL(bin['assent-policy'], PACKAGE)).mode & 0o100).toBe(0o100);
   expect(bin['assent-policy']).not.toContain('dist');
 });

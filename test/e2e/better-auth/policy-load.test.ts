@@ -31,7 +31,7 @@ interface Case {
   readonly variables?: Readonly<Record<string, string>>;
   /** The one organization role of the policy. */
   readonly role: string;
-  /** Under Bun as well, which has ways of its own for these. */
+  /** Under Bun as well, which loads these in other ways. */
   readonly bun?: true;
 }
 
@@ -142,7 +142,7 @@ ${instance('text')}`,
     role: 'of-text',
   },
   {
-    what: 'path aliases of a tsconfig.json with comments, a pattern of its own and a base',
+    what: 'path aliases of a tsconfig.json with comments, a pattern and a base',
     files: {
       'tsconfig.json': `{
   // As editors write it.
@@ -172,7 +172,7 @@ ${instance("first + '-' + config")}`,
     role: 'referred',
   },
   {
-    what: 'an application in a monorepo: aliases that it inherits, variables of its own folder, a package of the workspace',
+    what: 'an application in a monorepo: aliases that it inherits, variables of the folder, a package of the workspace',
     files: {
       'tools/base.json': `{ "compilerOptions": { "paths": { "#/*": ["\${configDir}/src/*"] } } }`,
       'apps/web/package.json': '{ "type": "module" }',

@@ -1,4 +1,4 @@
-/** The package as others install it, in processes of its own: under Node, under Bun, and under TypeScript. */
+/** The package as users install it, in separate processes: under Node, under Bun, and under TypeScript. */
 import { existsSync } from 'node:fs';
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

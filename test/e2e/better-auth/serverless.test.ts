@@ -67,13 +67,13 @@ const startFunction = async (way: FunctionSettings['way']) => {
     await call('/organization/remove-member', then, { memberIdOrEmail: memberId, organizationId });
     return { name: 'member.removed', userId, organizationId };
   };
-  const heard = (event: object) =>
+  const published = (event: object) =>
     until('the event', () => recorder.events.some((one) => JSON.stringify(one) === JSON.stringify(event)));
   return {
-    ...{ child, proxy, recorder, remove, heard },
+    ...{ child, proxy, recorder, remove, published },
     /** Connected, and frozen. */
     warmUp: async (): Promise<void> => {
-      await heard(await remove('stay'));
+      await published(await remove('stay'));
       await call('/ok', 'freeze');
       await until(
         'it is frozen',
@@ -111,6 +111,6 @@ it.each([...CASES, ...ENDS])(
     if (way === 'await') {
       await one.recorder.catchUp();
       expect(one.recorder.events).toContainEqual(event);
-    } else await one.heard(event);
+    } else await one.published(event);
   },
 );

@@ -25,7 +25,7 @@ const printed = (command: string, args: readonly string[], more: Readonly<Record
   expect(status, stderr).toBe(0);
   return stdout;
 };
-/** On a terminal of its own. */
+/** On a pseudo-terminal. */
 const onTerminal = (more: Readonly<Record<string, string>> = {}): string =>
   printed('script', ['--quiet', '--return', '--command', '"$NODE" --input-type=module --eval "$SCRIPT"', '/dev/null'], {
     NODE: process.execPath,

@@ -1,4 +1,4 @@
-/** docs/use/better-auth.md, from nothing to the first decision: its files and its commands, in a folder of their own. */
+/** docs/use/better-auth.md, from nothing to the first decision: its files and its commands, in a separate folder. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts';
 
 const text = await readFile(new URL('../../../docs/use/better-auth.md', import.meta.url), 'utf8');
 const { url: databaseUrl } = await testDatabase();
-// Of its own: what the document sets up has the names that everybody has.
+// A separate server: the document uses the default names.
 const nats = await startNats({ own: true });
 afterAll(() => nats.stop());
 const { folder } = await installPacked();

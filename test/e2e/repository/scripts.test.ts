@@ -1,4 +1,4 @@
-/** The checks of `npm test` that are scripts: each sees what it is there for. */
+/** The checks of `npm test` that are scripts: each finds the fault that it looks for. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const run = (command: string, ...args: readonly string[]) => {
   const PATH = `${join(root, 'node_modules/.bin')}${delimiter}${process.env['PATH']}`;
-  // Nobody's settings for git: names, signatures, hooks.
+  // Without the user's settings for git: names, signatures, hooks.
   const env = { ...process.env, PATH, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' };
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, env, encoding: 'utf8' });
   return { status, output: `${stdout}${stderr}` };

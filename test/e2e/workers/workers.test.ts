@@ -31,16 +31,16 @@ it('several workers share the addresses, a dead one is replaced, and metrics and
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const pid = assent.logs().find(({ event }) => event === 'service.serving')?.['pid'] as number;
   let lastReplica: string | null = null;
-  const positions = new Set<string | null>();
+  const revisions = new Set<string | null>();
   const ask = async (): Promise<unknown> => {
     const response = await fetch(`${assent.httpUrl}/assent.auth.v1.AuthService/CheckPermission`, {
       method: 'POST',
-      // A connection of its own for each call, so that both workers get some.
+      // A separate connection for each call, so that both workers get some.
       headers: { 'content-type': 'application/json', connection: 'close', 'assent-trace': '1' },
       body: JSON.stringify({ userId, organizationId, permission: 'organization:delete' }),
     });
     lastReplica = response.headers.get('assent-replica');
-    positions.add(response.headers.get('assent-position'));
+    revisions.add(response.headers.get('assent-position'));
     return ((await response.json()) as { allowed: unknown }).allowed;
   };
   const ready = async (): Promise<number> => (await fetch(`${assent.httpUrl}/readyz`)).status;
@@ -49,13 +49,13 @@ it('several workers share the addresses, a dead one is replaced, and metrics and
     expect(childrenOf(pid)).toHaveLength(2);
     expect(await ready()).toBe(200);
     for (let count = 0; count < 20; count += 1) expect(await ask()).toBe(true);
-    expect(positions.size).toBe(1);
-    expect([...positions][0]).toMatch(/^ttl@[\w-]{16}:0$/);
+    expect(revisions.size).toBe(1);
+    expect([...revisions][0]).toMatch(/^ttl@[\w-]{16}:0$/);
     const metrics = await (await fetch(`${assent.httpUrl}/metrics`)).text();
     expect(metrics).toContain('assent_requests_total{method="CheckPermission",code="OK"} 20');
-    // Nothing is heard without NATS, so that there is nothing to be live.
+    // Without NATS there is no subscription to be live.
     expect(metrics).not.toMatch(/^assent_events_live/m);
-    // Each worker has a memory of its own: both were asked, so both hold the pair.
+    // Each worker has a separate memory: both answered, so both hold the pair.
     expect(metrics).toMatch(/^assent_memory_entries 2$/m);
 
     if (first !== undefined) process.kill(first, 'SIGKILL');
@@ -135,7 +135,7 @@ it.concurrent('a worker that cannot be replaced yet does not disturb the others,
 it.concurrent('metrics are served while a worker is stuck, and no counter decreases, not even when the worker dies', async () => {
   const assent = await startAssent({ ...ENVIRONMENT, ASSENT_WORKERS: '2' });
   const get = async (path: string): Promise<string> =>
-    // A connection of its own for each: they are shared out in turn.
+    // A separate connection for each: connections are distributed in turn.
     (await fetch(`${assent.httpUrl}${path}`, { headers: { connection: 'close' } })).text();
   // Of two connections a worker that is stuck is given one at most.
   const scrape = async (): Promise<ReadonlyMap<string, number>> => {

@@ -42,7 +42,7 @@ const changeALot = async (application: Application): Promise<readonly RecordedEv
 };
 const settle = (application: Application) => acknowledged(application.plugin);
 
-/** Puts an adapter of its own in the place of Better Auth's. */
+/** Replaces Better Auth's adapter by a wrapper. */
 const wrapper = (wrap: (adapter: DBAdapter) => DBAdapter): BetterAuthPlugin => ({
   id: 'wrapper',
   init: ({ adapter }) => ({ context: { adapter: wrap(adapter as DBAdapter) } }),

@@ -15,7 +15,7 @@ const application = createApplication({
 await application.migrate();
 const { adapter } = await application.auth.$context;
 
-/** What the database said at each event, for somebody who reads as soon as they hear it. */
+/** The rows of the database at each event, for a reader that reads at the event. */
 const readings: Promise<readonly string[]>[] = [];
 const recorder = await recordEvents(nats.url, nats.prefix, ({ organizationId }) => {
   const rows = application.sql('SELECT role FROM member WHERE "organizationId" = $1 ORDER BY role', [organizationId]);
@@ -69,7 +69,7 @@ describe('in a transaction', () => {
         ],
         update: { role: 'admin' },
       });
-      // Something else, so that there is something to hear.
+      // Another change, so that one event is published.
       await adapter.create(memberOf(organizationId, 'witness'));
       await settle();
       expect(recorder.events).toEqual([{ name: 'member.added', userId, organizationId }]);

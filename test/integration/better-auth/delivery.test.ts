@@ -176,7 +176,7 @@ it('more events than the queue holds are replaced by one resync, and that is log
   proxy.setMode('pass');
   await idle(application);
   await recorder.catchUp();
-  // Every change is either heard by name or was made before a resync.
+  // Every change is either published by name or was made before a resync.
   const resync = recorder.events.findIndex(({ name }) => name === 'resync');
   expect(resync).toBe(0);
   expect(recorder.events.slice(1)).toEqual(added(organizationId).slice(-(recorder.events.length - 1)));

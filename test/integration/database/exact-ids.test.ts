@@ -52,7 +52,7 @@ describe('a collation that ignores case', () => {
   const directory = directoryIn('folded');
   afterAll(() => directory.end());
 
-  it('an id in another case than stored has no facts: each row has one spelling, which an event can clear', async () => {
+  it('an id in another case than stored has no facts: each row has one canonical id, which an event invalidates', async () => {
     const { user, organization } = await directory.facts({ userId: 'Ada', organizationId: 'Acme' });
     expect({ user, roles: organization?.memberRoles }).toEqual({ user: { roles: [], ban: null }, roles: ['owner'] });
     expect(await directory.facts({ userId: 'ADA', organizationId: 'Acme' })).toMatchObject({ user: null });

@@ -33,7 +33,7 @@ const DIFFERENT = [
   ...among(NUMBERS, [...NUMBERS, ...TEXTS]),
   ...among(TEXTS, NUMBERS),
 ];
-/** Texts that a foreign key without a constraint may hold, and that are no spelling of a uuid or a number. */
+/** Texts that a foreign key without a constraint may hold, and that are not the text of a uuid or a number. */
 const STRAY = [
   'acme',
   '007',
@@ -234,7 +234,7 @@ describe.each([
   ['and foreign keys of two types', DIFFERENT],
 ] as const)('ids %s', (_title, pairs) => {
   it.each(pairs)(
-    'ids of %s with foreign keys of %s are found by an index, and only by their exact spelling',
+    'ids of %s with foreign keys of %s are found by an index, and only by their canonical form',
     async (...pair) => {
       const { user, joined, found, listed, others, reads } = await ask(pair);
       expect(found).toEqual({

@@ -450,7 +450,7 @@ describe('a type that cannot be read', () => {
   it.each([
     ['user.id', 'jsonb', "'{}'", 'jsonb'],
     ['user.id', 'double precision', '7', 'double precision'],
-    // It spells the id 7 as 7.00.
+    // It writes the id 7 as 7.00.
     ['user.id', 'numeric(10,2)', '7', 'numeric(10,2)'],
     ['member.organizationId', 'price', '7', 'numeric(12,3)'],
     ['user.email', 'text[]', "'{}'", 'text[]'],

@@ -1,4 +1,4 @@
-/** The relay: nothing is lost, whoever goes away and comes back. */
+/** The relay loses no change, whichever server goes away and comes back. */
 import { getEventListeners } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -83,7 +83,7 @@ const stopAll = () => Promise.all(relays.splice(0).map((relay) => relay.stop()))
 const relaying = (relay: Relay) => until('relaying', () => relay.states.at(-1) === 'relaying');
 
 let next = 0;
-/** Commits so many changes, each of its own user; returns the users. */
+/** Commits so many changes, each of another user; returns the users. */
 const change = async (count: number): Promise<string[]> => {
   const users = Array.from({ length: count }, (_, index) => `u${String(next + index).padStart(6, '0')}`);
   next += count;
@@ -402,16 +402,16 @@ describe('the relay, with a NATS server', () => {
     for (const own of [await startNats({ jetstream: false }), await startNats({ own: true })]) {
       servers.push(own);
       const connection = await connect({ servers: own.url });
-      const heard: string[] = [];
+      const received: string[] = [];
       connection.subscribe('core.>', {
-        callback: (_, message) => void heard.push(message.json<{ userId: string }>().userId),
+        callback: (_, message) => void received.push(message.json<{ userId: string }>().userId),
       });
       await connection.flush();
       const relay = start({ url: own.url, prefix: 'core', stream: 'OWN', mode: 'core' });
       const users = await change(25);
       await drained();
       await connection.flush();
-      expect(heard).toEqual(users);
+      expect(received).toEqual(users);
       await until('all are counted', () => relay.relayed() === users.length);
       expect(relay.faults).toEqual([]);
       await relay.stop();

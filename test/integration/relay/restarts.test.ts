@@ -44,7 +44,7 @@ const published = async (): Promise<readonly string[]> => {
     const users: string[] = [];
     for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
       const message = await manager.streams.getMessage('CHANGES', { seq });
-      // A resync, ahead of a long queue, is about nobody.
+      // A resync, ahead of a long queue, has no user.
       users.push(...(message.subject === 'c.resync' ? [] : [message.json<{ userId: string }>().userId]));
     }
     return users;
@@ -95,9 +95,9 @@ it('the relay loses no change while NATS and PostgreSQL are killed and restarted
   await drained();
   stopping.abort();
   await running;
-  const [kept, heard] = [await idsOf('SELECT id FROM "user"'), await published()];
+  const [kept, received] = [await idsOf('SELECT id FROM "user"'), await published()];
   expect(kept).toHaveLength(240);
-  expect(kept.filter((id) => !heard.includes(id))).toEqual([]);
-  // Published again with its id, an event is dropped by JetStream: nothing is heard twice.
-  expect(new Set(heard).size).toBe(heard.length);
+  expect(kept.filter((id) => !received.includes(id))).toEqual([]);
+  // Published again with its id, an event is dropped by JetStream: no event is received twice.
+  expect(new Set(received).size).toBe(received.length);
 });

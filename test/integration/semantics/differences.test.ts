@@ -14,7 +14,7 @@ afterAll(async () => {
 let person: Person;
 beforeAll(() => {
   const [first] = world.people;
-  if (first === undefined) throw new Error('nobody');
+  if (first === undefined) throw new Error('no member');
   person = first;
 });
 

@@ -64,7 +64,7 @@ describe.each(PROTOCOLS)('calls by %s', (_, createTransport) => {
   });
 });
 
-// Connect sets a timer for it before it looks how long it is, and before it asks the gate.
+// Connect sets a timer before it checks the length of the deadline, and before authentication.
 it.each([
   ['JSON', 'application/json', '{}', { 'connect-timeout-ms': '2147483648' }],
   ['JSON', 'application/json', '{}', { 'connect-timeout-ms': '9999999999' }],
@@ -223,7 +223,7 @@ it.each(['message', 'encoding', 'base64', 'compression', 'connect'])(
   },
 );
 
-it('a method that is called by PUT is answered with those that are allowed', async () => {
+it('a call by PUT is answered with the allowed methods of HTTP', async () => {
   const answer = await fetch(`${url}${CHECK}`, { method: 'PUT', body: '{}' });
   expect([answer.status, answer.headers.get('allow'), await answer.text()]).toEqual([
     405,

@@ -78,11 +78,11 @@ describe.each(GRPC_SERVERS)('a connection of gRPC on the %s address', (name) => 
       const watched = await openServer(name, { keepalive: { intervalMs: 100, timeoutMs: 100 } });
       try {
         // It never answers a PING.
-        const deaf = await openSocket(watched.port);
-        deaf.resume();
+        const silent = await openSocket(watched.port);
+        silent.resume();
         await withSession(watched.url, async (session) => {
           await answerOf(send(session, { pieces: [frame(check('now:1'))] }));
-          await once(deaf, 'close');
+          await once(silent, 'close');
           expect((await answerOf(send(session, { pieces: [frame(check('now:1'))] }))).status).toBe('0');
         });
       } finally {

@@ -169,7 +169,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       async (when) => {
         expect((await rawCall(server.url, { pieces: [frame(check(`unencodable:${when}`))] })).status).toBe('13');
         expect(server.defects).toHaveLength(1);
-        // As what it was sent, and not as what it was meant to be.
+        // By the status that was sent, and not by the intended one.
         expect(server.counted).toEqual([13]);
         await stillAnswers();
       },

@@ -281,7 +281,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       }
     });
 
-    // The configuration refuses such a file; Node would trust the authorities that it has of its own.
+    // The configuration refuses such a file; Node would trust its built-in authorities.
     it('the gRPC server refuses every caller when it has no authorities', async () => {
       const trusted = getCACertificates('default');
       setDefaultCACertificates([ca]);

@@ -48,7 +48,7 @@ const raw = (chunks: readonly string[], enough: (text: string) => boolean) =>
     socket.setNoDelay(true);
     const [first = '', ...rest] = chunks;
     socket.write(first);
-    // A byte that comes alone: sent in a turn of its own, after the first has been seen by the kernel.
+    // A byte that comes alone: sent in a separate turn, after the kernel has sent the first.
     for (const [index, chunk] of rest.entries()) setTimeout(() => socket.write(chunk), 20 * (index + 1));
   });
 
@@ -118,7 +118,7 @@ describe('a stop of the HTTP server', () => {
     };
     await use(url, asked.promise, answered.resolve);
   };
-  // Far beyond this test's own limit: whoever is told ends by themselves.
+  // Far beyond the limit of this test: a client that receives GOAWAY closes by itself.
   const LONG_MS = 60_000;
 
   it('a stop sends GOAWAY to connections of HTTP/2, whose calls under way are answered', () =>
@@ -158,7 +158,7 @@ describe('a stop of the HTTP server', () => {
   it('a stop is announced to connections of HTTP/1.1 with the answer to a request that is still arriving', async () => {
     const { socket, received } = untilClosed(url, 'GET /livez HTTP/1.1\r\n');
     await once(socket, 'connect');
-    // Who is answered came later: so the server has heard the other one, too.
+    // The answered connection came later, so the server has accepted the other one, too.
     expect((await fetch(`${url}/livez`)).status).toBe(200);
     const stopped = server.stop(LONG_MS);
     socket.write('host: server\r\n\r\n');
@@ -179,11 +179,11 @@ describe('connections of HTTP/2', () => {
     const { address } = watched;
     try {
       // It never answers a PING.
-      const deaf = await openSocket(portOf(address));
-      deaf.resume();
+      const silent = await openSocket(portOf(address));
+      silent.resume();
       await withSession(`http://${address}`, async (session) => {
         expect(await livez(session)).toBe(200);
-        await once(deaf, 'close');
+        await once(silent, 'close');
         expect(await livez(session)).toBe(200);
       });
     } finally {
@@ -260,7 +260,7 @@ describe('connections of HTTP/2', () => {
   });
 });
 
-// Each of these threw where nobody caught it, and one such connection of whoever reached the port ended the process.
+// Each of these threw an uncaught error, and one such connection from any client ended the process.
 describe('callers of the HTTP server that leave', () => {
   const portOfServer = (): number => Number(new URL(url).port);
   const answers = async (): Promise<void> => {

@@ -41,7 +41,7 @@ it('a connection that has sent its version of HTTP is kept', async () => {
   expect((await once(http1, 'data'))[0].toString()).toMatch(/ok/);
   const http2 = connectHttp2(`http://127.0.0.1:${server.port}`);
   await once(http2, 'remoteSettings');
-  // As long as those that say nothing are kept: both were there before it.
+  // As long as silent connections are kept: both were there before it.
   await text(saying(''));
   http1.write(GET);
   expect((await once(http1, 'data'))[0].toString()).toMatch(/ok/);

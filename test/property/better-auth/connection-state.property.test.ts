@@ -69,7 +69,7 @@ function createWorld() {
       }
     }
   };
-  const dispatch = (input: Input): void => {
+  const apply = (input: Input): void => {
     const step = reduce(state, input, { now: moment(), waiting }, LIMITS);
     state = step.state;
     for (const effect of step.effects) perform(effect);
@@ -83,7 +83,7 @@ function createWorld() {
     const until = now + ms;
     for (let next = timer(); next !== null && now + next.inMs <= until; next = timer()) {
       now += Math.max(1, next.inMs);
-      dispatch({ kind: 'timer' });
+      apply({ kind: 'timer' });
       if (attempt) break;
     }
     now = Math.max(now, until);
@@ -92,14 +92,14 @@ function createWorld() {
     if (!attempt) return;
     attempt = false;
     if (kind === 'open') connection = state.connection;
-    dispatch(kind === 'open' ? { kind: 'opened' } : { kind: 'open failed', reason: 'away' });
+    apply(kind === 'open' ? { kind: 'opened' } : { kind: 'open failed', reason: 'away' });
   };
   const acknowledge = (): void => {
     if (underWay === 0) return;
     const waited = waiting;
     underWay -= 1;
     waiting -= 1;
-    dispatch({ kind: 'acknowledged', waited });
+    apply({ kind: 'acknowledged', waited });
   };
 
   return {
@@ -109,28 +109,28 @@ function createWorld() {
         return;
       }
       const stale = state.connection - 1;
-      if (one === 'use') dispatch({ kind: 'used' });
+      if (one === 'use') apply({ kind: 'used' });
       if (one === 'change') {
         waiting += 1;
-        dispatch({ kind: 'changed' });
+        apply({ kind: 'changed' });
       }
-      if (one === 'rest') dispatch({ kind: 'rest' });
+      if (one === 'rest') apply({ kind: 'rest' });
       if (one === 'open' || one === 'fail') answer(one);
       if (one === 'acknowledge') acknowledge();
       // Whatever comes late of an earlier connection.
       if (one === 'late') {
-        dispatch({ kind: 'publish failed', connection: stale, reason: 'closed' });
-        dispatch({ kind: 'checked', connection: stale, alive: false });
-        dispatch({ kind: 'ended', connection: stale });
+        apply({ kind: 'publish failed', connection: stale, reason: 'closed' });
+        apply({ kind: 'checked', connection: stale, alive: false });
+        apply({ kind: 'ended', connection: stale });
       }
       if (connection === null) return;
-      if (one === 'refuse') dispatch({ kind: 'publish failed', connection, reason: 'refused' });
-      else if (one === 'dead' || one === 'alive') dispatch({ kind: 'checked', connection, alive: one === 'alive' });
+      if (one === 'refuse') apply({ kind: 'publish failed', connection, reason: 'refused' });
+      else if (one === 'dead' || one === 'alive') apply({ kind: 'checked', connection, alive: one === 'alive' });
       else if (one === 'end') {
         const ended = connection;
         connection = null;
         underWay = 0;
-        dispatch({ kind: 'ended', connection: ended });
+        apply({ kind: 'ended', connection: ended });
       }
     },
     /** From here on NATS answers everything, until the publisher rests. */

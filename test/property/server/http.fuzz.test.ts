@@ -1,6 +1,6 @@
 /**
  * Whatever bytes come, by either version of HTTP, and whenever a caller leaves: the HTTP server answers the next call. What it
- * throws where nobody catches would end the process, and here ends the run of the tests.
+ * throws an uncaught error would end the process, and here ends the run of the tests.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';

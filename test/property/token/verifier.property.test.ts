@@ -42,33 +42,33 @@ const isRefused = async (text: string): Promise<boolean> => {
 
 type Mutation = (token: string) => string;
 
-const position = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const letter = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...ALPHABET) },
   fc.string({ minLength: 1, maxLength: 3 }),
 );
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  fc.tuple(position, letter).map(
+  fc.tuple(place, letter).map(
     ([at, by]): Mutation =>
       (token) => {
         const index = Math.floor(at * token.length);
         return token.slice(0, index) + by + token.slice(index + 1);
       },
   ),
-  fc.tuple(position, letter).map(
+  fc.tuple(place, letter).map(
     ([at, by]): Mutation =>
       (token) => {
         const index = Math.floor(at * (token.length + 1));
         return token.slice(0, index) + by + token.slice(index);
       },
   ),
-  fc.tuple(position, position).map(
+  fc.tuple(place, place).map(
     ([from, to]): Mutation =>
       (token) => {
         return token.slice(0, Math.floor(from * token.length)) + token.slice(Math.ceil(to * token.length));
       },
   ),
-  fc.tuple(position, position).map(
+  fc.tuple(place, place).map(
     ([a, b]): Mutation =>
       (token) => {
         const letters = [...token];

@@ -106,7 +106,7 @@ export interface Application {
   readonly warnings: readonly string[];
   readonly plugin: ReturnType<typeof assent> | null;
   migrate(): Promise<void>;
-  /** A user with a session of their own. */
+  /** A user with a session. */
   signUp(name: string): Promise<{ readonly id: string; readonly email: string; readonly headers: Headers }>;
   signIn(email: string): Promise<Headers>;
   /** A table's name for SQL. */

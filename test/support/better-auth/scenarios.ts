@@ -41,7 +41,7 @@ const team = async (application: Application) => {
   return { owner, member, organizationId, memberId: added?.id ?? '', ids: { userId: member.id, organizationId } };
 };
 
-/** A user and somebody with the platform role admin. */
+/** A user, and another user with the platform role admin. */
 const withAdmin = async (application: Application) => {
   const user = await application.signUp('user');
   const admin = await application.signUp('admin');
@@ -54,7 +54,7 @@ const REQUEST = 'leave:request';
 const APPROVE = 'leave:approve';
 const LIST = 'user:list';
 
-/** What a member of a team can do by their role, and somebody who is none cannot. */
+/** A permission that a member has by their role, and a stranger lacks. */
 const flip =
   (ids: { userId: string; organizationId?: string }, permission: string, before: string | null, after: string) =>
   (): readonly Flip[] => [{ ...ids, permission, before, after }];
@@ -115,16 +115,16 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
   },
   'accept an invitation': async (application) => {
     const { owner, organizationId } = await team(application);
-    const guest = await application.signUp('guest');
-    await application.sql(`UPDATE ${application.table('user')} SET "emailVerified" = true WHERE id = $1`, [guest.id]);
+    const invited = await application.signUp('invited');
+    await application.sql(`UPDATE ${application.table('user')} SET "emailVerified" = true WHERE id = $1`, [invited.id]);
     const { id: invitationId } = await application.auth.api.createInvitation({
-      body: { email: guest.email, role: 'member', organizationId },
+      body: { email: invited.email, role: 'member', organizationId },
       headers: owner.headers,
     });
     return {
-      act: () => application.auth.api.acceptInvitation({ body: { invitationId }, headers: guest.headers }),
-      expected: one('member.added', { userId: guest.id, organizationId }),
-      flips: joins({ userId: guest.id, organizationId }),
+      act: () => application.auth.api.acceptInvitation({ body: { invitationId }, headers: invited.headers }),
+      expected: one('member.added', { userId: invited.id, organizationId }),
+      flips: joins({ userId: invited.id, organizationId }),
     };
   },
   'change a role': async (application) => {
@@ -207,7 +207,7 @@ export const scenarios: Readonly<Record<string, Prepare>> = {
     await giveRole(application, memberId, 'member,approver');
     return {
       act: async () => {
-        // Better Auth refuses to delete a role that somebody has.
+        // Better Auth refuses to delete a role that a member has.
         await giveRole(application, memberId, 'member');
         const body = { roleName: 'approver', organizationId };
         await application.auth.api.deleteOrgRole({ body, headers: owner.headers });

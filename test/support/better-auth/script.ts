@@ -8,7 +8,7 @@ import { organization } from 'better-auth/plugins';
 import pg from 'pg';
 
 const [databaseUrl = '', nats = '', prefix = '', stream = ''] = process.argv.slice(2);
-// Not there when the repository's types are checked, unless somebody has built it.
+// Missing when the repository's types are checked, unless the package was built before.
 const name = '@assent/better-auth';
 const { assent }: typeof import('../../../packages/better-auth/src/index.ts') = await import(name);
 

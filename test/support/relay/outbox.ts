@@ -31,7 +31,7 @@ export const outboxDatabase = async (variant: Variant) => {
   await variant.migrate(url);
   const schema = await detect(url, variant);
   await asLeastPrivilege(url, grantsSql(schema));
-  // Twice: whoever runs it again must not break anything.
+  // Twice: running it again must not break anything.
   for (let run = 0; run < 2; run += 1) await asLeastPrivilege(url, outboxSql(schema));
   const pool = new pg.Pool({ connectionString: url, max: 4 });
   pool.on('error', () => {});

@@ -1,4 +1,4 @@
-/** Three replicas of Assent in this process, each with a memory and an ear of its own, asked by HTTP. */
+/** Three replicas of Assent in this process, each with its own memory and subscription, called by HTTP. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Random access-control models, and what they grant by a few lines of their own: maps, and nothing of Assent. */
+/** Random access-control models, and their grants computed by a few lines over maps, without Assent. */
 import fc from 'fast-check';
 
 export type Pairs = readonly (readonly [resource: string, action: string])[];
@@ -61,7 +61,7 @@ const ROLES = [
 const STATIC_ROLES = ['viewer', 'staff', 'admin', 'Viewer', 'constructor'];
 const PLATFORM_ROLES = ['user', 'admin', 'support', 'constructor'];
 
-/** The names that everybody uses come up most. */
+/** The usual names come up most. */
 const oneOf = (names: readonly string[]) =>
   fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(...names.slice(0, 3)) },

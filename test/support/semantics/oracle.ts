@@ -28,7 +28,7 @@ export const platformGrants = (model: Model, index: number, resource: string, ac
   return grants(model.platformRoles ?? PLATFORM_DEFAULTS, held, resource, action);
 };
 
-/** @param dynamicRoles Those that are there, by the names that they have there. */
+/** @param dynamicRoles The stored dynamic roles, by their stored names. */
 export const memberGrants = (
   model: Model,
   dynamicRoles: readonly { readonly name: string; readonly grants: Pairs }[],

@@ -50,7 +50,7 @@ export interface Person {
   readonly headers: Headers;
 }
 
-/** What Better Auth answers; `threw` when it answered with a defect of its own. */
+/** The answer of Better Auth; `threw` when Better Auth failed with its own defect. */
 export type TheirAnswer = boolean | 'threw';
 
 /** More that a single test wants of Better Auth. */
@@ -155,7 +155,7 @@ export const createWorld = async (databaseUrl: string, size: number) => {
     (error) => faults.push(error),
   );
 
-  /** Makes a model real, in an organization of its own. */
+  /** Writes a model to the database, in a new organization. */
   const realize = async (model: Model, extra?: Extra) => {
     const auth = auths(model, people, extra);
     policy = parsePolicy(writePolicy(readAuth(auth, DEFAULTS).policy, []), 'policy.yaml');

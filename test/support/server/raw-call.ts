@@ -74,7 +74,7 @@ export const answerOf = (stream: ClientHttp2Stream) =>
     stream.on('close', () => reject(new Error(`reset with ${stream.rstCode} before the end of an answer`)));
   });
 
-/** Runs with a connection of its own. */
+/** Runs with a separate connection. */
 export const withSession = async <Result>(
   url: string,
   use: (session: ClientHttp2Session) => Promise<Result>,
@@ -89,6 +89,6 @@ export const withSession = async <Result>(
   }
 };
 
-/** One call on a connection of its own. */
+/** One call on a separate connection. */
 export const rawCall = (url: string, request: RawRequest): Promise<RawAnswer> =>
   withSession(url, (session) => answerOf(send(session, request)));

@@ -78,7 +78,7 @@ export const createStaticKeys = async (...keys: readonly PublishedKey[]): Promis
 export const createHs256Verifier = (options: Partial<Hs256Options> = {}, now = () => NOW_MS) =>
   createTokenVerifier({ hs256: { secrets: [SECRET], ...options }, issuers: [], now });
 
-/** The code of the refusal; anything that is not one fails the test with what it is. */
+/** The code of the refusal; any other outcome fails the test and is shown. */
 export const refusalOf = async (result: unknown): Promise<ErrorCode> => {
   let value: unknown;
   try {

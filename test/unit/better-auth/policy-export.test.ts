@@ -50,7 +50,7 @@ it("an application without custom roles exports Better Auth's defaults, which ar
   expect(ask([organization(), admin()], 'platform', 'admin', 'user', 'ban')).toBe(true);
   expect(ask([organization(), admin()], 'platform', 'admin', 'user', 'impersonate-admins')).toBe(false);
   expect(ask([organization(), admin()], 'platform', 'user', 'user', 'ban')).toBe(false);
-  // Known, and granted to nobody.
+  // Known, and granted to no role.
   expect(assent([organization(), admin()]).vocabulary.byResource.get('user')).toContain('impersonate-admins');
 });
 

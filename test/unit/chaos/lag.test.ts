@@ -1,4 +1,4 @@
-/** Hearing in time, why calls failed, and what revisions include. */
+/** The lag of replicas, the reasons of failed calls, and the events that revisions include. */
 import { describe, expect, it } from 'vitest';
 import { createFaultLog } from '../../../chaos/fault-log.ts';
 import { createLagWatch } from '../../../chaos/lag.ts';

@@ -432,7 +432,7 @@ describe('loadConfig', () => {
       expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: join(folder, 'missing') })[0]).toContain('ENOENT');
       expect(problemsOf({ ...MINIMAL, ASSENT_TLS_CERT: tls.ASSENT_TLS_CERT })[0]).toContain('together');
       expect(problemsOf({ ...MINIMAL, ASSENT_TLS_KEY: tls.ASSENT_TLS_KEY })[0]).toContain('together');
-      // Callers would be asked for certificates on a port that speaks no TLS: everybody could call.
+      // Callers would be asked for certificates on a port without TLS: every client could call.
       const open = {
         ...MINIMAL,
         ASSENT_GRPC_ADDRESS: '0.0.0.0:50051',

@@ -9,14 +9,14 @@ it.each([
   ['smallint', '32767', '32768', '-32768', '-32769'],
   ['integer', '2147483647', '2147483648', '-2147483648', '-2147483649'],
   ['bigint', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '-9223372036854775809'],
-])('a %s holds exactly the whole numbers of its range in their one spelling', (type, most, more, least, less) => {
+])('a %s holds exactly the whole numbers of its range in their canonical form', (type, most, more, least, less) => {
   expect([most, more, least, less, '0'].map((id) => holds(type, id))).toEqual([true, false, true, false, true]);
   for (const id of ['', '-', '-0', '00', '007', '+7', ' 7', '7 ', '7.0', '7e1', '0x7', '٧', '9'.repeat(512)]) {
     expect(holds(type, id), id).toBe(false);
   }
 });
 
-it('a uuid column holds only the spelling that PostgreSQL writes', () => {
+it('a uuid column holds only the text that PostgreSQL writes', () => {
   const id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
   expect(holds('uuid', id)).toBe(true);
   for (const other of [id.toUpperCase(), `{${id}}`, id.replaceAll('-', ''), `${id} `, `${id}\n`, 'nobody', '']) {

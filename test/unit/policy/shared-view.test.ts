@@ -50,8 +50,8 @@ describe('the shared view', () => {
   });
 
   it.each<readonly [string, Facts]>([
-    ['nobody', { ...member, user: null }],
-    ['nobody on the platform', { user: null, organization: null }],
+    ['an unknown user', { ...member, user: null }],
+    ['an unknown user on the platform', { user: null, organization: null }],
     ['a stranger', { user, organization: { status: 'present', memberRoles: null, dynamicRoles: [] } }],
     ['no organization', { user, organization: { status: 'absent', memberRoles: null, dynamicRoles: [] } }],
   ])('the shared view is empty for %s', (_, facts) => {

@@ -130,7 +130,7 @@ describe('the policy store', () => {
     it('the policy store waits for a hanging file system with one thread only', async () => {
       await store.start();
       unlinkSync(path);
-      // Reading it hangs until somebody writes to it.
+      // Reading it hangs until a writer opens it.
       execFileSync('mkfifo', [path]);
       vi.advanceTimersByTime(100);
       expect(await readFile(import.meta.filename, 'utf8')).toContain('hangs');

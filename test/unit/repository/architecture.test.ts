@@ -31,7 +31,7 @@ describe('the architecture of src', () => {
 
   it.each([
     ['slonik', 'database'],
-    // Under slonik, which has no LISTEN, for which the relay needs a client of its own.
+    // Under slonik, which has no LISTEN, for which the relay needs a separate client.
     ['pg', 'database, relay'],
     ['ioredis', 'facts'],
     ['nats', 'invalidation'],

@@ -10,7 +10,7 @@ const EMPTY_CHECK = [0x0a, 0x00];
 const emptyChecks = (count: number): number[] => Array.from({ length: count }, () => EMPTY_CHECK).flat();
 const batch = (bytes: readonly number[]) =>
   decodeBinary(BatchCheckPermissionsRequestSchema, Uint8Array.from(bytes)) as { checks?: readonly unknown[] };
-/** A field of length-delimited bytes that ends too soon: whoever decodes as far as this fails on it. */
+/** A field of length-delimited bytes that ends too soon: a decoder that reads it fails. */
 const CUT_SHORT = [0x0a, 0x05];
 
 describe('the decoder of batches', () => {

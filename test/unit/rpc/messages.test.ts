@@ -1,4 +1,4 @@
-/** The messages that are written out are those that protobuf-es would make. */
+/** The literal messages equal the messages that protobuf-es creates. */
 import { create, type DescMessage, fromBinary, fromJson, isMessage, toBinary, toJson } from '@bufbuild/protobuf';
 import { type Timestamp, TimestampSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';

@@ -20,7 +20,7 @@ describe('caller authentication', () => {
     expect(() => callersWith('right')(authorization)).toThrow(/caller is not authenticated/);
   });
 
-  // Whoever made the digest with a variable that was not set would have opened the port to everybody.
+  // A digest of an unset variable would open the port to every client.
   it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic x'])(
     'caller authentication takes "%s" as no token, with any digests',
     (none) => {

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createLineWriter } from '../../../src/telemetry/line-writer.ts';
 import { until } from '../../support/until.ts';
 
-/** A pipe that nobody reads before `read`, which returns all that has come so far. */
+/** A pipe without a reader before `read`, which returns all bytes that have come so far. */
 const openPipe = () => {
   const folder = mkdtempSync(join(tmpdir(), 'assent-lines-'));
   const path = join(folder, 'pipe');
@@ -37,7 +37,7 @@ it('the line writer keeps lines for a stalled reader up to a bound, and cuts non
   for (let index = 0; index < 300; index += 1) writer.write(line(index));
 
   // The bound is reached at about the hundredth line of ten kilobytes.
-  await until('what waited is there', () => Buffer.byteLength(read()) > 1_000_000);
+  await until('the waiting lines', () => Buffer.byteLength(read()) > 1_000_000);
   writer.write('the last\n');
   await until('it goes on', () => read().endsWith('the last\n'));
   const lines = read().split('\n').slice(0, -2);

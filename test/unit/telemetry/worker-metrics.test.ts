@@ -35,7 +35,7 @@ const ours = (text: string): Readonly<Record<string, number>> =>
       .filter((line) => line.startsWith('assent_') && !line.includes('_bucket{'))
       .map((line) => line.split(' '))
       .map(([name, value]) => [name, Number(value)] as const)
-      // What nothing was counted of.
+      // A counter without a count.
       .filter(([name, value]) => value !== 0 || /^assent_(?:workers|events_live)|^[^{]*$/.test(name ?? '')),
   );
 

@@ -60,7 +60,7 @@ describe('parseJsonObject', () => {
 describe('exact integers', () => {
   const exact = (text: string) => parseJsonObject(new TextEncoder().encode(text), ['userId', 'organizationId']);
 
-  it.each(['7', '0', '9007199254740991'])('the number %s stays what it is', (number) => {
+  it.each(['7', '0', '9007199254740991'])('the number %s is read exactly', (number) => {
     expect(exact(`{"userId":${number}}`)).toEqual({ userId: Number(number) });
   });
 

@@ -79,7 +79,7 @@ describe('parseJws', () => {
       `__Secure-better-auth.session_token=${session}.${mac}; Path=/`,
       'a session cookie',
     ],
-    ['a session in a cookie of its own', 'eyJzZXNzaW9uIjp7InRva2VuIjoieCJ9fQ', 'a session cookie'],
+    ['the cache cookie of a session', 'eyJzZXNzaW9uIjp7InRva2VuIjoieCJ9fQ', 'a session cookie'],
     ['an API key', key, 'an API key'],
     ['an API key with a prefix', `acme_live-${key}`, 'an API key'],
     ['an encrypted token', 'e30.e30.e30.e30.e30', 'an encrypted token (JWE)'],

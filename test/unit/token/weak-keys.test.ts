@@ -1,4 +1,4 @@
-/** Published keys with which anybody can sign: none of them verifies anything. */
+/** Published keys with which anyone can sign: none of them verifies a token. */
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createJwksCache } from '../../../src/token/jwks-cache.ts';

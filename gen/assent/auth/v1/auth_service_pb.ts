@@ -8,8 +8,8 @@
 // do it (CheckPermission)? The other methods list what the same facts say.
 //
 // Errors carry google.rpc details: BadRequest with the path of the field for INVALID_ARGUMENT, ErrorInfo with the domain
-// `assent` and a stable reason for everything else, RetryInfo with RESOURCE_EXHAUSTED when the service sheds load. What a door
-// refuses by itself (too large a message, an unknown method, a deadline) has no details.
+// `assent` and a stable reason for everything else, RetryInfo with RESOURCE_EXHAUSTED when the service sheds load. A
+// refusal of the server itself (too large a message, an unknown method, a deadline) has no details.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -24,7 +24,7 @@ export const file_assent_auth_v1_auth_service: GenFile = /*@__PURE__*/
   fileDesc("CiFhc3NlbnQvYXV0aC92MS9hdXRoX3NlcnZpY2UucHJvdG8SDmFzc2VudC5hdXRoLnYxIg8KDVBsYXRmb3JtU2NvcGUiowEKCVByaW5jaXBhbBIPCgd1c2VyX2lkGAEgASgJEg0KBWVtYWlsGAIgASgJEgwKBHJvbGUYAyABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAQgASgJEhkKEW9yZ2FuaXphdGlvbl9yb2xlGAUgASgJEhEKCWlzX2FjdGl2ZRgGIAEoCBIRCgljbGllbnRfaWQYByABKAkSDgoGc2NvcGVzGAggAygJIp0CCgRVc2VyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSFgoOZW1haWxfdmVyaWZpZWQYBCABKAgSDQoFaW1hZ2UYBSABKAkSDQoFcm9sZXMYBiADKAkSDgoGYmFubmVkGAcgASgIEhIKCmJhbl9yZWFzb24YCCABKAkSMgoOYmFuX2V4cGlyZXNfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoYBCgxPcmdhbml6YXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRzbHVnGAMgASgJEgwKBGxvZ28YBCABKAkSEAoIbWV0YWRhdGEYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAifgoKTWVtYmVyc2hpcBIyCgxvcmdhbml6YXRpb24YASABKAsyHC5hc3NlbnQuYXV0aC52MS5Pcmdhbml6YXRpb24SDQoFcm9sZXMYAiADKAkSLQoJam9pbmVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIjChJWZXJpZnlUb2tlblJlcXVlc3QSDQoFdG9rZW4YASABKAkiogEKE1ZlcmlmeVRva2VuUmVzcG9uc2USLAoJcHJpbmNpcGFsGAEgASgLMhkuYXNzZW50LmF1dGgudjEuUHJpbmNpcGFsEi0KCWlzc3VlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi5AEKFkNoZWNrUGVybWlzc2lvblJlcXVlc3QSEQoHdXNlcl9pZBgBIAEoCUgAEg8KBXRva2VuGAIgASgJSAASGQoPb3JnYW5pemF0aW9uX2lkGAMgASgJSAESMQoIcGxhdGZvcm0YBCABKAsyHS5hc3NlbnQuYXV0aC52MS5QbGF0Zm9ybVNjb3BlSAESEgoKcGVybWlzc2lvbhgFIAEoCRIwCgtjb25zaXN0ZW5jeRgGIAEoDjIbLmFzc2VudC5hdXRoLnYxLkNvbnNpc3RlbmN5QgkKB3N1YmplY3RCBwoFc2NvcGUi/AEKF0NoZWNrUGVybWlzc2lvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJgoGcmVhc29uGAIgASgOMhYuYXNzZW50LmF1dGgudjEuUmVhc29uEg0KBXJvbGVzGAMgAygJEhIKCmdyYW50ZWRfYnkYBCABKAkSJgoGc291cmNlGAUgASgOMhYuYXNzZW50LmF1dGgudjEuU291cmNlEi8KC2NvbXB1dGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCglwcmluY2lwYWwYByABKAsyGS5hc3NlbnQuYXV0aC52MS5QcmluY2lwYWwiVgocQmF0Y2hDaGVja1Blcm1pc3Npb25zUmVxdWVzdBI2CgZjaGVja3MYASADKAsyJi5hc3NlbnQuYXV0aC52MS5DaGVja1Blcm1pc3Npb25SZXF1ZXN0Il0KHUJhdGNoQ2hlY2tQZXJtaXNzaW9uc1Jlc3BvbnNlEjwKB3Jlc3VsdHMYASADKAsyKy5hc3NlbnQuYXV0aC52MS5CYXRjaENoZWNrUGVybWlzc2lvbnNSZXN1bHQikgEKG0JhdGNoQ2hlY2tQZXJtaXNzaW9uc1Jlc3VsdBI7CghyZXNwb25zZRgBIAEoCzInLmFzc2VudC5hdXRoLnYxLkNoZWNrUGVybWlzc2lvblJlc3BvbnNlSAASKwoFZXJyb3IYAiABKAsyGi5hc3NlbnQuYXV0aC52MS5DaGVja0Vycm9ySABCCQoHb3V0Y29tZSI7CgpDaGVja0Vycm9yEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCRIOCgZyZWFzb24YAyABKAki0AEKFkxpc3RQZXJtaXNzaW9uc1JlcXVlc3QSEQoHdXNlcl9pZBgBIAEoCUgAEg8KBXRva2VuGAIgASgJSAASGQoPb3JnYW5pemF0aW9uX2lkGAMgASgJSAESMQoIcGxhdGZvcm0YBCABKAsyHS5hc3NlbnQuYXV0aC52MS5QbGF0Zm9ybVNjb3BlSAESMAoLY29uc2lzdGVuY3kYBSABKA4yGy5hc3NlbnQuYXV0aC52MS5Db25zaXN0ZW5jeUIJCgdzdWJqZWN0QgcKBXNjb3BlIr4BChdMaXN0UGVybWlzc2lvbnNSZXNwb25zZRINCgVyb2xlcxgBIAMoCRITCgtwZXJtaXNzaW9ucxgCIAMoCRImCgZzb3VyY2UYAyABKA4yFi5hc3NlbnQuYXV0aC52MS5Tb3VyY2USLwoLY29tcHV0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBnJlYXNvbhgFIAEoDjIWLmFzc2VudC5hdXRoLnYxLlJlYXNvbiI+Cg5HZXRVc2VyUmVxdWVzdBIRCgd1c2VyX2lkGAEgASgJSAASDwoFZW1haWwYAiABKAlIAEIICgZsb29rdXAiNQoPR2V0VXNlclJlc3BvbnNlEiIKBHVzZXIYASABKAsyFC5hc3NlbnQuYXV0aC52MS5Vc2VyIk0KFkdldE9yZ2FuaXphdGlvblJlcXVlc3QSGQoPb3JnYW5pemF0aW9uX2lkGAEgASgJSAASDgoEc2x1ZxgCIAEoCUgAQggKBmxvb2t1cCJNChdHZXRPcmdhbml6YXRpb25SZXNwb25zZRIyCgxvcmdhbml6YXRpb24YASABKAsyHC5hc3NlbnQuYXV0aC52MS5Pcmdhbml6YXRpb24iVgocTGlzdFVzZXJPcmdhbml6YXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImkKHUxpc3RVc2VyT3JnYW5pemF0aW9uc1Jlc3BvbnNlEi8KC21lbWJlcnNoaXBzGAEgAygLMhouYXNzZW50LmF1dGgudjEuTWVtYmVyc2hpcBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqWAoLQ29uc2lzdGVuY3kSGwoXQ09OU0lTVEVOQ1lfVU5TUEVDSUZJRUQQABIWChJDT05TSVNURU5DWV9DQUNIRUQQARIUChBDT05TSVNURU5DWV9GVUxMEAIqbAoGU291cmNlEhYKElNPVVJDRV9VTlNQRUNJRklFRBAAEhEKDVNPVVJDRV9NRU1PUlkQARIQCgxTT1VSQ0VfUkVESVMQAhITCg9TT1VSQ0VfREFUQUJBU0UQAxIQCgxTT1VSQ0VfVE9LRU4QBCqIAwoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhYKElJFQVNPTl9ST0xFX0dSQU5UUxABEh8KG1JFQVNPTl9QTEFURk9STV9ST0xFX0dSQU5UUxACEiAKHFJFQVNPTl9ST0xFX0xBQ0tTX1BFUk1JU1NJT04QAxIXChNSRUFTT05fTk9UX0FfTUVNQkVSEAQSFgoSUkVBU09OX1VTRVJfQkFOTkVEEAUSGAoUUkVBU09OX1VTRVJfSU5BQ1RJVkUQBhIZChVSRUFTT05fVVNFUl9OT1RfRk9VTkQQBxIhCh1SRUFTT05fT1JHQU5JWkFUSU9OX05PVF9GT1VORBAIEhoKFlJFQVNPTl9OT19PUkdBTklaQVRJT04QCRIkCiBSRUFTT05fT1JHQU5JWkFUSU9OU19OT1RfRU5BQkxFRBAKEh0KGVJFQVNPTl9VTktOT1dOX1BFUk1JU1NJT04QCxIhCh1SRUFTT05fU0NPUEVfTEFDS1NfUEVSTUlTU0lPThAMMuwFCgtBdXRoU2VydmljZRJbCgtWZXJpZnlUb2tlbhIiLmFzc2VudC5hdXRoLnYxLlZlcmlmeVRva2VuUmVxdWVzdBojLmFzc2VudC5hdXRoLnYxLlZlcmlmeVRva2VuUmVzcG9uc2UiA5ACARJnCg9DaGVja1Blcm1pc3Npb24SJi5hc3NlbnQuYXV0aC52MS5DaGVja1Blcm1pc3Npb25SZXF1ZXN0GicuYXNzZW50LmF1dGgudjEuQ2hlY2tQZXJtaXNzaW9uUmVzcG9uc2UiA5ACARJ5ChVCYXRjaENoZWNrUGVybWlzc2lvbnMSLC5hc3NlbnQuYXV0aC52MS5CYXRjaENoZWNrUGVybWlzc2lvbnNSZXF1ZXN0Gi0uYXNzZW50LmF1dGgudjEuQmF0Y2hDaGVja1Blcm1pc3Npb25zUmVzcG9uc2UiA5ACARJnCg9MaXN0UGVybWlzc2lvbnMSJi5hc3NlbnQuYXV0aC52MS5MaXN0UGVybWlzc2lvbnNSZXF1ZXN0GicuYXNzZW50LmF1dGgudjEuTGlzdFBlcm1pc3Npb25zUmVzcG9uc2UiA5ACARJPCgdHZXRVc2VyEh4uYXNzZW50LmF1dGgudjEuR2V0VXNlclJlcXVlc3QaHy5hc3NlbnQuYXV0aC52MS5HZXRVc2VyUmVzcG9uc2UiA5ACARJnCg9HZXRPcmdhbml6YXRpb24SJi5hc3NlbnQuYXV0aC52MS5HZXRPcmdhbml6YXRpb25SZXF1ZXN0GicuYXNzZW50LmF1dGgudjEuR2V0T3JnYW5pemF0aW9uUmVzcG9uc2UiA5ACARJ5ChVMaXN0VXNlck9yZ2FuaXphdGlvbnMSLC5hc3NlbnQuYXV0aC52MS5MaXN0VXNlck9yZ2FuaXphdGlvbnNSZXF1ZXN0Gi0uYXNzZW50LmF1dGgudjEuTGlzdFVzZXJPcmdhbml6YXRpb25zUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * The whole platform as the scope of a question: only platform roles count.
+ * The whole platform as the scope of a check: only platform roles count.
  *
  * @generated from message assent.auth.v1.PlatformScope
  */
@@ -39,7 +39,7 @@ export const PlatformScopeSchema: GenMessage<PlatformScope> = /*@__PURE__*/
   messageDesc(file_assent_auth_v1_auth_service, 0);
 
 /**
- * Who a token says is calling. `role` and `organization_role` are claims: they never grant anything.
+ * The user that a token names. `role` and `organization_role` are claims: they never grant anything.
  *
  * @generated from message assent.auth.v1.Principal
  */
@@ -97,7 +97,7 @@ export type Principal = Message<"assent.auth.v1.Principal"> & {
   clientId: string;
 
   /**
-   * The scopes of an access token, one an element, from its claim `scope`; empty for other tokens. What each stands for is in
+   * The scopes of an access token, one an element, from its claim `scope`; empty for other tokens. Their permissions are in
    * the policy.
    *
    * @generated from field: repeated string scopes = 8;
@@ -239,7 +239,7 @@ export type Organization = Message<"assent.auth.v1.Organization"> & {
   logo: string;
 
   /**
-   * What the application keeps about it: JSON, as text, exactly as it is stored; empty when there is none.
+   * The application's data about it: JSON, as text, exactly as it is stored; empty when there is none.
    *
    * @generated from field: string metadata = 5;
    */
@@ -317,7 +317,7 @@ export const VerifyTokenRequestSchema: GenMessage<VerifyTokenRequest> = /*@__PUR
   messageDesc(file_assent_auth_v1_auth_service, 5);
 
 /**
- * What a verified token says.
+ * The content of a verified token.
  *
  * @generated from message assent.auth.v1.VerifyTokenResponse
  */
@@ -352,13 +352,13 @@ export const VerifyTokenResponseSchema: GenMessage<VerifyTokenResponse> = /*@__P
   messageDesc(file_assent_auth_v1_auth_service, 6);
 
 /**
- * One question: may this user do this, there?
+ * One check: may this user do this in this scope?
  *
  * @generated from message assent.auth.v1.CheckPermissionRequest
  */
 export type CheckPermissionRequest = Message<"assent.auth.v1.CheckPermissionRequest"> & {
   /**
-   * Who is asking. Exactly one is required.
+   * The user. Exactly one is required.
    *
    * @generated from oneof assent.auth.v1.CheckPermissionRequest.subject
    */
@@ -381,7 +381,7 @@ export type CheckPermissionRequest = Message<"assent.auth.v1.CheckPermissionRequ
   } | { case: undefined; value?: undefined };
 
   /**
-   * Where they want to do it. Unset, or an empty organization id, means the active organization of the token; with
+   * The scope. Unset, or an empty organization id, means the active organization of the token; with
    * `user_id` one of the two is required.
    *
    * @generated from oneof assent.auth.v1.CheckPermissionRequest.scope
@@ -405,7 +405,7 @@ export type CheckPermissionRequest = Message<"assent.auth.v1.CheckPermissionRequ
   } | { case: undefined; value?: undefined };
 
   /**
-   * What they want to do, as `resource:action`, for example `leave:approve`, without wildcards. At most 256 bytes.
+   * The permission, as `resource:action`, for example `leave:approve`, without wildcards. At most 256 bytes.
    *
    * @generated from field: string permission = 5;
    */
@@ -447,7 +447,7 @@ export type CheckPermissionResponse = Message<"assent.auth.v1.CheckPermissionRes
   reason: Reason;
 
   /**
-   * The user's roles in the scope that was asked for: the member's roles in the organization, or the platform roles.
+   * The user's roles in the requested scope: the member's roles in the organization, or the platform roles.
    *
    * @generated from field: repeated string roles = 3;
    */
@@ -475,7 +475,7 @@ export type CheckPermissionResponse = Message<"assent.auth.v1.CheckPermissionRes
   computedAt?: Timestamp | undefined;
 
   /**
-   * Who the token is for; absent when the question named a `user_id`.
+   * Who the token is for; absent when the check named a `user_id`.
    *
    * @generated from field: assent.auth.v1.Principal principal = 7;
    */
@@ -490,7 +490,7 @@ export const CheckPermissionResponseSchema: GenMessage<CheckPermissionResponse> 
   messageDesc(file_assent_auth_v1_auth_service, 8);
 
 /**
- * Several questions at once.
+ * Several checks in one call.
  *
  * @generated from message assent.auth.v1.BatchCheckPermissionsRequest
  */
@@ -532,7 +532,7 @@ export const BatchCheckPermissionsResponseSchema: GenMessage<BatchCheckPermissio
   messageDesc(file_assent_auth_v1_auth_service, 10);
 
 /**
- * The answer to one check of a batch. Whoever does not look inside must take it as a denial.
+ * The answer to one check of a batch. A caller that does not read the outcome must take it as a denial.
  *
  * @generated from message assent.auth.v1.BatchCheckPermissionsResult
  */
@@ -569,7 +569,7 @@ export const BatchCheckPermissionsResultSchema: GenMessage<BatchCheckPermissions
   messageDesc(file_assent_auth_v1_auth_service, 11);
 
 /**
- * Why one check of a batch could not be decided: what CheckPermission would have failed with.
+ * Why one check of a batch could not be decided: the error of CheckPermission.
  *
  * @generated from message assent.auth.v1.CheckError
  */
@@ -582,7 +582,7 @@ export type CheckError = Message<"assent.auth.v1.CheckError"> & {
   code: number;
 
   /**
-   * What is wrong and what to do, for people.
+   * The problem and the remedy, as text for people.
    *
    * @generated from field: string message = 2;
    */
@@ -605,13 +605,13 @@ export const CheckErrorSchema: GenMessage<CheckError> = /*@__PURE__*/
   messageDesc(file_assent_auth_v1_auth_service, 12);
 
 /**
- * The question which permissions a user has somewhere.
+ * Asks for the permissions of a user in a scope.
  *
  * @generated from message assent.auth.v1.ListPermissionsRequest
  */
 export type ListPermissionsRequest = Message<"assent.auth.v1.ListPermissionsRequest"> & {
   /**
-   * Who is asked about. Exactly one is required.
+   * The user. Exactly one is required.
    *
    * @generated from oneof assent.auth.v1.ListPermissionsRequest.subject
    */
@@ -634,7 +634,7 @@ export type ListPermissionsRequest = Message<"assent.auth.v1.ListPermissionsRequ
   } | { case: undefined; value?: undefined };
 
   /**
-   * Where. Unset, or an empty organization id, means the active organization of the token; with `user_id` one of the
+   * The scope. Unset, or an empty organization id, means the active organization of the token; with `user_id` one of the
    * two is required.
    *
    * @generated from oneof assent.auth.v1.ListPermissionsRequest.scope
@@ -673,20 +673,20 @@ export const ListPermissionsRequestSchema: GenMessage<ListPermissionsRequest> = 
   messageDesc(file_assent_auth_v1_auth_service, 13);
 
 /**
- * Every permission that a user has somewhere.
+ * The permissions of a user in a scope.
  *
  * @generated from message assent.auth.v1.ListPermissionsResponse
  */
 export type ListPermissionsResponse = Message<"assent.auth.v1.ListPermissionsResponse"> & {
   /**
-   * The user's roles in the scope that was asked for: the member's roles in the organization, or the platform roles.
+   * The user's roles in the requested scope: the member's roles in the organization, or the platform roles.
    *
    * @generated from field: repeated string roles = 1;
    */
   roles: string[];
 
   /**
-   * What they may do, as `resource:action`, sorted, each once. A wildcard of the policy is listed as every pair of the vocabulary
+   * The permissions, as `resource:action`, sorted, each once. A wildcard of the policy is listed as every pair of the vocabulary
    * that it covers and as the pattern itself, for example `data:*`.
    *
    * @generated from field: repeated string permissions = 2;
@@ -923,7 +923,7 @@ export const Consistency = {
   CACHED: 1,
 
   /**
-   * Facts are read from PostgreSQL now, by a statement of this call's own.
+   * Facts are read from PostgreSQL now, by a separate statement for this call.
    *
    * @generated from enum value: CONSISTENCY_FULL = 2;
    */
@@ -1113,11 +1113,11 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
 /**
  * Answers who a caller is and whether they may do something. Every method only reads.
  *
- * Callers are trusted services: answers tell an unknown user from one who is no member, so the service must not be
+ * Callers are trusted services: answers distinguish an unknown user from a user who is not a member, so the service must not be
  * reachable by browsers or by the public.
  *
  * Every method may fail with INVALID_ARGUMENT (the request), UNAUTHENTICATED with the reason CALLER_UNAUTHENTICATED (the
- * service wants a caller token and got none that it knows) and INTERNAL (a defect). Those that read PostgreSQL may fail with
+ * service requires a caller token and the call has no valid one) and INTERNAL (a defect). Methods that read PostgreSQL may fail with
  * UNAVAILABLE and the reason DATABASE_UNAVAILABLE, or RESOURCE_EXHAUSTED and the reason OVERLOADED: try again. No error ever
  * allows anything.
  *
@@ -1125,11 +1125,11 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
  */
 export const AuthService: GenService<{
   /**
-   * Verifies a JWT and returns what it says; nothing is read, but the published keys when the token names a new one.
+   * Verifies a JWT and returns its claims. Reads only the published keys, and those only when the token names a new key.
    *
    * A token that does not verify is UNAUTHENTICATED with a reason that begins with TOKEN_, for example TOKEN_EXPIRED.
-   * UNAVAILABLE with the reason KEYS_UNAVAILABLE: there are no published keys to judge it by. The answer says nothing of a
-   * ban or a role in the database: for a decision, ask CheckPermission.
+   * UNAVAILABLE with the reason KEYS_UNAVAILABLE: there are no published keys to judge it by. The answer does not show a
+   * ban or a role in the database: for a decision, call CheckPermission.
    *
    * @generated from rpc assent.auth.v1.AuthService.VerifyToken
    */
@@ -1155,8 +1155,8 @@ export const AuthService: GenService<{
   /**
    * Decides 1 to 500 checks in one call and answers them in their order.
    *
-   * What CheckPermission would fail with (a malformed check, a bad token, PostgreSQL out of reach) is the error of that check
-   * alone, and the call is OK. Only none or too many checks are INVALID_ARGUMENT. Each distinct token is verified once.
+   * An error of CheckPermission (a malformed check, a bad token, PostgreSQL out of reach) is the error of that check
+   * alone, and the call is OK. Only an empty or too large batch is INVALID_ARGUMENT. Each distinct token is verified once.
    *
    * @generated from rpc assent.auth.v1.AuthService.BatchCheckPermissions
    */
@@ -1166,10 +1166,10 @@ export const AuthService: GenService<{
     output: typeof BatchCheckPermissionsResponseSchema;
   },
   /**
-   * Lists every permission that a user has in an organization, or on the whole platform: what CheckPermission would allow. An
-   * access token has those that its scopes stand for.
+   * Lists every permission that a user has in an organization, or on the whole platform: exactly those that CheckPermission allows.
+   * An access token has only the permissions of its scopes.
    *
-   * Nothing allowed is an answer, too: no `permissions`, and the `reason`. Errors are those of CheckPermission.
+   * A user without permissions gets an answer, too: no `permissions`, and the `reason`. Errors are those of CheckPermission.
    *
    * @generated from rpc assent.auth.v1.AuthService.ListPermissions
    */

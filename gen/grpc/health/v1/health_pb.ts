@@ -141,7 +141,7 @@ export const HealthListResponseSchema: GenMessage<HealthListResponse> = /*@__PUR
   messageDesc(file_grpc_health_v1_health, 3);
 
 /**
- * Tells whether a server takes calls.
+ * Reports whether a server takes calls.
  *
  * @generated from service grpc.health.v1.Health
  */

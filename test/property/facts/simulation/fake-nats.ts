@@ -98,7 +98,7 @@ export interface FakeNats<Event> {
   deleteStream(): void;
   /**
    * The server restarts without its newest messages, and uses their numbers again. Returns the lost events.
-   * @param connected Whether it is a server behind those that the clients are connected to: only the consumers are gone.
+   * @param connected Whether the clients stay connected, to other servers: only the consumers are gone.
    */
   rollBack(messages: number, connected: boolean): readonly Event[];
   /** Resolves when there is a stream. */

@@ -16,7 +16,7 @@ const laterNumber: Edit = { guard: 'moment-of-the-last-message-at-a-later-number
 
 /**
  * Without any one of these an answer breaks the promise, and the seeds find it. Three more guards need too many coincidences
- * for the simulation and have tests of their own: the moment that a lease is counted from, the moment of the last applied
+ * for the simulation and have their own tests: the moment that a lease is counted from, the moment of the last applied
  * message where there are later ones (both in test/integration/invalidation/stream-history.test.ts), and the bound of a load
  * (test/unit/facts/single-flight.test.ts).
  */
