@@ -1,5 +1,5 @@
 /** Takes every reply in: counts it, has it audited, and says why calls failed. */
-import { Code } from '../src/rpc/errors.ts';
+import { Code } from '../src/rpc/status.ts';
 import type { Auditor } from './auditor.ts';
 import type { Outcome, Reply, SourceName } from './client.ts';
 import type { FaultLog } from './fault-log.ts';

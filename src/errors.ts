@@ -1,5 +1,5 @@
 /**
- * The errors of the domain. Every layer throws these; `rpc/errors.ts` is the one table that turns them into a status.
+ * The errors of the domain. Every layer throws these; `rpc/status.ts` is the one table that turns them into a status.
  * Messages reach callers: they never hold a token, a secret, SQL or a host.
  */
 

@@ -1,4 +1,4 @@
-/** BatchCheckPermissions: each check as CheckPermission would answer it, in order. */
+/** BatchCheckPermissions: the answers of CheckPermission for each check, in order. */
 import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import {
@@ -8,27 +8,65 @@ import {
   CheckErrorSchema,
   type CheckPermissionResponse,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { invalidArgument } from '../errors.ts';
 import { stripBearer, type TokenVerifier } from '../token/principal.ts';
 import { checkPermission } from './check-permission.ts';
-import { errorReason, errorStatus } from './errors.ts';
-import { batchMessage, batchResultMessage } from './messages.ts';
+import { checkBatchSize } from './request.ts';
+import { batchMessage, batchResultMessage } from './response.ts';
 import type { Caller, Services } from './services.ts';
+import { errorReason, errorStatus } from './status.ts';
 
-export const MAX_CHECKS = 500;
+/**
+ * Answers at once when every check does.
+ * @param onDefect Reports an error that is not the caller's; its text is for the log only.
+ */
+export function batchCheckPermissions(
+  services: Services,
+  request: BatchCheckPermissionsRequest,
+  caller: Caller,
+  onDefect: (error: unknown) => void,
+): BatchCheckPermissionsResponse | Promise<BatchCheckPermissionsResponse> {
+  const { checks } = request;
+  checkBatchSize(checks.length);
+  const verifier = verifyOnce(services.verifier);
+  const results: BatchCheckPermissionsResult[] = [];
+  const waiting: Promise<void>[] = [];
+  for (const [index, check] of checks.entries()) {
+    try {
+      const response = checkPermission(services, check, caller, index, verifier);
+      if (response instanceof Promise) waiting.push(place(results, index, response, onDefect));
+      else results[index] = batchResultMessage({ case: 'response', value: response });
+    } catch (error) {
+      results[index] = failed(error, onDefect);
+    }
+  }
+  return waiting.length === 0 ? batchMessage(results) : Promise.all(waiting).then(() => batchMessage(results));
+}
 
-/** @throws {AssentError} INVALID_ARGUMENT unless a batch may have so many checks. */
-export const refuseCount = (checks: number): void => {
-  if (checks > 0 && checks <= MAX_CHECKS) return;
-  const has = checks === 0 ? 'none' : 'more';
-  throw invalidArgument('checks', `must have 1 to ${MAX_CHECKS} checks; this request has ${has}.`);
-};
+/** Puts a late response at its place among the results. */
+async function place(
+  results: BatchCheckPermissionsResult[],
+  index: number,
+  response: Promise<CheckPermissionResponse>,
+  onDefect: (error: unknown) => void,
+): Promise<void> {
+  try {
+    results[index] = batchResultMessage({ case: 'response', value: await response });
+  } catch (error) {
+    results[index] = failed(error, onDefect);
+  }
+}
 
-/** Distinct tokens that are verified before others have their turn: each may take the event loop for 70 us. */
+function failed(error: unknown, onDefect: (error: unknown) => void): BatchCheckPermissionsResult {
+  const { code, message } = errorStatus(error, onDefect);
+  const value = create(CheckErrorSchema, { code, message, reason: errorReason(error) });
+  return batchResultMessage({ case: 'error', value });
+}
+
+/** Distinct tokens that one turn of the event loop verifies: each takes up to 70 us of it. */
 const TOKENS_IN_ONE_TURN = 8;
 
-/** Verifies each distinct token once for the batch; nothing is kept after it. */
-const verifyOnce = (verifier: TokenVerifier): TokenVerifier => {
+/** Verifies each distinct token of the batch once. Nothing of a token is kept after the batch. */
+function verifyOnce(verifier: TokenVerifier): TokenVerifier {
   const verified = new Map<string, ReturnType<TokenVerifier['verify']>>();
   let turn = Promise.resolve();
   const verify = (token: string): ReturnType<TokenVerifier['verify']> => {
@@ -45,49 +83,10 @@ const verifyOnce = (verifier: TokenVerifier): TokenVerifier => {
   return {
     verify: (token) => {
       const bare = stripBearer(token);
-      // As it came: the verifier takes one `Bearer` off, and must not find a second one.
+      // The token as it came: the verifier removes one `Bearer`, and must not remove a second one.
       const known = verified.get(bare) ?? verify(token);
       verified.set(bare, known);
       return known;
     },
   };
-};
-
-/**
- * Answers at once when every check does.
- * @param onDefect Reports an error that is not the caller's; its text is for the log only.
- */
-export const batchCheckPermissions = (
-  services: Services,
-  request: BatchCheckPermissionsRequest,
-  caller: Caller,
-  onDefect: (error: unknown) => void,
-): BatchCheckPermissionsResponse | Promise<BatchCheckPermissionsResponse> => {
-  const { checks } = request;
-  refuseCount(checks.length);
-  const verifier = verifyOnce(services.verifier);
-  const results: BatchCheckPermissionsResult[] = [];
-  const waiting: Promise<void>[] = [];
-  const failed = (error: unknown): BatchCheckPermissionsResult => {
-    const status = errorStatus(error, onDefect);
-    const value = create(CheckErrorSchema, { code: status.code, message: status.message, reason: errorReason(error) });
-    return batchResultMessage({ case: 'error', value });
-  };
-  const place = async (index: number, response: Promise<CheckPermissionResponse>): Promise<void> => {
-    try {
-      results[index] = batchResultMessage({ case: 'response', value: await response });
-    } catch (error) {
-      results[index] = failed(error);
-    }
-  };
-  for (const [index, check] of checks.entries()) {
-    try {
-      const response = checkPermission(services, check, caller, index, verifier);
-      if (response instanceof Promise) waiting.push(place(index, response));
-      else results[index] = batchResultMessage({ case: 'response', value: response });
-    } catch (error) {
-      results[index] = failed(error);
-    }
-  }
-  return waiting.length === 0 ? batchMessage(results) : Promise.all(waiting).then(() => batchMessage(results));
-};
+}

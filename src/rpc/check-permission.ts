@@ -1,73 +1,80 @@
-/** CheckPermission: facts from the nearest tier, then the pure decision. */
-
+/** CheckPermission: the target, its facts from the nearest tier, then the pure decision. */
 import type { PermissionName } from '@assent/policy-format';
 import type { CheckPermissionRequest, CheckPermissionResponse } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { andThen } from '../and-then.ts';
 import type { FactsReading } from '../facts/cache.ts';
-import { type Decision, decide } from '../policy/decide.ts';
+import { type Decision, decide, type Question } from '../policy/decide.ts';
 import type { Principal } from '../token/principal.ts';
-import { checkPermissionMessage } from './messages.ts';
-import { type Asked, checkQuestion, readAsked, resolveAsked } from './question.ts';
+import { type CheckTarget, checkPermissionName, checkTarget, readFacts, resolveTarget, Violations } from './request.ts';
+import { checkPermissionMessage } from './response.ts';
 import type { Caller, DecisionSource, Services } from './services.ts';
-import { checkPermissionName, Violations } from './validate.ts';
-
-type Answer = CheckPermissionResponse | Promise<CheckPermissionResponse>;
-
-const respond = (
-  services: Services,
-  decision: Decision,
-  source: DecisionSource,
-  computedAt: number,
-  principal: Principal | null,
-): CheckPermissionResponse => {
-  services.onDecision(decision.reason, source);
-  return checkPermissionMessage(decision, source, computedAt, principal);
-};
-
-const decideBy = (
-  services: Services,
-  { key, principal }: Asked & { kind: 'facts' },
-  { resource, action }: PermissionName,
-  { facts, tier, readAt }: FactsReading,
-): CheckPermissionResponse => {
-  const question = { userId: key.userId, scopes: principal?.client?.scopes ?? null, resource, action };
-  return respond(services, decide(services.policy(), facts, question, services.clock.now()), tier, readAt, principal);
-};
-
-const answer = (
-  services: Services,
-  request: CheckPermissionRequest,
-  caller: Caller,
-  permission: PermissionName,
-  asked: Asked,
-): Answer => {
-  if (asked.kind === 'denied') {
-    const denial = { allowed: false, reason: asked.reason, roles: [], grantedBy: '' };
-    return respond(services, denial, 'token', services.clock.now(), asked.principal);
-  }
-  const reading = readAsked(request, asked.key, services, caller);
-  return reading instanceof Promise
-    ? reading.then((late) => decideBy(services, asked, permission, late))
-    : decideBy(services, asked, permission, reading);
-};
 
 /**
  * Answers at once where the facts are in memory.
- * @param check The place of the request within a batch; null for one that stands alone.
- * @param verifier Judges its token, if it has one.
+ * @param check The place of the request within a batch; null for a request of its own.
+ * @param verifier Verifies the token of the request, if it has one.
  */
-export const checkPermission = (
+export function checkPermission(
   services: Services,
   request: CheckPermissionRequest,
   caller: Caller,
   check: number | null = null,
   verifier = services.verifier,
-): Answer => {
+): CheckPermissionResponse | Promise<CheckPermissionResponse> {
   const violations = new Violations(check);
-  checkQuestion(request, violations);
+  checkTarget(request, violations);
   const permission = checkPermissionName(violations, 'permission', request.permission);
   violations.reject();
-  const asked = resolveAsked(request, verifier);
-  return asked instanceof Promise
-    ? asked.then((late) => answer(services, request, caller, permission, late))
-    : answer(services, request, caller, permission, asked);
-};
+  return andThen(resolveTarget(request, verifier), answerFor, new Call(services, request, caller, permission));
+}
+
+function answerFor(target: CheckTarget, call: Call): CheckPermissionResponse | Promise<CheckPermissionResponse> {
+  call.principal = target.principal;
+  if (target.kind === 'denied') {
+    const denial = { allowed: false, reason: target.reason, roles: [], grantedBy: '' };
+    return respond(call, denial, 'token', call.services.clock.now());
+  }
+  call.userId = target.userId;
+  call.scopes = target.principal?.client?.scopes ?? null;
+  return andThen(readFacts(call.request, target, call.services.cache, call.caller), answerBy, call);
+}
+
+function answerBy({ facts, tier, readAt }: FactsReading, call: Call): CheckPermissionResponse {
+  const { services } = call;
+  return respond(call, decide(services.policy(), facts, call, services.clock.now()), tier, readAt);
+}
+
+function respond(
+  { services, principal }: Call,
+  decision: Decision,
+  source: DecisionSource,
+  computedAt: number,
+): CheckPermissionResponse {
+  services.onDecision(decision.reason, source);
+  return checkPermissionMessage(decision, source, computedAt, principal);
+}
+
+/** A call and its question. Its state stands in fields: closures would be made for every answer from memory. */
+class Call implements Question {
+  readonly services: Services;
+  readonly request: CheckPermissionRequest;
+  readonly caller: Caller;
+  readonly resource: string;
+  readonly action: string;
+  userId = '';
+  scopes: readonly string[] | null = null;
+  principal: Principal | null = null;
+
+  constructor(
+    services: Services,
+    request: CheckPermissionRequest,
+    caller: Caller,
+    { resource, action }: PermissionName,
+  ) {
+    this.services = services;
+    this.request = request;
+    this.caller = caller;
+    this.resource = resource;
+    this.action = action;
+  }
+}

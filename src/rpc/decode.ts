@@ -1,9 +1,16 @@
-/** Requests from their bytes: the one place where every protocol decodes, so that a guard before decoding stands once. */
-import { type DescMessage, fromBinary, fromJsonString, type JsonValue, type Message } from '@bufbuild/protobuf';
+/** Decodes requests: every protocol decodes here, so that a guard before decoding stands once. */
+import {
+  type DescField,
+  type DescMessage,
+  fromBinary,
+  fromJsonString,
+  type JsonValue,
+  type Message,
+} from '@bufbuild/protobuf';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { BatchCheckPermissionsRequestSchema as Batch } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { BatchCheckPermissionsRequestSchema } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError, invalidArgument, undecodable } from '../errors.ts';
-import { MAX_CHECKS, refuseCount } from './batch-check-permissions.ts';
+import { checkBatchSize, MAX_CHECKS } from './request.ts';
 
 /** Unknown fields are dropped: 4 MiB of them take 0.6 to 2 s to keep and 0.1 s to skip. */
 const BINARY_OPTIONS = { readUnknownFields: false };
@@ -13,25 +20,46 @@ const JSON_OPTIONS = { ignoreUnknownFields: false };
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
+/** A list whose length is checked before the message is decoded. */
+interface ListRule {
+  readonly list: DescField;
+  /** The length from which on no list is accepted; longer ones are not counted to their end. */
+  readonly tooMany: number;
+  /** @throws {AssentError} unless the list may have this length. */
+  readonly check: (length: number) => void;
+}
+
+/** By the message. 4 MiB hold two million empty checks, which take one to two seconds to decode. */
+const LIST_RULES: ReadonlyMap<DescMessage, ListRule> = new Map([
+  [
+    BatchCheckPermissionsRequestSchema,
+    { list: BatchCheckPermissionsRequestSchema.field.checks, tooMany: MAX_CHECKS + 1, check: checkBatchSize },
+  ],
+]);
+
 /**
- * Decodes a request from protobuf's binary form. A batch of too many checks is refused before it is decoded: 4 MiB hold two
- * million empty ones, which take one to two seconds to decode.
- * @throws {AssentError} for such a batch; another error when the bytes are no such message.
+ * Decodes a request from protobuf's binary form.
+ * @throws {AssentError} by {@link LIST_RULES}; another error when the bytes are no such message.
  */
 export function decodeBinary(schema: DescMessage, bytes: Uint8Array): Message {
-  if (schema === Batch) refuseCount(occurrences(bytes, Batch.field.checks.number, MAX_CHECKS + 1));
+  const rule = LIST_RULES.get(schema);
+  if (rule !== undefined) rule.check(occurrences(bytes, rule.list.number, rule.tooMany));
   return fromBinary(schema, bytes, BINARY_OPTIONS);
 }
 
 /**
- * Decodes a request from protobuf's JSON form. A batch of too many checks is refused before it becomes messages.
+ * Decodes a request from protobuf's JSON form.
  * @throws {AssentError} INVALID_ARGUMENT, with the field's name where it is known and never with its value.
  */
 export function decodeJson(schema: DescMessage, bytes: Uint8Array): Message {
   try {
     const text = UTF8.decode(bytes);
-    if (schema === Batch) refuseCount(elements(JSON.parse(text), Batch.field.checks.jsonName) ?? 1);
-    // From the text and not from its value: protobuf-es then finds a key that stands twice, which JSON.parse merges.
+    const rule = LIST_RULES.get(schema);
+    if (rule !== undefined) {
+      const length = elements(JSON.parse(text), rule.list.jsonName);
+      if (length !== null) rule.check(length);
+    }
+    // From the text and not from its value: protobuf-es then finds a duplicate key, which JSON.parse merges.
     return fromJsonString(schema, text, JSON_OPTIONS);
   } catch (error) {
     if (error instanceof AssentError) throw error;

@@ -1,4 +1,4 @@
-/** GetOrganization: one organization by id or by slug. */
+/** GetOrganization: one organization, by id or by slug. */
 import { create } from '@bufbuild/protobuf';
 import {
   type GetOrganizationRequest,
@@ -6,15 +6,15 @@ import {
   GetOrganizationResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError, invalidArgument } from '../errors.ts';
-import { organizationMessage } from './messages.ts';
+import { checkId, Violations } from './request.ts';
+import { organizationMessage } from './response.ts';
 import type { Caller, Services } from './services.ts';
-import { checkId, Violations } from './validate.ts';
 
-export const getOrganization = async (
+export async function getOrganization(
   services: Services,
   { lookup }: GetOrganizationRequest,
   caller: Caller,
-): Promise<GetOrganizationResponse> => {
+): Promise<GetOrganizationResponse> {
   if (lookup.case === undefined) throw invalidArgument('lookup', 'set organization_id or slug.');
   const violations = new Violations();
   checkId(violations, lookup.case === 'organizationId' ? 'organization_id' : 'slug', lookup.value);
@@ -25,4 +25,4 @@ export const getOrganization = async (
       : await services.directory.organizationBySlug(lookup.value, caller.signal);
   if (organization === null) throw new AssentError('ORGANIZATION_NOT_FOUND', 'There is no such organization.');
   return create(GetOrganizationResponseSchema, { organization: organizationMessage(organization) });
-};
+}

@@ -1,4 +1,4 @@
-/** GetUser: one user by id or by e-mail address. */
+/** GetUser: one user, by id or by e-mail address. */
 import { create } from '@bufbuild/protobuf';
 import {
   type GetUserRequest,
@@ -6,15 +6,15 @@ import {
   GetUserResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { AssentError, invalidArgument } from '../errors.ts';
-import { userMessage } from './messages.ts';
+import { checkId, Violations } from './request.ts';
+import { userMessage } from './response.ts';
 import type { Caller, Services } from './services.ts';
-import { checkId, Violations } from './validate.ts';
 
-export const getUser = async (
+export async function getUser(
   services: Services,
   { lookup }: GetUserRequest,
   caller: Caller,
-): Promise<GetUserResponse> => {
+): Promise<GetUserResponse> {
   if (lookup.case === undefined) throw invalidArgument('lookup', 'set user_id or email.');
   const violations = new Violations();
   checkId(violations, lookup.case === 'userId' ? 'user_id' : 'email', lookup.value);
@@ -26,4 +26,4 @@ export const getUser = async (
   if (user === null) throw new AssentError('USER_NOT_FOUND', 'There is no such user.');
   const { defaultPlatformRole } = services.policy();
   return create(GetUserResponseSchema, { user: userMessage(user, defaultPlatformRole, services.clock.now()) });
-};
+}

@@ -1,4 +1,4 @@
-/** Every rpc by its name: message in, message out. The doors know nothing else of them. */
+/** The handlers of AuthService by their methods: message in, message out. The servers know nothing else of them. */
 import type { MessageShape } from '@bufbuild/protobuf';
 import type { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { batchCheckPermissions } from './batch-check-permissions.ts';
@@ -10,11 +10,24 @@ import { listUserOrganizations } from './list-user-organizations.ts';
 import type { Caller, Services } from './services.ts';
 import { verifyToken } from './verify-token.ts';
 
+/** @param onDefect Reports an error within a batch that is not the caller's. */
+export function createHandlers(services: Services, onDefect: (error: unknown) => void): Handlers {
+  return {
+    verifyToken: (request) => verifyToken(services, request),
+    checkPermission: (request, caller) => checkPermission(services, request, caller),
+    batchCheckPermissions: (request, caller) => batchCheckPermissions(services, request, caller, onDefect),
+    listPermissions: (request, caller) => listPermissions(services, request, caller),
+    getUser: (request, caller) => getUser(services, request, caller),
+    getOrganization: (request, caller) => getOrganization(services, request, caller),
+    listUserOrganizations: (request, caller) => listUserOrganizations(services, request, caller),
+  };
+}
+
 type Methods = (typeof AuthService)['method'];
 
 /**
- * Handlers of all methods. Each returns its answer at once where it can, so that a door need not wait for a promise, and
- * throws, or rejects with, what `errors.ts` knows.
+ * A handler for each method. It answers at once where it can, so that a server need not wait for a promise; it throws, or
+ * rejects with, an error that status.ts knows.
  */
 export type Handlers = {
   readonly [Name in keyof Methods]: (
@@ -22,14 +35,3 @@ export type Handlers = {
     caller: Caller,
   ) => MessageShape<Methods[Name]['output']> | Promise<MessageShape<Methods[Name]['output']>>;
 };
-
-/** @param onDefect Reports an error within a batch that is not the caller's. */
-export const createHandlers = (services: Services, onDefect: (error: unknown) => void): Handlers => ({
-  verifyToken: (request) => verifyToken(services, request),
-  checkPermission: (request, caller) => checkPermission(services, request, caller),
-  batchCheckPermissions: (request, caller) => batchCheckPermissions(services, request, caller, onDefect),
-  listPermissions: (request, caller) => listPermissions(services, request, caller),
-  getUser: (request, caller) => getUser(services, request, caller),
-  getOrganization: (request, caller) => getOrganization(services, request, caller),
-  listUserOrganizations: (request, caller) => listUserOrganizations(services, request, caller),
-});

@@ -1,4 +1,4 @@
-/** ListPermissions: everything the same facts grant. */
+/** ListPermissions: every permission that the facts of the target grant. */
 import { create } from '@bufbuild/protobuf';
 import {
   type ListPermissionsRequest,
@@ -6,30 +6,28 @@ import {
   ListPermissionsResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { listPermissions as permissionsOf } from '../policy/list.ts';
-import { reasonMessage, sourceMessage, timestampFromMillis } from './messages.ts';
-import { checkQuestion, readAsked, resolveAsked } from './question.ts';
+import { checkTarget, readFacts, resolveTarget, Violations } from './request.ts';
+import { reasonMessage, sourceMessage, timestampFromMillis } from './response.ts';
 import type { Caller, Services } from './services.ts';
-import { Violations } from './validate.ts';
 
-export const listPermissions = async (
+export async function listPermissions(
   services: Services,
   request: ListPermissionsRequest,
   caller: Caller,
-): Promise<ListPermissionsResponse> => {
+): Promise<ListPermissionsResponse> {
   const violations = new Violations();
-  checkQuestion(request, violations);
+  checkTarget(request, violations);
   violations.reject();
-  const asked = await resolveAsked(request, services.verifier);
-  if (asked.kind === 'denied') {
+  const target = await resolveTarget(request, services.verifier);
+  if (target.kind === 'denied') {
     return create(ListPermissionsResponseSchema, {
-      reason: reasonMessage[asked.reason],
+      reason: reasonMessage[target.reason],
       source: sourceMessage.token,
       computedAt: timestampFromMillis(services.clock.now()),
     });
   }
-  const { facts, tier, readAt } = await readAsked(request, asked.key, services, caller);
-  const { key, principal } = asked;
-  const asker = { userId: key.userId, scopes: principal?.client?.scopes ?? null };
+  const { facts, tier, readAt } = await readFacts(request, target, services.cache, caller);
+  const asker = { userId: target.userId, scopes: target.principal?.client?.scopes ?? null };
   const listed = permissionsOf(services.policy(), facts, asker, services.clock.now());
   return create(ListPermissionsResponseSchema, {
     roles: [...listed.roles],
@@ -38,4 +36,4 @@ export const listPermissions = async (
     source: sourceMessage[tier],
     computedAt: timestampFromMillis(readAt),
   });
-};
+}

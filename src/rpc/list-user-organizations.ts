@@ -5,15 +5,15 @@ import {
   type ListUserOrganizationsResponse,
   ListUserOrganizationsResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
-import { membershipMessage } from './messages.ts';
+import { checkId, checkPageSize, checkPageToken, Violations } from './request.ts';
+import { membershipMessage } from './response.ts';
 import type { Caller, Services } from './services.ts';
-import { checkId, checkPageSize, checkPageToken, Violations } from './validate.ts';
 
-export const listUserOrganizations = async (
+export async function listUserOrganizations(
   services: Services,
   request: ListUserOrganizationsRequest,
   caller: Caller,
-): Promise<ListUserOrganizationsResponse> => {
+): Promise<ListUserOrganizationsResponse> {
   const { userId, pageToken } = request;
   const violations = new Violations();
   checkId(violations, 'user_id', userId);
@@ -32,4 +32,4 @@ export const listUserOrganizations = async (
         ? services.pageTokens.issue(userId, last.organization.id)
         : '',
   });
-};
+}

@@ -5,7 +5,7 @@
  */
 import { invalidArgument } from '../errors.ts';
 import { createMac } from '../mac.ts';
-import { isId } from './validate.ts';
+import { isId } from './request.ts';
 
 export interface PageTokens {
   /** The token of the page after the row `place` of this user's list. */

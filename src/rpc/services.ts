@@ -1,4 +1,4 @@
-/** What the handlers work with; wired in app.ts. */
+/** The services that the handlers use; app.ts composes them. */
 
 import type { Clock } from '../clock.ts';
 import type { Directory } from '../database/directory.ts';
@@ -10,7 +10,7 @@ import type { PageTokens } from './page-token.ts';
 
 export type { Caller };
 
-/** Where a decision's facts came from: a tier, or the token alone. */
+/** The source of a decision: the tier that its facts came from, or the token alone. */
 export type DecisionSource = FactsTier | 'token';
 
 export interface Services {

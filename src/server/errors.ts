@@ -1,5 +1,5 @@
 /** How a call ends without a handler's answer: refusals of the server itself, and the status of any error. */
-import { Code, type ErrorStatus, errorStatus } from '../rpc/errors.ts';
+import { Code, type ErrorStatus, errorStatus } from '../rpc/status.ts';
 
 export const NO_MESSAGE = 'The request has no message.';
 export const HALF_MESSAGE = 'The request ends within a message.';

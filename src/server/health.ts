@@ -8,7 +8,7 @@ import {
   HealthListResponseSchema,
   HealthCheckResponse_ServingStatus as Status,
 } from '../../gen/grpc/health/v1/health_pb.ts';
-import { Code } from '../rpc/errors.ts';
+import { Code } from '../rpc/status.ts';
 import { RefusedCall } from './errors.ts';
 import { MAX_SMALL_MESSAGE_BYTES } from './limits.ts';
 import { type Method, methodsOf, type Responses } from './methods.ts';

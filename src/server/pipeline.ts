@@ -9,8 +9,8 @@
 import type { Message } from '@bufbuild/protobuf';
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { AssentError, CallEnded, undecodable } from '../errors.ts';
-import type { ErrorStatus } from '../rpc/errors.ts';
 import type { Caller } from '../rpc/services.ts';
+import type { ErrorStatus } from '../rpc/status.ts';
 import type { EndTrace, TraceCall } from '../telemetry/traces.ts';
 import type { CallerAuthentication } from './caller-authentication.ts';
 import { RefusedCall, statusOf } from './errors.ts';
@@ -246,7 +246,7 @@ function decoded(decode: () => Message): Message {
 }
 
 /**
- * Decodes text that is not UTF-8 as half a surrogate pair, which no valid text can hold, so that `rpc/validate.ts` can name
+ * Decodes text that is not UTF-8 as half a surrogate pair, which no valid text can hold, so that `rpc/request.ts` can name
  * the field. protobuf-es would refuse the whole message without the name. The setting is global to the process.
  */
 function keepIllFormedText(): void {

@@ -21,7 +21,7 @@ import {
   file_grpc_reflection_v1alpha_reflection,
   ServerReflection as ServerReflectionAlpha,
 } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
-import { Code } from '../rpc/errors.ts';
+import { Code } from '../rpc/status.ts';
 import { MAX_SMALL_MESSAGE_BYTES } from './limits.ts';
 import { type Method, methodsOf, type Responses } from './methods.ts';
 

@@ -2,7 +2,7 @@
 import { ConnectError } from '@connectrpc/connect';
 import { compressionNegotiate } from '@connectrpc/connect/protocol';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
-import { Code } from '../../rpc/errors.ts';
+import { Code } from '../../rpc/status.ts';
 import { RefusedCall, tooLarge, UNKNOWN_COMPRESSION } from '../errors.ts';
 
 /** The compressions of one request and of its answer. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { AssentError, invalidArgument, undecodable } from '../../errors.ts';
-import { Code } from '../../rpc/errors.ts';
+import { Code } from '../../rpc/status.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, CallContext, Outcome, Pipeline } from '../pipeline.ts';

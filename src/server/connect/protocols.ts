@@ -11,7 +11,7 @@ import { codeToHttpStatus, errorToJsonBytes, parseContentType } from '@connectrp
 import { parseContentType as parseWebContentType, trailerFlag } from '@connectrpc/connect/protocol-grpc-web';
 import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
 import { invalidArgument } from '../../errors.ts';
-import { Code, type ErrorStatus } from '../../rpc/errors.ts';
+import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import { CODECS, type Codec } from '../codecs.ts';
 import { parseTimeout } from '../deadline.ts';
 import { MORE_MESSAGES, NO_MESSAGE, RefusedCall, tooLarge } from '../errors.ts';

@@ -1,6 +1,6 @@
 /** gRPC messages on the wire: a compression flag, the length in four bytes, the message. */
 import { gunzipSync, inflateSync } from 'node:zlib';
-import { Code } from '../../rpc/errors.ts';
+import { Code } from '../../rpc/status.ts';
 import { RefusedCall, tooLarge, UNKNOWN_COMPRESSION } from '../errors.ts';
 
 const PREFIX_BYTES = 5;

@@ -1,7 +1,7 @@
 /** gRPC on streams of HTTP/2: finds the method of a call, reads its messages and passes it through the pipeline. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Message } from '@bufbuild/protobuf';
-import { Code } from '../../rpc/errors.ts';
+import { Code } from '../../rpc/status.ts';
 import { CODECS, type Codec } from '../codecs.ts';
 import { HALF_MESSAGE, MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from '../methods.ts';

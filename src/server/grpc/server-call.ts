@@ -1,6 +1,6 @@
 /** One gRPC call on the wire: its deadline, and what goes out for it, once. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { Code, type ErrorStatus } from '../../rpc/errors.ts';
+import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { CallContext } from '../pipeline.ts';

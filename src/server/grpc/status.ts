@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { StatusSchema } from '../../../gen/google/rpc/status_pb.ts';
-import type { ErrorStatus } from '../../rpc/errors.ts';
+import type { ErrorStatus } from '../../rpc/status.ts';
 
 export const OK_TRAILERS: OutgoingHttpHeaders = Object.freeze({ 'grpc-status': '0' });
 

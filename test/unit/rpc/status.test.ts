@@ -3,7 +3,7 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { expect, it } from 'vitest';
 import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
 import { AssentError, type ErrorCode, invalidArgument } from '../../../src/errors.ts';
-import { type ErrorStatus, errorStatus } from '../../../src/rpc/errors.ts';
+import { type ErrorStatus, errorStatus } from '../../../src/rpc/status.ts';
 
 const registry = createRegistry(file_google_rpc_error_details);
 const detailsOf = ({ details }: ErrorStatus): readonly JsonObject[] =>

@@ -1,4 +1,4 @@
-/** The one table from the domain's errors to the API's: status, message and google.rpc details. */
+/** The statuses of errors: the one table from the errors of the domain to code, message and google.rpc details. */
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
@@ -41,7 +41,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 
 const RETRY_AFTER_MS = 100;
 
-/** An error as both doors send it. */
+/** An error as every protocol sends it. */
 export interface ErrorStatus {
   /** A google.rpc.Code. */
   readonly code: number;
@@ -49,26 +49,11 @@ export interface ErrorStatus {
   readonly details: readonly Any[];
 }
 
-const errorInfo = (reason: string): Any =>
-  anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN }));
-
-const detailsOf = (error: AssentError): readonly Any[] => {
-  if (error.code === 'INVALID_ARGUMENT') {
-    const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
-    return [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
-  }
-  if (error.code === 'OVERLOADED') {
-    const retry = create(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) });
-    return [errorInfo(error.code), anyPack(RetryInfoSchema, retry)];
-  }
-  return [errorInfo(error.code)];
-};
-
 /**
- * The status of anything that was thrown. What is not an {@link AssentError} is a defect: its text goes to `onDefect`,
- * for the log, and never to the caller.
+ * The status of an error. An error other than {@link AssentError} and {@link CallEnded} is a defect: it goes to `onDefect`, for
+ * the log, and its text never reaches the caller.
  */
-export const errorStatus = (error: unknown, onDefect: (error: unknown) => void): ErrorStatus => {
+export function errorStatus(error: unknown, onDefect: (error: unknown) => void): ErrorStatus {
   if (error instanceof AssentError) {
     return { code: STATUS[error.code], message: error.message, details: detailsOf(error) };
   }
@@ -79,10 +64,26 @@ export const errorStatus = (error: unknown, onDefect: (error: unknown) => void):
     message: 'Internal error: see the log of the service.',
     details: [errorInfo('INTERNAL')],
   };
-};
+}
 
-/** The stable reason of an error, as ErrorInfo has it; the path of the first field for INVALID_ARGUMENT. */
-export const errorReason = (error: unknown): string => {
+/** The stable reason of an error, as in ErrorInfo; for INVALID_ARGUMENT the path of the first field. */
+export function errorReason(error: unknown): string {
   if (!(error instanceof AssentError)) return 'INTERNAL';
   return error.violations[0]?.field ?? error.code;
-};
+}
+
+function detailsOf(error: AssentError): readonly Any[] {
+  if (error.code === 'INVALID_ARGUMENT') {
+    const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
+    return [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
+  }
+  if (error.code === 'OVERLOADED') {
+    const retry = create(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) });
+    return [errorInfo(error.code), anyPack(RetryInfoSchema, retry)];
+  }
+  return [errorInfo(error.code)];
+}
+
+function errorInfo(reason: string): Any {
+  return anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN }));
+}

@@ -6,7 +6,7 @@ import {
   checkPermissionName,
   checkToken,
   Violations,
-} from '../../../src/rpc/validate.ts';
+} from '../../../src/rpc/request.ts';
 
 it('permissions are parsed alike after any number of others, and a malformed one is refused each time', () => {
   for (let round = 0; round < 2; round += 1) {

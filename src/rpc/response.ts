@@ -1,4 +1,4 @@
-/** From the domain's terms to the API's messages. Pure. */
+/** Responses: from the domain's terms to the messages of the API. Pure. */
 import { create } from '@bufbuild/protobuf';
 import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import {
@@ -48,15 +48,15 @@ export const sourceMessage: Readonly<Record<DecisionSource, Source>> = {
 };
 
 /**
- * The answers of the hot path, written out: a message of proto3 is a plain object with its name and all fields in it, which
- * `create` puts together field by field, at six times the cost. A test holds them against `create`.
+ * The response of CheckPermission, as an object literal. A message of proto3 is a plain object with its name and all of its
+ * fields; `create` assembles it field by field, at six times the cost. A test compares the literals with `create`.
  */
-export const checkPermissionMessage = (
+export function checkPermissionMessage(
   { allowed, reason, roles, grantedBy }: Decision,
   source: DecisionSource,
   computedAt: number,
   principal: Principal | null,
-): CheckPermissionResponse => {
+): CheckPermissionResponse {
   const message: CheckPermissionResponse = {
     $typeName: 'assent.auth.v1.CheckPermissionResponse',
     allowed,
@@ -68,56 +68,44 @@ export const checkPermissionMessage = (
   };
   if (principal !== null) message.principal = principalMessage(principal);
   return message;
-};
+}
 
-export const batchResultMessage = (outcome: BatchCheckPermissionsResult['outcome']): BatchCheckPermissionsResult => ({
-  $typeName: 'assent.auth.v1.BatchCheckPermissionsResult',
-  outcome,
-});
+export function batchResultMessage(outcome: BatchCheckPermissionsResult['outcome']): BatchCheckPermissionsResult {
+  return { $typeName: 'assent.auth.v1.BatchCheckPermissionsResult', outcome };
+}
 
-export const batchMessage = (results: BatchCheckPermissionsResult[]): BatchCheckPermissionsResponse => ({
-  $typeName: 'assent.auth.v1.BatchCheckPermissionsResponse',
-  results,
-});
+export function batchMessage(results: BatchCheckPermissionsResult[]): BatchCheckPermissionsResponse {
+  return { $typeName: 'assent.auth.v1.BatchCheckPermissionsResponse', results };
+}
 
 /**
- * A moment in milliseconds since the epoch, to the nearest microsecond, which is what PostgreSQL keeps. So the times that a
- * double can tell apart by the microsecond come out as they are stored (1830 to 2109); others are off by 16 us at most.
+ * Converts milliseconds since the epoch, to the nearest microsecond, which is the resolution of PostgreSQL. From 1830 to 2109 a
+ * double tells microseconds apart, and the result is exactly the stored time; other times are off by 16 us at most.
  */
-export const timestampFromMillis = (milliseconds: number): Timestamp => {
+export function timestampFromMillis(milliseconds: number): Timestamp {
   const whole = Math.floor(milliseconds);
   const seconds = Math.floor(whole / 1_000);
-  // Not up to the next millisecond, which may be that of the next second.
+  // Never rounded up to the next millisecond, which may belong to the next second.
   const micros = Math.min(Math.round((milliseconds - whole) * 1_000), 999);
   return {
     $typeName: 'google.protobuf.Timestamp',
     seconds: BigInt(seconds),
     nanos: (whole - seconds * 1_000) * 1_000_000 + micros * 1_000,
   };
-};
+}
 
-export const principalMessage = ({ client, ...principal }: Principal): PrincipalMessage =>
-  create(PrincipalSchema, { ...principal, clientId: client?.id ?? '', scopes: [...(client?.scopes ?? [])] });
+export function principalMessage({ client, ...principal }: Principal): PrincipalMessage {
+  return create(PrincipalSchema, { ...principal, clientId: client?.id ?? '', scopes: [...(client?.scopes ?? [])] });
+}
 
-/** A moment of a token, in seconds and maybe fractions of them. */
-export const timestampFromSeconds = (seconds: number): Timestamp => {
+/** Converts a time of a token, in seconds that may have a fraction. */
+export function timestampFromSeconds(seconds: number): Timestamp {
   const whole = Math.floor(seconds);
   return create(TimestampSchema, { seconds: BigInt(whole), nanos: Math.floor((seconds - whole) * 1e9) });
-};
+}
 
-// What a Timestamp can say: the years 1 to 9999. PostgreSQL can store more, for example infinity.
-const MIN_MS = -62_135_596_800_000;
-const MAX_MS = 253_402_300_799_999;
-const storedTimestamp = (milliseconds: number): Timestamp =>
-  timestampFromMillis(Math.min(Math.max(milliseconds, MIN_MS), MAX_MS));
-/** The field of a time that may be absent. */
-const timeField = <Name extends string>(name: Name, milliseconds: number | null): { [K in Name]?: Timestamp } =>
-  milliseconds === null || Number.isNaN(milliseconds)
-    ? {}
-    : ({ [name]: storedTimestamp(milliseconds) } as { [K in Name]?: Timestamp });
-
-/** A user at the moment `now`, in milliseconds since the epoch: a ban that has expired is not shown. */
-export const userMessage = (user: UserRecord, defaultRole: string, now: number): User => {
+/** A user at the time `now`, in milliseconds since the epoch: an expired ban is left out. */
+export function userMessage(user: UserRecord, defaultRole: string, now: number): User {
   const banned = isBanned(user.ban, now);
   const until = user.ban?.until ?? null;
   return create(UserSchema, {
@@ -133,10 +121,10 @@ export const userMessage = (user: UserRecord, defaultRole: string, now: number):
     ...timeField('createdAt', user.createdAt),
     ...timeField('updatedAt', user.updatedAt),
   });
-};
+}
 
-export const organizationMessage = (organization: OrganizationRecord): Organization =>
-  create(OrganizationSchema, {
+export function organizationMessage(organization: OrganizationRecord): Organization {
+  return create(OrganizationSchema, {
     id: organization.id,
     name: organization.name,
     slug: organization.slug,
@@ -144,10 +132,23 @@ export const organizationMessage = (organization: OrganizationRecord): Organizat
     metadata: organization.metadata ?? '',
     ...timeField('createdAt', organization.createdAt),
   });
+}
 
-export const membershipMessage = (membership: MembershipRecord): Membership =>
-  create(MembershipSchema, {
+export function membershipMessage(membership: MembershipRecord): Membership {
+  return create(MembershipSchema, {
     organization: organizationMessage(membership.organization),
     roles: [...membership.roles],
     ...timeField('joinedAt', membership.joinedAt),
   });
+}
+
+/** The field of a time that may be absent. */
+function timeField<Name extends string>(name: Name, milliseconds: number | null): { [K in Name]?: Timestamp } {
+  if (milliseconds === null || Number.isNaN(milliseconds)) return {};
+  const time = timestampFromMillis(Math.min(Math.max(milliseconds, MIN_MS), MAX_MS));
+  return { [name]: time } as { [K in Name]?: Timestamp };
+}
+
+// The range of a Timestamp: the years 1 to 9999. PostgreSQL can store other times, for example infinity.
+const MIN_MS = -62_135_596_800_000;
+const MAX_MS = 253_402_300_799_999;

@@ -22,7 +22,7 @@ import {
   membershipMessage,
   timestampFromMillis,
   userMessage,
-} from '../../../src/rpc/messages.ts';
+} from '../../../src/rpc/response.ts';
 import type { DecisionSource } from '../../../src/rpc/services.ts';
 import type { Principal } from '../../../src/token/principal.ts';
 
