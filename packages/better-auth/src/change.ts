@@ -1,4 +1,4 @@
-/** The changes that Assent is told of (docs/operate/events.md), as names and ids. Pure. */
+/** The changes that the plugin publishes (docs/operate/events.md), as names and ids. Pure. */
 import type { EventName } from '@assent/event-contract';
 
 /** A change that makes cached facts stale; the name is the subject without its prefix. */

@@ -29,8 +29,22 @@ interface Target {
   readonly where: readonly Condition[];
 }
 
-/** The part of an adapter that reads rows. */
-type Reader = Pick<Adapter, 'findMany'>;
+/** What an observed adapter shares with all of its writes. */
+interface Observed {
+  readonly adapter: Pick<Adapter, 'findMany'>;
+  readonly models: Models;
+  readonly sink: Sink;
+}
+
+/** One call of a writing method. */
+interface WriteCall<T> {
+  readonly write: Write;
+  readonly target: Target;
+  /** The updated fields; null for a deletion. */
+  readonly fields: readonly string[] | null;
+  /** The adapter's own method. */
+  readonly work: () => Promise<T>;
+}
 
 /** With more affected rows than this, one change that covers them all is cheaper than an event for each. */
 const MAX_ROWS = 100;
@@ -38,6 +52,7 @@ const MAX_ROWS = 100;
 /** Replaces the writing methods of an adapter by ones that report to `sink`. */
 export function observeAdapter(adapter: Adapter, models: Models, sink: Sink): void {
   const { create, update, updateMany, delete: deleteOne, deleteMany, consumeOne, incrementOne } = adapter;
+  const observed: Observed = { adapter, models, sink };
 
   adapter.create = async (input) => {
     const work = (): Promise<never> => create.call(adapter, input) as Promise<never>;
@@ -53,30 +68,34 @@ export function observeAdapter(adapter: Adapter, models: Models, sink: Sink): vo
     if (model === null || !isRelevant(models, model, fields)) return work();
     // Adapters update every row that the conditions find, and return the first.
     return 'id' in equalityConditions(models, model, input.where)
-      ? writeOne(adapter, models, sink, 'update', input, fields, work)
-      : writeMany(adapter, models, sink, 'update', input, fields, work);
+      ? writeOne(observed, { write: 'update', target: input, fields, work })
+      : writeMany(observed, { write: 'update', target: input, fields, work });
   };
   adapter.updateMany = async (input) => {
     const fields = Object.keys(input.update);
     const work = (): Promise<number> => updateMany.call(adapter, input);
-    return writeMany(adapter, models, sink, 'update', input, fields, work);
+    return writeMany(observed, { write: 'update', target: input, fields, work });
   };
-  adapter.delete = (input) =>
-    writeMany(adapter, models, sink, 'delete', input, null, () => deleteOne.call(adapter, input));
-  adapter.deleteMany = (input) =>
-    writeMany(adapter, models, sink, 'delete', input, null, () => deleteMany.call(adapter, input));
+  adapter.delete = (input) => {
+    const work = (): Promise<void> => deleteOne.call(adapter, input);
+    return writeMany(observed, { write: 'delete', target: input, fields: null, work });
+  };
+  adapter.deleteMany = (input) => {
+    const work = (): Promise<number> => deleteMany.call(adapter, input);
+    return writeMany(observed, { write: 'delete', target: input, fields: null, work });
+  };
   // Only newer versions of Better Auth have these two.
   if (typeof consumeOne === 'function') {
     adapter.consumeOne = (input) => {
       const work = (): Promise<never> => consumeOne.call(adapter, input) as Promise<never>;
-      return writeOne(adapter, models, sink, 'delete', input, null, work);
+      return writeOne(observed, { write: 'delete', target: input, fields: null, work });
     };
   }
   if (typeof incrementOne === 'function') {
     adapter.incrementOne = (input) => {
       const fields = [...Object.keys(input.increment), ...Object.keys(input.set ?? {})];
       const work = (): Promise<never> => incrementOne.call(adapter, input) as Promise<never>;
-      return writeOne(adapter, models, sink, 'update', input, fields, work);
+      return writeOne(observed, { write: 'update', target: input, fields, work });
     };
   }
   if ('transaction' in adapter) observeTransactions(adapter, models, sink);
@@ -109,19 +128,9 @@ function observeTransactions(adapter: DBAdapter, models: Models, sink: Sink): vo
   };
 }
 
-/**
- * A write whose result does not name the rows that it affected. They are read before it, unless the conditions name them.
- * @param fields The updated fields; null for a deletion.
- */
-async function writeMany<T>(
-  adapter: Reader,
-  models: Models,
-  sink: Sink,
-  write: Write,
-  target: Target,
-  fields: readonly string[] | null,
-  work: () => Promise<T>,
-): Promise<T> {
+/** A write whose result does not name the rows that it affected. They are read before it, unless the conditions name them. */
+async function writeMany<T>({ adapter, models, sink }: Observed, call: WriteCall<T>): Promise<T> {
+  const { write, target, fields, work } = call;
   const model = models.find(target.model);
   if (model === null || (fields !== null && !isRelevant(models, model, fields))) return work();
   const conditions = equalityConditions(models, model, target.where);
@@ -135,19 +144,9 @@ async function writeMany<T>(
   });
 }
 
-/**
- * A write of one row, which it returns.
- * @param fields The updated fields; null for a deletion.
- */
-async function writeOne<T>(
-  adapter: Reader,
-  models: Models,
-  sink: Sink,
-  write: Write,
-  target: Target,
-  fields: readonly string[] | null,
-  work: () => Promise<T | null>,
-): Promise<T | null> {
+/** A write of one row, which it returns. */
+async function writeOne<T>({ adapter, models, sink }: Observed, call: WriteCall<T | null>): Promise<T | null> {
+  const { write, target, fields, work } = call;
   const model = models.find(target.model);
   if (model === null || (fields !== null && !isRelevant(models, model, fields))) return work();
   const conditions = equalityConditions(models, model, target.where);
@@ -173,7 +172,7 @@ async function report<T>(sink: Sink, work: () => Promise<T>, changes: (result?: 
 }
 
 /** The rows that a write is about to affect; null when they are too many or cannot be read. */
-async function readRows(adapter: Reader, { model, where }: Target): Promise<readonly Row[] | null> {
+async function readRows(adapter: Observed['adapter'], { model, where }: Target): Promise<readonly Row[] | null> {
   try {
     const rows = await adapter.findMany({ model, where: [...where] as never, limit: MAX_ROWS + 1 });
     return rows.length > MAX_ROWS ? null : rows.map(rowOf);

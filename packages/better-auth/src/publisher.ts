@@ -43,7 +43,7 @@ export interface Publisher {
 const IDLE_MS = 60_000;
 /** How long NATS may take to acknowledge an event. */
 const ACK_TIMEOUT_MS = 5_000;
-/** Twice the longest time that Assent can be told to keep facts (an hour), so that a new stream suits every setting. */
+/** Twice the longest life of a cached entry that Assent can be configured with (an hour): enough for every setting. */
 const MAX_AGE_MS = 7_320_000;
 
 /** Creates a publisher; it connects at the first use. */

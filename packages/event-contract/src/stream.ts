@@ -22,7 +22,7 @@ const MAX_DUPLICATE_WINDOW_MS = 120_000;
 
 /**
  * The state of the stream, after creating it when there is none. It is never created in a domain that no setting names: a
- * leaf node with a JetStream of its own would keep, and acknowledge, a stream that no other program reads.
+ * leaf node with its own JetStream would keep, and acknowledge, a stream that no other program reads.
  * @throws as {@link checkStream} does.
  */
 export async function openStream(
@@ -45,7 +45,7 @@ export async function openStream(
       duplicate_window: nanos(Math.min(MAX_DUPLICATE_WINDOW_MS, maxAgeMs)),
     };
     return manager.streams.add(config).catch((failed: unknown) => {
-      // Another process was faster, with settings of its own.
+      // Another process was faster, with other settings.
       if (apiCode(failed) === STREAM_NAME_IN_USE) return manager.streams.info(name);
       throw failed;
     });
