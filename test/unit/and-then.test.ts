@@ -17,6 +17,12 @@ describe('andThen', () => {
     expect(await andThen(Promise.resolve(1), async (value) => value + 1)).toBe(2);
   });
 
+  it('andThen hands its context to the continuation, at once and later', async () => {
+    const add = (value: number, context: { readonly more: number }) => value + context.more;
+    expect(andThen(1, add, { more: 2 })).toBe(3);
+    expect(await andThen(Promise.resolve(1), add, { more: 2 })).toBe(3);
+  });
+
   it('andThen throws the error of a continuation that runs at once', () => {
     expect(() =>
       andThen(1, () => {

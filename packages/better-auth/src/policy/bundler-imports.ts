@@ -1,16 +1,16 @@
-/** Loads what bundlers load and the runtime by itself does not: endings left out, path aliases, JSON, `import.meta.env`. */
-import { readFileSync, statSync } from 'node:fs';
+/** Makes the runtime import as bundlers do: omitted file endings, path aliases, JSON, `import.meta.env`. */
+import { readFileSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { outlineOf, substituteFor } from './substitutes.ts';
-import { pathsByAlias } from './tsconfig.ts';
+import { isFile, pathsByAlias } from './tsconfig.ts';
 
-/** The `code` of the error that a file with JSX fails with. */
+/** The `code` of the error for a file with JSX. */
 export const JSX = 'ASSENT_JSX';
 
 /**
- * From here on this process imports as a bundler does, as far as the runtime lets itself be told.
+ * Installs hooks, as far as the runtime has them: from now on this process imports as a bundler does.
  * @param entry The path of the file that will be imported first.
  */
 export function importAsBundlers(entry: string): void {
@@ -25,7 +25,7 @@ export function importAsBundlers(entry: string): void {
   });
 }
 
-/** What is used of Bun, which knows aliases, endings, JSON and JSX itself. */
+/** The used part of Bun, which itself knows aliases, endings, JSON and JSX. */
 interface Bun {
   plugin(plugin: { readonly name: string; setup(build: BunBuild): void }): void;
 }
@@ -38,13 +38,13 @@ interface BunBuild {
   onLoad(on: { readonly filter: RegExp }, load: (file: { readonly path: string }) => BunModule): void;
 }
 
-/** Bun asks nobody where a package is, so that the files of the application are changed as they are read. */
+/** Bun has no hook for the resolution of packages: the imports of the application's files are rewritten as Bun reads them. */
 function substituteInBun(bun: Bun): void {
   let count = 0;
   bun.plugin({
     name: 'assent-policy',
     setup: (build) => {
-      // Packages import these, too.
+      // Not only the application imports these: packages do, too.
       for (const name of ['server-only', 'client-only']) {
         build.module(name, () => ({ contents: substituteFor(name, null) ?? '', loader: 'js' }));
       }
@@ -69,7 +69,7 @@ const ENDINGS = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs', '
 type Resolve = NonNullable<nodeModule.RegisterHooksOptions['resolve']>;
 type Load = NonNullable<nodeModule.RegisterHooksOptions['load']>;
 
-/** `./db` and `./db.js` may mean `./db.ts`, and `@/db` what tsconfig.json says. */
+/** Resolves `./db` and `./db.js` to `./db.ts`, and `@/db` by the aliases of tsconfig.json. */
 const resolveImport: Resolve = (specifier, context, next) => {
   const importer = context.parentURL?.startsWith('file:') === true ? fileURLToPath(context.parentURL) : null;
   const source = substituteFor(specifier, importer);
@@ -84,7 +84,7 @@ const resolveImport: Resolve = (specifier, context, next) => {
       try {
         return withoutJsonAttribute(next(candidate, context));
       } catch {
-        // The next one, then.
+        // The next candidate may be there.
       }
     }
     throw error;
@@ -98,7 +98,7 @@ function candidatesFor(specifier: string, importer: string): readonly string[] {
     ? [fileURLToPath(new URL(name, pathToFileURL(importer)))]
     : pathsByAlias(name, importer);
   const files = paths.map(fileOf).filter((path) => path !== null);
-  // Packages without "exports", of which Node wants whole file names.
+  // Of packages without "exports", Node requires whole file names.
   const ofPackage = /^[^./]/.test(name) ? [`${name}.js`, `${name}/index.js`] : [];
   return [...files.map((path) => pathToFileURL(path).href + suffix), ...ofPackage];
 }
@@ -110,11 +110,7 @@ function fileOf(path: string): string | null {
   return [...candidates, ...ENDINGS.map((ending) => `${path}/index${ending}`)].find(isFile) ?? null;
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
-
-/** JSON is loaded as a module below, with its keys as names; whether an import says that it is JSON does not matter then. */
+/** Removes the attribute `type: 'json'`: {@link moduleOfJson} loads JSON as a module, and Node would refuse the attribute. */
 function withoutJsonAttribute<Resolved extends { url: string }>(resolved: Resolved): Resolved {
   return /^file:.*\.json(?:\?|$)/.test(resolved.url) ? { ...resolved, importAttributes: {} } : resolved;
 }
@@ -132,15 +128,15 @@ function loadModule(
   const ending = extname(path);
   const imported = !context.conditions.includes('require');
   if (ending === '.json' && imported) return moduleOfJson(readFileSync(path, 'utf8'), path);
-  // Style sheets, pictures, templates.
+  // Style sheets, images and templates: their text is the default export.
   if (ending !== '.json' && !CODE.has(ending)) {
     return asModule(`export default ${JSON.stringify(readFileSync(path, 'utf8'))};`);
   }
   if (path.includes('/node_modules/') || ['.node', '.wasm', ''].includes(ending)) return next(url, context);
   if (/^\.[jt]sx$/.test(ending)) return asModule(withEnvironment(compile(readFileSync(path, 'utf8'), path, entry)));
   const source = readFileSync(path, 'utf8');
-  // Also in a package of "type": "commonjs", which is what `npm init` writes, and no word about files that a compiler
-  // turns into CommonJS.
+  // A source with module syntax is a module, also in a package of "type": "commonjs": `npm init` writes this type, and the
+  // source may be meant for a compiler that emits CommonJS.
   const isModule = /^\.m[jt]s$/.test(ending) || (/^\.[jt]s$/.test(ending) && MODULE_SYNTAX.test(source));
   if (!isModule) return next(url, context);
   return asModule(withEnvironment(/ts$/.test(ending) ? compile(source, path, entry) : source));
@@ -166,7 +162,7 @@ function moduleOfJson(text: string, path: string): ReturnType<Load> {
   return asModule([`const json = ${JSON.stringify(value)};`, 'export default json;', ...named].join('\n'));
 }
 
-/** TypeScript without its types; enums and their like are compiled where the runtime can. */
+/** Strips the types of TypeScript; compiles enums and the like where the runtime can. */
 function compile(source: string, path: string, entry: string): string {
   const { stripTypeScriptTypes } = nodeModule;
   if (typeof stripTypeScriptTypes !== 'function') return source;
@@ -177,7 +173,7 @@ function compile(source: string, path: string, entry: string): string {
       return stripTypeScriptTypes(source, { mode: 'transform' });
     } catch {
       if (!/\.[jt]sx$/.test(path)) throw error;
-      // A component that nothing calls.
+      // A component: no role depends on it.
       if (path !== entry) return outlineOf(source, path);
       const message = error instanceof Error ? error.message : String(error);
       throw Object.assign(new SyntaxError(message), { code: JSX });
@@ -185,7 +181,7 @@ function compile(source: string, path: string, entry: string): string {
   }
 }
 
-/** Vite's and Astro's variables; on the first line, so that lines keep their numbers. */
+/** Defines the variables of Vite and Astro, on the first line, so that all lines keep their numbers. */
 function withEnvironment(source: string): string {
   if (!source.includes('import.meta.env') || source.startsWith('#!')) return source;
   const own = "{ MODE: 'production', DEV: false, PROD: true, SSR: true, BASE_URL: '/', ...process.env }";

@@ -1,26 +1,13 @@
-/** The instance of Better Auth that a module exports. */
-
-/** The instance cannot be exported. */
-export class AuthError extends Error {
-  override readonly name = 'AuthError';
-}
-
-/** A property of something unknown. */
-export const part = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-
-const isInstance = (value: unknown): boolean =>
-  typeof part(value, 'options') === 'object' &&
-  (typeof part(value, 'handler') === 'function' || part(value, 'api') !== undefined);
+/** Finds the instance of Better Auth that a module exports. */
 
 /**
- * Finds the instance among the exports of a module: `auth`, the default export, or the only one that there is.
- * @param name Of the export to take. Where it is a function, that makes the instance: it is called with `process.env`.
- * @throws {AuthError} when there is none, or which one is meant cannot be told.
+ * Finds the instance among the exports of a module: `auth`, the default export, or the only instance.
+ * @param name The export to take. A function of this name is called with `process.env`, and makes the instance.
+ * @throws {AuthError} when there is no instance, or there are several to choose from.
  */
 export async function findInstance(exports: Readonly<Record<string, unknown>>, name?: string): Promise<unknown> {
   const all = new Map([...entriesOf(exports['default']), ...entriesOf(exports)]);
-  // A promise of an instance counts as one. Others, such as that of a connection, may never come to an end.
+  // These may be promises of an instance. Other promises are not awaited: one of a connection may never settle.
   for (const key of [name ?? 'auth', 'default']) {
     const value = all.get(key);
     if (value instanceof Promise) all.set(key, await value);
@@ -44,6 +31,23 @@ export async function findInstance(exports: Readonly<Record<string, unknown>>, n
   );
 }
 
+/** The instance cannot be exported. */
+export class AuthError extends Error {
+  override readonly name = 'AuthError';
+}
+
+/** A property of a value of any type; undefined where there is none. */
+export function part(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function isInstance(value: unknown): boolean {
+  return (
+    typeof part(value, 'options') === 'object' &&
+    (typeof part(value, 'handler') === 'function' || part(value, 'api') !== undefined)
+  );
+}
+
 async function instanceNamed(name: string, all: ReadonlyMap<string, unknown>): Promise<unknown> {
   const value = all.get(name);
   if (!all.has(name)) throw new AuthError(`has no export "${name}"; its exports are ${listOf(all)}`);
@@ -59,7 +63,7 @@ async function instanceNamed(name: string, all: ReadonlyMap<string, unknown>): P
   throw new AuthError(`${name}(process.env) made no instance of Better Auth`);
 }
 
-/** What a module exports; CommonJS has its exports as the default one. */
+/** The exports of a module or of a default export: CommonJS modules have all of their exports in it. */
 function entriesOf(exports: unknown): readonly (readonly [string, unknown])[] {
   return typeof exports === 'object' && exports !== null && !isInstance(exports) ? Object.entries(exports) : [];
 }

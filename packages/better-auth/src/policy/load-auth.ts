@@ -1,10 +1,11 @@
 /** Loads an auth.ts in a process of its own: see load.ts. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ReadAuth } from './read-auth.ts';
+import { isFile } from './tsconfig.ts';
 
 /**
  * Reads the roles of the instance that a file exports.
@@ -71,8 +72,4 @@ async function runLoader(file: string, reportPath: string, exportName: string | 
   return late
     ? `was not loaded within ${TIMEOUT_MS / 1_000} s: a promise that it awaits at its top level does not settle`
     : `ended the process while it was loaded (${ended})`;
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

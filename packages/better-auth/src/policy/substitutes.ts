@@ -1,12 +1,12 @@
 /**
- * Modules that only the bundler or the runtime of a framework has, and what stands for them while an auth.ts is loaded.
- * Nothing of the instance is called, so that functions of theirs need only be there; variables come from the environment.
+ * Substitutes for modules that only the bundler or the runtime of a framework has. The exporter calls nothing of the instance,
+ * so that a function of such a module need only exist; variables come from the environment.
  */
 import { readFileSync } from 'node:fs';
 
 /**
- * The source of the module that stands for one of a framework.
- * @param importer The path of the file that imports it: its imports tell which names have to be there.
+ * The source of the substitute for a module of a framework.
+ * @param importer The path of the importing file: its imports are the names that the substitute exports.
  * @returns null for every other module.
  */
 export function substituteFor(specifier: string, importer: string | null): string | null {
@@ -23,9 +23,9 @@ export function substituteFor(specifier: string, importer: string | null): strin
 }
 
 /**
- * The source of the module that stands for one which cannot be read, such as a component with JSX: its exports by name,
- * each a function that throws when it is called.
- * @param source Of the file itself.
+ * The source of the substitute for a file that the runtime cannot read, such as a component with JSX. It has the exports of
+ * the file, each as a function that throws.
+ * @param source The source of the file.
  */
 export function outlineOf(source: string, file: string): string {
   const names = [
@@ -46,9 +46,9 @@ export function outlineOf(source: string, file: string): string {
 
 interface Kind {
   readonly pattern: RegExp;
-  /** Expressions of exports that have to have a value. */
+  /** The exports that need a value, each with its expression. */
   readonly values: Readonly<Record<string, string>>;
-  /** Every other export is a variable of the environment. */
+  /** Whether every other export is a variable of the environment. */
   readonly variables?: true;
 }
 
@@ -64,11 +64,11 @@ const KINDS: readonly Kind[] = [
     pattern: /^\$app\/environment$/,
     values: { browser: 'false', building: 'false', dev: 'false', version: "''" },
   },
-  // Next.js, too, where it is installed: its modules want to be loaded by itself.
+  // Modules of Next.js throw outside of Next.js, so that an installed one is substituted, too.
   { pattern: /^(?:\$app\/|astro:|next\/)/, values: {} },
 ];
 
-/** The names that a file imports from a module, as the module calls them. */
+/** The names that a file imports from a module, as the module exports them. */
 function namesImported(specifier: string, importer: string): readonly string[] {
   let source: string;
   try {
@@ -85,7 +85,7 @@ function namesImported(specifier: string, importer: string): readonly string[] {
   });
 }
 
-/** The names of `a, type b, c as d`: `a` and `c` where they are imported, `a` and `d` where they are exported. */
+/** The names in `a, type b, c as d`: `a` and `c` of an import, `a` and `d` of an export. */
 function namesOfList(list: string, which: 'imported' | 'exported'): readonly string[] {
   return list.split(',').flatMap((item) => {
     const words = item.trim().split(/\s+/);
@@ -95,7 +95,7 @@ function namesOfList(list: string, which: 'imported' | 'exported'): readonly str
   });
 }
 
-/** A function, which may be a parent class as well. */
+/** A function that throws when called. It can also be the parent of a class. */
 function placeholder(name: string, module: string): string {
   const message = `${name} of ${module} is not there while assent-policy loads a file`;
   return `function () { throw new Error(${JSON.stringify(message)}); }`;

@@ -1,17 +1,17 @@
-/** The path aliases of tsconfig.json and jsconfig.json (`paths`, `baseUrl`), which Node does not know. */
+/** Resolves the path aliases of tsconfig.json and jsconfig.json (`paths`, `baseUrl`), which Node does not know. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 
 /**
- * The paths that a module may have by an alias, the likeliest first, without an ending where the import has none.
- * @param importer The path of the file that imports it: the configurations of its folder and of those above it count.
+ * The paths that an import may mean by an alias, in the order of their likelihood, without an ending where the import has none.
+ * @param importer The path of the importing file: the configurations of its folder and of all folders above it apply.
  */
 export function pathsByAlias(specifier: string, importer: string): readonly string[] {
   const found: string[] = [];
   for (let folder = dirname(importer); ; folder = dirname(folder)) {
     for (const aliases of aliasesOf(folder)) found.push(...targetsOf(specifier, aliases));
-    // SvelteKit writes its configuration only once it has run.
+    // SvelteKit writes its configuration when it runs, so that it may be missing.
     if (specifier.startsWith('$lib/') && existsSync(join(folder, 'package.json'))) {
       found.push(join(folder, 'src/lib', specifier.slice('$lib/'.length)));
     }
@@ -21,7 +21,7 @@ export function pathsByAlias(specifier: string, importer: string): readonly stri
 
 interface Aliases {
   readonly paths: Readonly<Record<string, readonly string[]>>;
-  /** What the targets of `paths` are relative to. */
+  /** The folder that the targets of `paths` are relative to. */
   readonly pathsBase: string;
   readonly baseUrl: string | null;
 }
@@ -34,7 +34,7 @@ interface Configuration {
 
 const known = new Map<string, readonly Aliases[]>();
 
-/** Of the configuration in a folder, and of those that it refers to: a project's own may only list others. */
+/** The aliases of the configuration in a folder, and of its references: the configuration may only list others. */
 function aliasesOf(folder: string): readonly Aliases[] {
   const cached = known.get(folder);
   if (cached !== undefined) return cached;
@@ -52,7 +52,7 @@ function aliasesOf(folder: string): readonly Aliases[] {
   return aliases;
 }
 
-/** @param configDir What `${configDir}` stands for: the folder of the configuration that extends all others. */
+/** @param configDir The value of `${configDir}`: the folder of the configuration that extends all others. */
 function aliasesOfFile(file: string, configDir: string, seen: Set<string>): Aliases {
   if (seen.has(file)) return { paths: {}, pathsBase: configDir, baseUrl: null };
   seen.add(file);
@@ -86,7 +86,7 @@ function targetsOf(specifier: string, { paths, pathsBase, baseUrl }: Aliases): r
     const matched = specifier.slice(before.length, specifier.length - after.length);
     return fits ? [{ before, matched, targets }] : [];
   });
-  // The longest beginning wins, as for TypeScript.
+  // The longest prefix wins, as in TypeScript.
   const [best] = matches.toSorted((left, right) => right.before.length - left.before.length);
   const found = (best?.targets ?? []).map((target) =>
     resolve(
@@ -108,13 +108,13 @@ function pathOfParent(name: string, file: string): string | null {
       const path = require.resolve(candidate);
       if (extname(path) === '.json') return path;
     } catch {
-      // The next form, then.
+      // The next form may be there.
     }
   }
   return null;
 }
 
-/** A configuration that cannot be read has no aliases: what is missing then shows as a module that is not found. */
+/** Reads a configuration. A broken one has no aliases; the import that needs them fails with its own message. */
 function read(file: string): Configuration {
   try {
     const parsed: unknown = JSON.parse(withoutComments(readFileSync(file, 'utf8')));
@@ -124,7 +124,7 @@ function read(file: string): Configuration {
   }
 }
 
-/** JSON with comments and commas before closing brackets, as JSON. */
+/** Removes comments, and commas before closing brackets, which JSON does not allow. */
 function withoutComments(text: string): string {
   return text
     .replace(/^\uFEFF/, '')
@@ -136,6 +136,7 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : value === undefined || value === null ? [] : [value];
 }
 
-function isFile(path: string): boolean {
+/** Whether there is a file at a path, and not a folder. */
+export function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
