@@ -137,7 +137,7 @@ export interface CatalogType {
   readonly name: string;
   readonly isEnum: boolean;
   readonly isArray: boolean;
-  /** Whether it is a numeric with digits after the point, which spells the id 7 as 7.00. */
+  /** Whether it is a numeric with digits after the point, which writes the id 7 as 7.00. */
   readonly isScaled: boolean;
 }
 

@@ -16,8 +16,8 @@ export function columnOf(alias: string, column: FieldColumn): IdentifierSqlToken
 }
 
 /**
- * Whether a column can hold an id with exactly this spelling. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid, and
- * `007` as 7. Here each row has one spelling: two would mean two cache entries, and an event clears only one of them.
+ * Whether a column can hold an id in exactly this form. PostgreSQL reads `A0EE…` and `a0ee…` as the same uuid, and
+ * `007` as 7. Here each row has one form: two would mean two cache entries, and an event clears only one of them.
  * A `char(n)` alone has two: without its padding, as applications write ids, and with all of it, as Better Auth reads them.
  * A change of one is a change of the other (src/facts).
  */
@@ -75,7 +75,7 @@ export function linkIds(alias: string, from: FieldColumn, to: FieldColumn): IdLi
     };
   }
   // Compared by bytes, whatever the collations. Better Auth copies an id together with the padding of its column. Without
-  // the padding both spellings are one id, and the organization is listed once.
+  // the padding both forms are one id, and the organization is listed once.
   const text = to.kind === 'character' ? sql.fragment`rtrim(${column}::text, ' ')` : sql.fragment`${column}::text`;
   return {
     id: sql.fragment`${text} COLLATE "C"`,
@@ -168,7 +168,7 @@ function cast({ kind, typeSchema }: FieldColumn, text: FragmentSqlToken): Fragme
   }
 }
 
-/** Like {@link cast}, for any text: NULL for a text that is not spelled as a value of the type, where a cast could fail. */
+/** Like {@link cast}, for any text: NULL for a text that is not a value of the type, where a cast could fail. */
 function castIfValid(column: FieldColumn, text: FragmentSqlToken): FragmentSqlToken {
   const value = cast(column, text);
   switch (column.kind) {

@@ -81,7 +81,7 @@ export function createInterning(): Intern {
 
 /**
  * Read times are stored as a difference from here: V8 keeps integers below 2^31 within an object, and larger ones in 16
- * bytes of their own. Any moment near the start of the process will do.
+ * separate bytes. Any moment near the start of the process will do.
  */
 const READ_TIME_BASE = Date.now();
 

@@ -11,7 +11,7 @@ import type { Caller, DecisionSource, Services } from './services.ts';
 
 /**
  * Answers at once where the facts are in memory.
- * @param check The place of the request within a batch; null for a request of its own.
+ * @param check The place of the request within a batch; null for a single request.
  * @param verifier Verifies the token of the request, if it has one.
  */
 export function checkPermission(

@@ -77,7 +77,7 @@ export class Violations {
   readonly #check: number | null;
   #found: FieldViolation[] | null = null;
 
-  /** @param check The place of the request among the checks of a batch; null for a request of its own. */
+  /** @param check The place of the request among the checks of a batch; null for a single request. */
   constructor(check: number | null = null) {
     this.#check = check;
   }

@@ -19,7 +19,7 @@ export interface HealthService {
   setServing(serving: boolean): void;
 }
 
-/** The process and its service are one. Names of other services are never kept: anybody may ask for as many as they like. */
+/** The process and its service are one. Names of other services are never kept: a caller may ask for any number of them. */
 const SERVICES: readonly string[] = ['', AuthService.typeName];
 
 /** Creates the service, not serving. */

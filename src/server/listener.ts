@@ -176,7 +176,7 @@ function onFirstBytes(socket: Socket, timeoutMs: number, then: (text: string) =>
 }
 
 /**
- * Pings every session at each interval and destroys those that do not answer in time.
+ * Pings every session at each interval and destroys sessions that do not answer in time.
  * @returns Ends it.
  */
 function keepAlive(

@@ -125,7 +125,7 @@ function refuseType(stream: ServerHttp2Stream): void {
 }
 
 /**
- * Answers the requests of a server, those that expect `100-continue` too: Node itself writes it to a caller that has reset its
+ * Answers the requests of a server, also requests that expect `100-continue`: Node itself writes it to a caller that has reset its
  * stream already, which throws and would end the process.
  */
 function answerAll(server: EventEmitter, handler: HttpHandler): void {

@@ -11,10 +11,10 @@ const address = taken.address();
 const port = typeof address === 'object' ? address?.port : undefined;
 afterAll(() => taken.close());
 
-const nobody = new URL((await testDatabase(await applicationTemplate('plural'))).url);
-nobody.username = 'nobody';
+const unknownRole = new URL((await testDatabase(await applicationTemplate('plural'))).url);
+unknownRole.username = 'nobody';
 const ENVIRONMENT = {
-  DATABASE_URL: nobody.href,
+  DATABASE_URL: unknownRole.href,
   BETTER_AUTH_SECRET: 'a-secret-that-is-long-enough-for-hs256',
   BETTER_AUTH_URL: 'http://localhost:3000',
   ASSENT_GRPC_ADDRESS: '127.0.0.1:0',

@@ -14,7 +14,7 @@ type NameOf<Subject extends string> = Extract<EventName, `${Subject}.${string}`>
 export const RESYNC: Change = { name: 'resync' };
 
 /**
- * The changes of one transaction without those that another of them covers: deleting an organization deletes its members
+ * The changes of one transaction without a change that another one covers: deleting an organization deletes its members
  * first, and that is one change. The rest keep their order.
  */
 export function combine(changes: readonly Change[]): readonly Change[] {

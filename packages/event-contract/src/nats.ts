@@ -34,4 +34,4 @@ export function serverDomain({ info }: NatsConnection): string | null {
 
 /** The reason and the remedies when a request to JetStream has no responders. */
 export const NO_RESPONDERS =
-  'JetStream does not answer at this NATS server: the server has none and no way to one that has, the account has none (enable it for the account), or it has a domain of its own (NATS_JETSTREAM_DOMAIN, or the option "domain" of the plugin)';
+  'JetStream does not answer at this NATS server: the server has none and no way to one that has, the account has none (enable it for the account), or it has another domain (NATS_JETSTREAM_DOMAIN, or the option "domain" of the plugin)';

@@ -19,7 +19,7 @@ const COMPRESS_MIN_BYTES = 1_024;
 /**
  * Negotiates the compressions of a request.
  * @param requested The header that names the request's own compression.
- * @param accepted The header that names those that the caller accepts.
+ * @param accepted The header with the encodings that the caller accepts.
  * @param acceptHeader The header of the answer that names the known compressions to a caller that used an unknown one.
  */
 export function negotiate(

@@ -38,9 +38,9 @@ it('`npm run sql` reports a problem in one line', async () => {
     ),
   });
   expect(await run(['grants'], {})).toMatchObject({ code: 1, stderr: expect.stringContaining('DATABASE_URL must be') });
-  const nobody = new URL(url);
-  nobody.username = 'nobody';
-  expect(await run(['grants'], { DATABASE_URL: nobody.href })).toMatchObject({
+  const unknownRole = new URL(url);
+  unknownRole.username = 'nobody';
+  expect(await run(['grants'], { DATABASE_URL: unknownRole.href })).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^PostgreSQL at DATABASE_URL cannot be read: .*"nobody".*\n$/),
   });

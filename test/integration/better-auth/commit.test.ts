@@ -121,8 +121,8 @@ describe('in a transaction', () => {
 });
 
 it('no event is published for a write that the database refuses', async () => {
-  const nobody = { ...memberOf(organizationId).data, userId: 'nobody' };
-  await expect(adapter.create({ model: 'member', data: nobody })).rejects.toThrow();
+  const stranger = { ...memberOf(organizationId).data, userId: 'nobody' };
+  await expect(adapter.create({ model: 'member', data: stranger })).rejects.toThrow();
   await settle();
   expect(recorder.events).toEqual([]);
 });
@@ -223,7 +223,7 @@ describe('writes of many rows', () => {
   });
 
   it('a write of no rows publishes no event', async () => {
-    const where = [{ field: 'role', value: 'nobody has this' }];
+    const where = [{ field: 'role', value: 'no member has this' }];
     await adapter.deleteMany({ model: 'member', where });
     await adapter.updateMany({ model: 'member', where, update: { role: 'other' } });
     await adapter.update({ model: 'member', where, update: { role: 'other' } });

@@ -32,7 +32,7 @@ const startPooler = async () => {
     await session?.end().catch(() => {});
   };
   return {
-    url: `postgres://somebody@127.0.0.1:${(server.address() as AddressInfo).port}/postgres`,
+    url: `postgres://reader@127.0.0.1:${(server.address() as AddressInfo).port}/postgres`,
     leave,
     /** Uses a session of this server from now on. */
     use: async (url: string): Promise<void> => {

@@ -161,7 +161,7 @@ beforeAll(() =>
     client.query(`CREATE SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions;
       CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
       CREATE DOMAIN word AS varchar(36); CREATE DOMAIN padded AS char(36); CREATE DOMAIN folded AS extensions.citext;
-      CREATE DOMAIN anybody AS uuid; CREATE DOMAIN person AS anybody; CREATE DOMAIN number AS bigint;
+      CREATE DOMAIN any_person AS uuid; CREATE DOMAIN person AS any_person; CREATE DOMAIN number AS bigint;
       ALTER DATABASE ${name} SET enable_seqscan = off`),
   ),
 );

@@ -261,11 +261,11 @@ describe('plugins that are off, and tables with faults', async () => {
   });
 
   it('a materialized view does not count as a table, and a view does', async () => {
-    await pool.query('ALTER TABLE "user" RENAME TO everybody; CREATE MATERIALIZED VIEW "user" AS TABLE everybody');
+    await pool.query('ALTER TABLE "user" RENAME TO all_users; CREATE MATERIALIZED VIEW "user" AS TABLE all_users');
     expect(await detectionOf(look('auto', url))).toMatch(/no table "users" or "user" \(user\)/);
-    await pool.query('DROP MATERIALIZED VIEW "user"; CREATE VIEW "user" AS TABLE everybody');
+    await pool.query('DROP MATERIALIZED VIEW "user"; CREATE VIEW "user" AS TABLE all_users');
     expect(await detectionOf(look('auto', url))).toBe('found');
-    await pool.query('DROP VIEW "user"; ALTER TABLE everybody RENAME TO "user"');
+    await pool.query('DROP VIEW "user"; ALTER TABLE all_users RENAME TO "user"');
   });
 
   it("a role column without the rest of the admin plugin is the application's own, and no user is banned", async () => {

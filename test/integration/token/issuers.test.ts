@@ -109,7 +109,7 @@ describe('a token of one of several issuers', () => {
     expect(JSON.stringify(asked)).toBe(before);
   });
 
-  it('a token of one of several issuers causes a fetch of the keys of its own issuer only', async () => {
+  it('a token of one of several issuers causes a fetch of the keys of its issuer only', async () => {
     asked['own'] = [];
     asked['other'] = [];
     expect(await refusalOf(async () => verifier.verify(await signWith(other, of(OTHER, 'api'), { kid: 'new' })))).toBe(

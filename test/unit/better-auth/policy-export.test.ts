@@ -217,17 +217,17 @@ describe('roles that cannot be exported', () => {
     [
       'a role that decides otherwise',
       { ...fine, authorize: () => ({ success: true }) },
-      'the organization role "odd" decides data:write by a function of its own',
+      'the organization role "odd" decides data:write by a custom function',
     ],
     [
       'a role that refuses what it states',
       { ...fine, authorize: () => ({ success: false }) },
-      'the organization role "odd" decides data:read by a function of its own',
+      'the organization role "odd" decides data:read by a custom function',
     ],
     [
       'one that is asynchronous',
       { statements: {}, authorize: async () => ({ success: true }) },
-      'by a function of its own',
+      'by a custom function',
     ],
     [
       'actions that are no list',

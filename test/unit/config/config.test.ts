@@ -68,7 +68,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('loadConfig names ASSENT_ variables that it does not read, but not those that Kubernetes adds', () => {
+  it('loadConfig names ASSENT_ variables that it does not read, but not variables that Kubernetes adds', () => {
     const known = { ASSENT_JWKS: 'off', ASSENT_JWT_ISSUER: 'https://issuer' };
     const kubernetes = {
       ASSENT_SERVICE_HOST: '10.0.0.1',
@@ -91,7 +91,7 @@ describe('loadConfig', () => {
       NATS_URL: 'x',
       ASSENT_PERMISSION_TTL_SECONDS: '-1',
       ASSENT_GRPC_ADDRESS: 'nonsense',
-      ASSENT_NAMING: 'user=people,nobody=x',
+      ASSENT_NAMING: 'user=people,unknown=x',
       LOG_LEVEL: 'loud',
     });
     for (const name of [

@@ -1166,8 +1166,8 @@ export const AuthService: GenService<{
     output: typeof BatchCheckPermissionsResponseSchema;
   },
   /**
-   * Lists every permission that a user has in an organization, or on the whole platform: exactly those that CheckPermission allows.
-   * An access token has only the permissions of its scopes.
+   * Lists every permission that a user has in an organization, or on the whole platform: exactly the
+   * permissions that CheckPermission allows. An access token has only the permissions of its scopes.
    *
    * A user without permissions gets an answer, too: no `permissions`, and the `reason`. Errors are those of CheckPermission.
    *

@@ -27,7 +27,7 @@ export async function findInstance(exports: Readonly<Record<string, unknown>>, n
       (functions.length > 0
         ? `Where a function makes the instance, name it: --export ${functions[0]} calls it with process.env. Where it wants something else, `
         : '') +
-      'export an instance from a file of its own: export const auth = betterAuth(…)',
+      'export an instance from a separate file: export const auth = betterAuth(…)',
   );
 }
 

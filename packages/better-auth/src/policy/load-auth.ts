@@ -1,4 +1,4 @@
-/** Loads an auth.ts in a process of its own: see load.ts. */
+/** Loads an auth.ts in a separate process: see load.ts. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

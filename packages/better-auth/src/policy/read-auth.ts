@@ -149,7 +149,7 @@ class RoleReader {
     const odd = [...pairs, ...vocabulary].find((pair) => authorizes(role, pair) !== named.has(pairName(pair)));
     if (odd !== undefined) {
       this.problems.push(
-        `${what} decides ${pairName(odd)} by a function of its own, not by its statements; it cannot be exported`,
+        `${what} decides ${pairName(odd)} by a custom function, not by its statements; it cannot be exported`,
       );
     }
     return pairs;

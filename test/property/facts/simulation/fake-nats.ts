@@ -17,7 +17,7 @@ interface Message<Event> {
   readonly time: bigint;
   readonly event: Event;
 }
-/** All messages that a stream took, by number, also those that are gone. A stream that lost its newest ones starts another log. */
+/** All messages that a stream took, by number, also messages that are gone. A stream that lost its newest ones starts another log. */
 export type Log<Event> = ReadonlyMap<number, Event>;
 
 interface Stream<Event> {
