@@ -62,7 +62,7 @@ const WORDS: readonly Word[] = [
   { replaced: /\bobservers\b|\brarely\b/i, instead: 'instrumentation, rate-limited log' },
   { replaced: /\bpages\.ts\b|createPages|\bservePages/, instead: 'probes and metrics endpoints' },
   { replaced: /plain-server|secure-sockets/, instead: 'cleartext listener, TLS sockets' },
-  { replaced: /\bAsked\b|(?:resolve|read)Asked|rpc\/question\b/, instead: 'check target' },
+  { replaced: /\bAsked\b|(?:resolve|read)Asked|rpc\/question\b/, instead: 'check target', within: /^src\/rpc\// },
   { replaced: /recent-changes|RecentChanges/, instead: 'invalidation index' },
   { replaced: /src\/setup\b/, instead: 'ddl' },
   { replaced: /config\/(?:parts|programs)\b/, instead: 'shared settings, command-line programs' },
