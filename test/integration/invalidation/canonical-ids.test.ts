@@ -10,7 +10,7 @@ import { outboxDatabase, variantOf } from '../../support/relay/outbox.ts';
 import { startReplicas } from '../../support/relay/replicas.ts';
 
 const UUID = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
-const UUID_SPELLINGS = [
+const UUID_FORMS = [
   UUID.toUpperCase(),
   `{${UUID}}`,
   `(${UUID.toUpperCase()})`,
@@ -20,8 +20,8 @@ const UUID_SPELLINGS = [
   ` ${UUID}\n`,
 ];
 
-describe('an id', () => {
-  it.each(UUID_SPELLINGS)('%j may be the uuid, and may be itself', (id) => {
+describe('the canonical forms of an id', () => {
+  it.each(UUID_FORMS)('the id %j has itself and the uuid as canonical ids', (id) => {
     expect(idForms(id)).toEqual([id, UUID]);
   });
 
@@ -33,12 +33,12 @@ describe('an id', () => {
     ['-07', '-7'],
     ['09223372036854775807', '9223372036854775807'],
     [' u1 ', 'u1'],
-  ])('%j may be %j, and may be itself', (id, other) => {
+  ])('the id %j has %j and itself as canonical ids', (id, other) => {
     expect(idForms(id)).toEqual([id, other]);
   });
 
   it.each([UUID, '7', '-7', '0', 'kX3aBc', 'AAAA-BBBB', `${UUID}0`, 'g'.repeat(32), '7.0', '1e3', '0x10'])(
-    '%j is written like this only',
+    'the id %j has only itself as canonical id',
     (id) => {
       expect(idForms(id)).toEqual([id]);
     },
@@ -57,7 +57,7 @@ describe.each([
   [
     'with uuid ids',
     { id: UUID, other: '7b0d3f60-0000-4000-8000-00000000000a' },
-    UUID_SPELLINGS.map((id): [string, Ids] => [
+    UUID_FORMS.map((id): [string, Ids] => [
       id,
       { userId: id, organizationId: '{7B0D3F60-0000-4000-8000-00000000000A}' },
     ]),
@@ -71,7 +71,7 @@ describe.each([
       ['blanks and a sign', { userId: ' 7', organizationId: '+12' }],
     ] satisfies [string, Ids][],
   ],
-])('what is revoked in tables %s stays revoked, when the event has', async (title, { id, other }, events) => {
+])('revocations in tables %s', async (title, { id, other }, events) => {
   const variant = variantOf(title);
   const { url: natsUrl, prefix, stream } = await testNats();
   const redis = await testRedis();
@@ -105,7 +105,7 @@ describe.each([
   const setRole = (role: string) => pool.query(`UPDATE "${members}" SET role = '${role}'`);
   const reasons = async () => new Set((await replicas.ask(question)).map(({ reason }) => reason));
 
-  it.each(events)('%s', async (_, ids) => {
+  it.each(events)('a revocation stays in force when the event has %s', async (_, ids) => {
     for (const [name, needed] of [
       ['member.role_changed', ids],
       ['user.updated', { userId: ids.userId }],
@@ -115,7 +115,7 @@ describe.each([
       await publish('resync', {});
       expect(await reasons()).toEqual(new Set(['REASON_ROLE_GRANTS']));
       await setRole('viewer');
-      // Cached everywhere: no event has told of it.
+      // Cached by every replica: no event has been published.
       expect(await reasons()).toEqual(new Set(['REASON_ROLE_GRANTS']));
       await publish(name, needed);
       expect(await reasons(), name).toEqual(new Set(['REASON_ROLE_LACKS_PERMISSION']));

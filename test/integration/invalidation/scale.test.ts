@@ -107,7 +107,7 @@ describe('events at scale', () => {
   const distinct = total / 2;
 
   it(
-    `${total} in a flood and ${BURST} about one user are all applied, in bounded memory`,
+    `${total} events in a flood and ${BURST} about one user are all applied, in bounded memory`,
     async () => {
       const [subscriber, small] = [await listen(), await listen({ maxRemembered: 1_000 })];
       const before = subscriber.freshness.revision();
@@ -194,16 +194,19 @@ describe('bad events', () => {
     ['ids that do not exist', 'member.removed', { userId: 'nobody', organizationId: 'nowhere' }, 'applied'],
     ['another subject', 'user.invented', { userId: 'u' }, 'unknown'],
     ['a megabyte on another subject', 'a.b.c', Buffer.alloc(1_000_000), 'unknown'],
-  ] as const)('%s is counted, and the next good event is applied', async (_, name, payload, outcome) => {
-    const subscriber = await listen();
-    const seq = await publish(name, payload);
-    await applied(subscriber, seq);
-    expect(subscriber.outcomes).toEqual({ applied: 0, malformed: 0, unknown: 0, [outcome]: 1 });
-    const before = { ...subscriber.freshness.revision(), seq: seq - 1 };
-    expect(subscriber.freshness.isCurrent(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
-    const good = await publish('member.removed', { userId: 'good', organizationId: 'o' });
-    await applied(subscriber, good);
-    expect(subscriber.freshness.isCurrent({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
-    expect(subscriber.freshness.isCurrent({ ...before, seq: good }, 'good', 'o')).toBe(true);
-  });
+  ] as const)(
+    'an unusual event is counted, and the next good event is applied: %s',
+    async (_, name, payload, outcome) => {
+      const subscriber = await listen();
+      const seq = await publish(name, payload);
+      await applied(subscriber, seq);
+      expect(subscriber.outcomes).toEqual({ applied: 0, malformed: 0, unknown: 0, [outcome]: 1 });
+      const before = { ...subscriber.freshness.revision(), seq: seq - 1 };
+      expect(subscriber.freshness.isCurrent(before, 'stranger', 'elsewhere')).toBe(outcome !== 'malformed');
+      const good = await publish('member.removed', { userId: 'good', organizationId: 'o' });
+      await applied(subscriber, good);
+      expect(subscriber.freshness.isCurrent({ ...before, seq: good - 1 }, 'good', 'o')).toBe(false);
+      expect(subscriber.freshness.isCurrent({ ...before, seq: good }, 'good', 'o')).toBe(true);
+    },
+  );
 });

@@ -102,24 +102,24 @@ const [NO_USER, NO_ORGANIZATION, PLATFORM] = [
 ];
 
 describe('by triggers and relay every replica learns that a member', () => {
-  it('is added', async () => {
+  it('every replica learns that a member is added', async () => {
     const [userId, organizationId] = [await seed.user(), await seed.organization()];
     const add = () => seed.member(userId, organizationId, 'admin');
     await flips(write({ userId, organizationId }), STRANGER, add, GRANTS);
   });
 
-  it('gets a role and loses it', async () => {
+  it('every replica learns that a member gets a role and loses it', async () => {
     const one = await member('viewer');
     await flips(write(one), LACKS, () => seed.setRole(one.userId, one.organizationId, 'viewer,admin'), GRANTS);
     await flips(write(one), GRANTS, () => seed.setRole(one.userId, one.organizationId, 'viewer'), LACKS);
   });
 
-  it('is removed, or leaves', async () => {
+  it('every replica learns that a member is removed, or leaves', async () => {
     const one = await member('admin');
     await flips(write(one), GRANTS, () => seed.removeMember(one.userId, one.organizationId), STRANGER);
   });
 
-  it('row is given to another user, for both users', async () => {
+  it('every replica learns that a member row is given to another user, for both users', async () => {
     const one = await member('admin');
     const userId = await seed.user();
     const move = () => pool.query('UPDATE member SET "userId" = $1 WHERE id = $2', [userId, one.rowId]);
@@ -128,7 +128,7 @@ describe('by triggers and relay every replica learns that a member', () => {
     for (const { reason } of await replicas.ask(write({ ...one, userId }))) expect(reason).toBe(GRANTS);
   });
 
-  it('is one of many that one statement changes', async () => {
+  it('every replica learns that a member is one of many that one statement changes', async () => {
     const organizationId = await seed.organization();
     const users = await Promise.all(Array.from({ length: 20 }, () => seed.user()));
     for (const userId of users) await seed.member(userId, organizationId, 'admin');
@@ -143,45 +143,45 @@ describe('by triggers and relay every replica learns that a member', () => {
 });
 
 describe('by triggers and relay every replica learns that a user', () => {
-  it('is banned and unbanned', async () => {
+  it('every replica learns that a user is banned and unbanned', async () => {
     const one = await member('admin');
     await flips(write(one), GRANTS, () => seed.updateUser(one.userId, { banned: true }), BANNED);
     await flips(write(one), BANNED, () => seed.updateUser(one.userId, { banned: false }), GRANTS);
   });
 
-  it('has a ban that gets an end in the past', async () => {
+  it('every replica learns that a user has a ban that gets an end in the past', async () => {
     const one = await member('admin');
     await seed.updateUser(one.userId, { banned: true });
     await flips(write(one), BANNED, () => seed.updateUser(one.userId, { banExpires: new Date(1) }), GRANTS);
   });
 
-  it('gets a platform role and loses it', async () => {
+  it('every replica learns that a user gets a platform role and loses it', async () => {
     const userId = await seed.user();
     const question = { userId, permission: 'data:write' };
     await flips(question, LACKS, () => seed.updateUser(userId, { role: 'superadmin' }), PLATFORM);
     await flips(question, PLATFORM, () => seed.updateUser(userId, { role: null }), LACKS);
   });
 
-  it('is removed with the memberships', async () => {
+  it('every replica learns that a user is removed with the memberships', async () => {
     const one = await member('admin');
     const remove = () => pool.query('DELETE FROM "user" WHERE id = $1', [one.userId]);
     await flips(write(one), GRANTS, remove, NO_USER);
   });
 
-  it('was created after a check of the id', async () => {
+  it('every replica learns that a user was created after a check of the id', async () => {
     const question = { userId: 'comes-later', permission: 'data:write' };
     await flips(question, NO_USER, () => seed.user({ id: 'comes-later', role: 'superadmin' }), PLATFORM);
   });
 });
 
 describe('by triggers and relay every replica learns that an organization', () => {
-  it('is deleted with its members', async () => {
+  it('every replica learns that an organization is deleted with its members', async () => {
     const one = await member('admin');
     const remove = () => pool.query('DELETE FROM organization WHERE id = $1', [one.organizationId]);
     await flips(write(one), GRANTS, remove, NO_ORGANIZATION);
   });
 
-  it('was created after a check of the id', async () => {
+  it('every replica learns that an organization was created after a check of the id', async () => {
     const question = write({ userId: await seed.user(), organizationId: 'opens-later' });
     await flips(question, NO_ORGANIZATION, () => seed.organization({ id: 'opens-later' }), STRANGER);
   });
@@ -195,7 +195,7 @@ describe('by triggers and relay every replica learns that a dynamic role', () =>
       [organizationId, permission],
     );
 
-  it('is created, changed, renamed and deleted', async () => {
+  it('every replica learns that a dynamic role is created, changed, renamed and deleted', async () => {
     const one = await member('night');
     const { organizationId } = one;
     const set = (assignment: string) => () =>
@@ -209,7 +209,7 @@ describe('by triggers and relay every replica learns that a dynamic role', () =>
     await flips(write(one), GRANTS, remove, LACKS);
   });
 
-  it('moves to another organization, for both organizations', async () => {
+  it('every replica learns that a dynamic role moves to another organization, for both organizations', async () => {
     const [one, other] = [await member('night'), await member('night')];
     await role(one.organizationId, '{"data":["write"]}');
     await replicas.ask(write(other));
@@ -224,7 +224,7 @@ describe('by triggers and relay every replica learns that a dynamic role', () =>
 });
 
 describe('by triggers and relay every replica', () => {
-  it('learns of all changes of a transaction when it commits, and of none when it is rolled back', async () => {
+  it('every replica learns of all changes of a transaction when it commits, and of none when it is rolled back', async () => {
     const one = await member('admin');
     const transaction = (end: string) => async () => {
       const client = await pool.connect();
@@ -237,7 +237,7 @@ describe('by triggers and relay every replica', () => {
     await flips(write(one), GRANTS, transaction('COMMIT'), LACKS);
   });
 
-  it('treats all facts as stale after a TRUNCATE', async () => {
+  it('every replica treats all facts as stale after a TRUNCATE', async () => {
     const one = await member('admin');
     await flips(write(one), GRANTS, () => pool.query('TRUNCATE member'), STRANGER);
   });

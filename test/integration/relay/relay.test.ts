@@ -121,7 +121,7 @@ afterEach(async () => {
 });
 
 describe('the relay', () => {
-  it('publishes waiting and new changes in order, each once, and empties the outbox', async () => {
+  it('the relay publishes waiting and new changes in order, each once, and empties the outbox', async () => {
     const before = await change(25);
     const relay = start({ pollMs: 60_000 });
     await drained();
@@ -134,7 +134,7 @@ describe('the relay', () => {
     expect(relay.faults).toEqual([]);
   });
 
-  it('publishes one resync ahead of a long queue', async () => {
+  it('the relay publishes one resync ahead of a long queue', async () => {
     const users = await change(75);
     const relay = start();
     await drained();
@@ -144,7 +144,7 @@ describe('the relay', () => {
     expect(messages.flatMap(({ userId }) => userId ?? [])).toEqual(users);
   });
 
-  it('reads the oldest change first, wherever its row is stored', async () => {
+  it('the relay reads the oldest change first, wherever its row is stored', async () => {
     await pool.query(`INSERT INTO assent.outbox (id, name, user_id) OVERRIDING SYSTEM VALUE
       VALUES (900005, 'user.updated', 'c'), (900003, 'user.updated', 'a'), (900004, 'user.updated', 'b')`);
     const outbox = await openOutbox(relayUrl, 60_000);
@@ -155,14 +155,14 @@ describe('the relay', () => {
     }
   });
 
-  it('polls when no notification comes', async () => {
+  it('the relay polls when no notification comes', async () => {
     await relaying(start());
     await pool.query("INSERT INTO assent.outbox (name, user_id) VALUES ('user.updated', 'unannounced')");
     await drained();
     expect(await usersIn()).toEqual(['unannounced']);
   });
 
-  it('leaves no listener or timer behind after a wait, however it ended', async () => {
+  it('the relay leaves no listener or timer behind after a wait, however it ended', async () => {
     const outbox = await openOutbox(relayUrl, 60_000);
     const stopping = new AbortController();
     const listeners = () => getEventListeners(stopping.signal, 'abort').length;
@@ -188,7 +188,7 @@ describe('the relay', () => {
     }
   });
 
-  it('publishes a change whose transaction commits late', async () => {
+  it('the relay publishes a change whose transaction commits late', async () => {
     const late = new pg.Client({ connectionString: ownerUrl });
     await late.connect();
     await late.query(`BEGIN; INSERT INTO "user" (id, name, email, "emailVerified", "createdAt", "updatedAt")
@@ -202,7 +202,7 @@ describe('the relay', () => {
     expect(await usersIn()).toEqual([...meanwhile, 'late']);
   });
 
-  it('works alone; another relay takes over when it ends', async () => {
+  it('the relay works alone; another relay takes over when it ends', async () => {
     const first = start();
     await relaying(first);
     const second = start();
@@ -218,8 +218,8 @@ describe('the relay', () => {
   });
 });
 
-describe('the relay, with a full stream,', () => {
-  it('keeps the rest of a batch with a resync ahead, and publishes it once the stream takes more', async () => {
+describe('the relay with a full stream', () => {
+  it('the relay with a full stream keeps the rest of a batch with a resync ahead, and publishes it once the stream takes more', async () => {
     const own = testStreamName();
     const manager = await nats.jetstreamManager();
     // Four batches, the resync, and four of the next ten.
@@ -243,8 +243,8 @@ describe('the relay, with a full stream,', () => {
   });
 });
 
-describe('the relay, with another stream that takes the events,', () => {
-  it('does not count their acknowledgements, and publishes them again to its own stream', async () => {
+describe('the relay with another stream that takes the events', () => {
+  it('the relay does not count acknowledgements of another stream, and publishes the events again to its own', async () => {
     const own = testStreamName();
     const manager = await nats.jetstreamManager();
     const other = `${own.stream}_OTHER`;
@@ -271,7 +271,7 @@ describe('the relay loses no change when', () => {
   let proxy: TcpProxy;
   afterEach(() => proxy.close());
 
-  it('PostgreSQL stops while it works', async () => {
+  it('the relay loses no change when PostgreSQL stops while it works', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const relay = start({ databaseUrl: through(relayUrl, proxy), batchSize: 3 });
     await relaying(relay);
@@ -287,7 +287,7 @@ describe('the relay loses no change when', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('its machine vanishes without closing a connection: another relay takes over', async () => {
+  it('another relay takes over without a lost change when the machine of the first one vanishes', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const first = start({ databaseUrl: through(relayUrl, proxy) });
     await relaying(first);
@@ -301,7 +301,7 @@ describe('the relay loses no change when', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('the network to PostgreSQL drops every packet', async () => {
+  it('the relay loses no change when the network to PostgreSQL drops every packet', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const relay = start({ databaseUrl: through(relayUrl, proxy) });
     await relaying(relay);
@@ -314,7 +314,7 @@ describe('the relay loses no change when', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('an administrator terminates its session in PostgreSQL', async () => {
+  it('the relay loses no change when an administrator terminates its session in PostgreSQL', async () => {
     proxy = await startProxy(portOf(ownerUrl));
     const relay = start();
     await relaying(relay);
@@ -327,7 +327,7 @@ describe('the relay loses no change when', () => {
     expect(await usersIn()).toEqual(users);
   });
 
-  it('the network to NATS breaks before and during its work', async () => {
+  it('the relay loses no change when the network to NATS breaks before and during its work', async () => {
     proxy = await startProxy(portOf(url));
     proxy.setMode('refuse');
     const relay = start({ url: through(url, proxy), batchSize: 3 });
@@ -342,7 +342,7 @@ describe('the relay loses no change when', () => {
     expect((await usersIn()).toSorted()).toEqual(users.toSorted());
   });
 
-  it('the stream does not acknowledge: no row is removed before it does', async () => {
+  it('the relay loses no change when the stream does not acknowledge: no row is removed before it does', async () => {
     proxy = await startProxy(portOf(url));
     const relay = start({ url: through(url, proxy) });
     await relaying(relay);
@@ -357,11 +357,11 @@ describe('the relay loses no change when', () => {
   });
 });
 
-describe('the relay, with a NATS server', () => {
+describe('the relay and its NATS server', () => {
   const servers: Server[] = [];
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 
-  it('that comes back empty, creates the stream again and publishes every later change', async () => {
+  it('the relay creates the stream again on a NATS server that comes back empty, and publishes every later change', async () => {
     const own = await startNats({ own: true });
     const proxy = await startProxy(portOf(own.url));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);
@@ -377,7 +377,7 @@ describe('the relay, with a NATS server', () => {
     await relay.stop();
   });
 
-  it('without JetStream, reports why, keeps changes in the outbox, and publishes them once JetStream answers', async () => {
+  it('the relay without JetStream reports why, keeps changes in the outbox, and publishes them once JetStream answers', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assent-test-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const file = join(folder, 'nats.conf');
@@ -398,7 +398,7 @@ describe('the relay, with a NATS server', () => {
     await relay.stop();
   });
 
-  it('in core mode, publishes to the current subscribers, with JetStream and without', async () => {
+  it('the relay in core mode publishes to the current subscribers, with JetStream and without', async () => {
     for (const own of [await startNats({ jetstream: false }), await startNats({ own: true })]) {
       servers.push(own);
       const connection = await connect({ servers: own.url });
@@ -421,7 +421,7 @@ describe('the relay, with a NATS server', () => {
     }
   });
 
-  it('in core mode that does not answer, removes no row before it does', async () => {
+  it('the relay in core mode removes no row before the NATS server answers', async () => {
     const own = await startNats({ jetstream: false });
     const proxy = await startProxy(portOf(own.url));
     servers.push(own, { url: '', stop: () => proxy.close() } as Server);

@@ -16,7 +16,7 @@ const VARIANT_OF_FILE: Readonly<Record<string, string>> = {
 };
 
 it.each([...OUTBOX_FILES])(
-  '%s of the package is the output of `npm run sql -- outbox` for its names',
+  'the file %s of the package is the output of `npm run sql -- outbox` for its names',
   async (file, schema) => {
     const { url, close } = await openTestDatabase(inject('postgresUrl'));
     try {
@@ -87,7 +87,7 @@ describe.each([
       [rowId, organizationId, name],
     );
 
-  it('gets every change that a decision depends on, in order', async () => {
+  it('the outbox gets every change that a decision depends on, in order', async () => {
     await user(a);
     await user(b);
     await organization(c);
@@ -116,7 +116,7 @@ describe.each([
     expect(events.slice(7)).toEqual([`organization_role.changed ${c}`]);
   });
 
-  it('gets cascades, but no change that was rolled back or that no decision depends on', async () => {
+  it('the outbox gets cascades, but no change that was rolled back or that no decision depends on', async () => {
     await user(a);
     await organization(b);
     await member(a, a, b);
@@ -141,7 +141,7 @@ describe.each([
     expect(new Set(await written())).toEqual(new Set(['resync']));
   });
 
-  it('gets changes of roles that may write a table and nothing else, and of sessions of bulk loaders', async () => {
+  it('the outbox gets changes of roles that may write a table and nothing else, and of sessions of bulk loaders', async () => {
     const loader = new URL(url);
     await pool.query(`DO $$ BEGIN CREATE ROLE loader_of_tests LOGIN PASSWORD 'x'; EXCEPTION
       WHEN duplicate_object OR unique_violation THEN NULL; END $$`);
@@ -162,7 +162,7 @@ describe.each([
     expect(await written()).toEqual([`user.deleted ${a}`]);
   });
 
-  it('is the only table that the role of the relay may use', async () => {
+  it('the outbox is the only table that the role of the relay may use', async () => {
     await withClient(leastPrivilegeUrl(url, 'assent_relay'), async (client) => {
       await client.query('DELETE FROM assent.outbox WHERE id = 0');
       for (const statement of [
@@ -201,7 +201,7 @@ describe('the SQL of the outbox', async () => {
   const directory = directoryOf(url);
   const text = outboxSql(await directory.schema().finally(() => directory.end()));
 
-  it('has triggers where PostgreSQL allows them, and otherwise a comment that names the tables for them', async () => {
+  it('the SQL of the outbox has triggers where PostgreSQL allows them, and otherwise a comment that names the tables for them', async () => {
     await asLeastPrivilege(url, text);
     expect(text).toMatch(/^-- "public"\."user" is a view, and PostgreSQL has no such triggers on views/m);
     expect(text).toMatch(
@@ -210,7 +210,7 @@ describe('the SQL of the outbox', async () => {
     expect(text).toMatch(/^-- "public"\."member" is a foreign table/m);
   });
 
-  it('has a comment for a view that works once its column is filled in', async () => {
+  it('the SQL of the outbox has a comment for a view that works once its column is filled in', async () => {
     const [, comment = ''] = /((?:^-- .*\n)+)/m.exec(text.slice(text.indexOf('-- "public"."user" is a view'))) ?? [];
     const filled = comment
       .split('\n')
@@ -229,7 +229,7 @@ describe('the SQL of the outbox', async () => {
     });
   });
 
-  it('makes partitioned tables write each change, also in sessions of bulk loaders', async () => {
+  it('the SQL of the outbox makes partitioned tables write each change, also in sessions of bulk loaders', async () => {
     await withClient(url, async (client) => {
       await client.query(`INSERT INTO organization (id) VALUES ('a'), ('b'), ('c'), ('d')`);
       await client.query(`BEGIN; SET LOCAL session_replication_role = replica; UPDATE organization_1 SET name = 'x';

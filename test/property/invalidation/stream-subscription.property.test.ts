@@ -106,7 +106,7 @@ const always = (property: (inputs: readonly (readonly [Input, boolean])[]) => vo
   fc.assert(fc.property(fc.array(fc.tuple(input, onceInTen), { maxLength: 40 }), property), { numRuns: runs });
 };
 
-it('moves only forward between two beginnings, and the effects say the same as the resume point', () => {
+it('the subscription moves only forward between two beginnings, and its effects agree with the resume point', () => {
   always((inputs) => {
     follow(inputs, (before, _given, after, effects) => {
       let { applied } = before.point;
@@ -122,7 +122,7 @@ it('moves only forward between two beginnings, and the effects say the same as t
   });
 });
 
-it('never leaves a number out: it applies each one, or skips it', () => {
+it('the subscription applies or skips every number', () => {
   always((inputs) => {
     follow(inputs, (before, _given, _after, effects) => {
       let { applied } = before.point;
@@ -135,7 +135,7 @@ it('never leaves a number out: it applies each one, or skips it', () => {
   });
 });
 
-it('renews the lease only from the moment of a question, less the doubt, once all that its answer had is applied', () => {
+it('the subscription renews the lease only from the moment of a check, less the doubt, once all events of its answer are applied', () => {
   let renewals = 0;
   always((inputs) => {
     /** The last message of the stream, by the moment that a lease counts from. */
@@ -163,7 +163,7 @@ it('renews the lease only from the moment of a question, less the doubt, once al
   expect(renewals).toBeGreaterThan(0);
 });
 
-it('does nothing while it is detached, and nothing after the end of a session', () => {
+it('the subscription does nothing while it is detached, and nothing after the end of a session', () => {
   always((inputs) => {
     follow(inputs, (before, given, after, effects) => {
       if (before.name === 'detached' && given.kind !== 'attached') expect(effects).toEqual([]);
@@ -176,7 +176,7 @@ it('does nothing while it is detached, and nothing after the end of a session', 
   });
 });
 
-it('applies no message and renews no lease before the numbering of a stream has begun', () => {
+it('the subscription applies no message and renews no lease before the numbering of a stream has begun', () => {
   always((inputs) => {
     follow(inputs, (before, given, _after, effects) => {
       const resumes = given.kind === 'attached' && (given.plan === 'resume' || given.plan === 'gap');

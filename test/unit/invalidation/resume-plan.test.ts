@@ -28,7 +28,7 @@ describe('the plan of a session', () => {
     ['rolled back', 'on a stream with another last message', point, streamWith({ lastSeq: 5, lastTakenAt: '9' })],
     ['rolled back', 'without the moment to compare', { ...point, takenAt: null }, streamWith({ lastSeq: 5 })],
     ['resume', 'after a session on an empty stream', { ...point, applied: 0, takenAt: null }, streamWith()],
-  ])('is "%s" %s, without a lookup', async (plan, _, from, stream) => {
+  ])('the plan of a session is "%s" %s, without a lookup', async (plan, _, from, stream) => {
     expect(await planResume(from, stream, never)).toBe(plan);
   });
 
@@ -37,15 +37,18 @@ describe('the plan of a session', () => {
     ['rolled back', 'another moment', point, '1000000006'],
     ['gap', 'no message', point, null],
     ['gap', 'a message whose earlier moment is not known', { ...point, takenAt: null }, '1000000005'],
-  ])('is "%s" when the stream has later messages and a lookup finds %s', async (plan, _, from, found) => {
-    const asked: number[] = [];
-    const takenAtOf = async (seq: number) => {
-      asked.push(seq);
-      return found;
-    };
-    expect(await planResume(from, streamWith(), takenAtOf)).toBe(plan);
-    expect(asked).toEqual([5]);
-  });
+  ])(
+    'the plan of a session is "%s" when the stream has later messages and a lookup finds %s',
+    async (plan, _, from, found) => {
+      const asked: number[] = [];
+      const takenAtOf = async (seq: number) => {
+        asked.push(seq);
+        return found;
+      };
+      expect(await planResume(from, streamWith(), takenAtOf)).toBe(plan);
+      expect(asked).toEqual([5]);
+    },
+  );
 });
 
 it.each([
@@ -54,17 +57,17 @@ it.each([
   [false, 'the same last message', streamWith({ lastSeq: 5, lastTakenAt: '1000000005' }), point],
   [false, 'as many messages, and no moment to compare', streamWith({ lastSeq: 5 }), { ...point, takenAt: null }],
   [false, 'later messages', streamWith(), point],
-])('it is %s that a stream with %s has lost applied messages', (lost, _, stream, from) => {
+])('whether applied messages are lost is %s for a stream with %s', (lost, _, stream, from) => {
   expect(hasLostMessages(from, stream)).toBe(lost);
 });
 
 describe('the history after a rollback', () => {
-  it('is named by the last message of the stream, when no newer message came', async () => {
+  it('the history after a rollback is named by the last message of the stream, when no newer message came', async () => {
     const name = await historyAfter(point, streamWith({ lastSeq: 3, lastTakenAt: '1000000003' }), never);
     expect(name).toMatch(/^js:S:1~3\.[\w-]{8}$/);
   });
 
-  it('is named by the last message from before the rollback, when newer messages came', async () => {
+  it('the history after a rollback is named by the last message from before the rollback, when newer messages came', async () => {
     const asked: string[] = [];
     const lastSeqBefore = async (moment: string) => {
       asked.push(moment);
@@ -75,7 +78,7 @@ describe('the history after a rollback', () => {
     expect(asked).toEqual(['1970-01-01T00:00:01.000000006Z']);
   });
 
-  it('has another name after a second rollback to the same message', async () => {
+  it('the history after a rollback has another name after a second rollback to the same message', async () => {
     const stream = streamWith({ lastSeq: 3, lastTakenAt: '1000000003' });
     const history = await historyAfter(point, stream, never);
     expect(await historyAfter({ ...point, history }, stream, never)).not.toBe(history);

@@ -50,7 +50,7 @@ const apply = (seq: number): Effect => ({
 const FIRST_BEGIN = { kind: 'begin', epoch: 'js:S:1', history: 'js:S:1' } as const;
 
 describe('a detached subscription', () => {
-  it('ignores messages, answers and the news of a consumer', () => {
+  it('a detached subscription ignores messages, answers and reports of a consumer', () => {
     const detached = detachedAt(pointAt(5));
     const stream = streamWith({ lastSeq: 9 });
     const { state, effects } = run(detached, message(6, 1), consumer(0), check(1), checked(stream, 2));
@@ -58,14 +58,14 @@ describe('a detached subscription', () => {
     expect(effects).toEqual([]);
   });
 
-  it('keeps its resume point when a session ends', () => {
+  it('a detached subscription keeps its resume point when a session ends', () => {
     const { state } = run(detachedAt(pointAt(5)), attached('resume', streamWith({ lastSeq: 7 })), message(6, 1), {
       kind: 'detached',
     });
     expect(state).toEqual({ name: 'detached', point: pointAt(6) });
   });
 
-  it('keeps its resume point when a session ends before its numbering begins', () => {
+  it('a detached subscription keeps its resume point when a session ends before its numbering begins', () => {
     const { state, effects } = run(
       detachedAt(pointAt(5)),
       attached('new stream', streamWith({ identity: 'js:S:2', lastSeq: 3 })),
@@ -77,7 +77,7 @@ describe('a detached subscription', () => {
 });
 
 describe('a starting subscription', () => {
-  it('begins at the end of an empty stream, and renews the lease from the moment of the question', () => {
+  it('a starting subscription begins at the end of an empty stream, and renews the lease from the moment of the check', () => {
     const { state, effects } = run(detachedAt(NO_RESUME_POINT), attached('new stream', streamWith()), consumer(0));
     expect(state).toMatchObject({ name: 'following', point: { stream: 'js:S:1', applied: 0 } });
     expect(effects).toEqual([
@@ -86,7 +86,7 @@ describe('a starting subscription', () => {
     ]);
   });
 
-  it('begins below its first message, and renews the lease once the last message is applied', () => {
+  it('a starting subscription begins below its first message, and renews the lease once the last message is applied', () => {
     const opened = streamWith({ firstSeq: 3, lastSeq: 8, lastTakenAt: 't8' });
     const started = run(detachedAt(NO_RESUME_POINT), attached('new stream', opened), consumer(2));
     expect(started).toMatchObject({ state: { name: 'starting' }, effects: [] });
@@ -100,7 +100,7 @@ describe('a starting subscription', () => {
     ]);
   });
 
-  it('uses a private epoch in a history that was rolled back, and tells clients the history', () => {
+  it('a starting subscription uses a private epoch after a rollback, and names the history to clients', () => {
     const opened = streamWith({ lastSeq: 4, lastTakenAt: 'u4' });
     const { effects } = run(detachedAt(pointAt(9)), attached('rolled back', opened, 'js:S:1~4.hash'), consumer(0));
     expect(effects[0]).toEqual({
@@ -108,7 +108,7 @@ describe('a starting subscription', () => {
     });
   });
 
-  it('reports all messages of the stream as its lag', () => {
+  it('a starting subscription reports all messages of the stream as its lag', () => {
     const opened = streamWith({ lastSeq: 8, messages: 6 });
     const { effects } = run(
       detachedAt(NO_RESUME_POINT),
@@ -121,14 +121,14 @@ describe('a starting subscription', () => {
 });
 
 describe('a subscription that resumes', () => {
-  it('applies the next message without a new numbering', () => {
+  it('a subscription that resumes applies the next message without a new numbering', () => {
     const opened = streamWith({ lastSeq: 6 });
     const { state, effects } = run(detachedAt(pointAt(5)), attached('resume', opened), consumer(1), message(6, 1));
     expect(state.point).toEqual(pointAt(6));
     expect(effects).toEqual([apply(6), { kind: 'renewLease', at: 1_000 }]);
   });
 
-  it('skips to the end of the stream where the last applied message is gone', () => {
+  it('a subscription that resumes skips to the end of the stream where the last applied message is gone', () => {
     const opened = streamWith({ firstSeq: 6, lastSeq: 8, lastTakenAt: 't8' });
     const { state, effects } = run(detachedAt(pointAt(5)), attached('gap', opened), consumer(0));
     expect(state.point).toEqual(pointAt(8));
@@ -138,13 +138,13 @@ describe('a subscription that resumes', () => {
     ]);
   });
 
-  it('skips messages that are gone from the beginning of the stream', () => {
+  it('a subscription that resumes skips messages that are gone from the beginning of the stream', () => {
     const opened = streamWith({ firstSeq: 8, lastSeq: 9 });
     const { effects } = run(detachedAt(pointAt(5)), attached('resume', opened));
     expect(effects).toEqual([{ kind: 'skipTo', seq: 7, takenAt: null }]);
   });
 
-  it('skips messages that the stream counted and the consumer does not have', () => {
+  it('a subscription that resumes skips messages that the stream counted and the consumer does not have', () => {
     const opened = streamWith({ firstSeq: 1, lastSeq: 7, lastTakenAt: 't7' });
     const { effects } = run(detachedAt(pointAt(5)), attached('resume', opened), consumer(0));
     expect(effects).toEqual([
@@ -157,12 +157,12 @@ describe('a subscription that resumes', () => {
 describe('a subscription that follows', () => {
   const following = run(detachedAt(pointAt(5)), attached('resume', streamWith({ lastSeq: 5 })), consumer(0)).state;
 
-  it('skips the messages that are missing between two messages, before the second one is applied', () => {
+  it('a subscription that follows skips the messages that are missing between two messages, before the second one is applied', () => {
     const { effects } = run(following, message(9, 1));
     expect(effects).toEqual([{ kind: 'skipTo', seq: 8, takenAt: null }, apply(9)]);
   });
 
-  it('drops a message that it has skipped as gone', () => {
+  it('a subscription that follows drops a message that it has skipped as gone', () => {
     const { state, effects } = run(
       following,
       check(2_000),
@@ -173,13 +173,13 @@ describe('a subscription that follows', () => {
     expect(state.point.applied).toBe(7);
   });
 
-  it('ends when the consumer has delivered messages that did not arrive', () => {
+  it('a subscription that follows ends when the consumer has delivered messages that did not arrive', () => {
     const { state, effects } = run(following, message(7, 2));
     expect(state).toEqual(detachedAt(pointAt(5)));
     expect(effects).toEqual([{ kind: 'end', reason: 'messages were lost on the way' }]);
   });
 
-  it('renews the lease at once when the check finds nothing new', () => {
+  it('a subscription that follows renews the lease at once when the check finds nothing new', () => {
     const { effects } = run(following, check(2_000), checked(streamWith({ lastSeq: 5, lastTakenAt: 't5' }), 2_003));
     expect(effects).toEqual([
       { kind: 'lag', messages: 0 },
@@ -187,26 +187,26 @@ describe('a subscription that follows', () => {
     ]);
   });
 
-  it('renews the lease from the moment of the check, once the messages of its answer are applied', () => {
+  it('a subscription that follows renews the lease from the moment of the check, once the messages of its answer are applied', () => {
     const answer = streamWith({ lastSeq: 7 });
     const waiting = run(following, check(2_000), checked(answer, 2_003), message(6, 1));
     expect(waiting.effects).toEqual([{ kind: 'lag', messages: 2 }, apply(6)]);
     expect(run(waiting.state, message(7, 2)).effects).toEqual([apply(7), { kind: 'renewLease', at: 2_000 }]);
   });
 
-  it('takes the doubt about the leader off the lease', () => {
+  it('a subscription that follows shortens the lease by the doubt about the leader', () => {
     const answer = streamWith({ lastSeq: 5, lastTakenAt: 't5', leaderDoubtMs: 700 });
     const { effects } = run(following, check(2_000), checked(answer, 2_003));
     expect(effects).toContainEqual({ kind: 'renewLease', at: 1_300 });
   });
 
-  it('compares the history with the message that was applied when the check was asked', () => {
+  it('a subscription that follows compares the history with the message that was applied when the check was sent', () => {
     const answer = streamWith({ lastSeq: 5, lastTakenAt: 't5' });
     const { effects } = run(following, check(2_000), message(6, 1), checked(answer, 2_003));
     expect(effects).toEqual([apply(6), { kind: 'lag', messages: 0 }, { kind: 'renewLease', at: 2_000 }]);
   });
 
-  it('waits for messages that a check found, as long as messages arrive', () => {
+  it('a subscription that follows waits for messages that a check found, as long as messages arrive', () => {
     const answer = streamWith({ lastSeq: 9 });
     const { effects } = run(
       following,
@@ -224,19 +224,19 @@ describe('a subscription that follows', () => {
     ['the stream went back', streamWith({ lastSeq: 4 }), null],
     ['the stream went back', streamWith({ lastSeq: 5, lastTakenAt: 'another moment' }), null],
     ['the stream S is a mirror', streamWith({ lastSeq: 5, lastTakenAt: 't5' }), 'the stream S is a mirror'],
-  ])('ends with the reason "%s" when a check finds %o', (reason, answer, problem) => {
+  ])('a subscription that follows ends with the reason "%s" when a check finds %o', (reason, answer, problem) => {
     const { state, effects } = run(following, check(2_000), checked(answer, 2_003, problem));
     expect(state).toEqual(detachedAt(pointAt(5)));
     expect(effects).toEqual([{ kind: 'end', reason }]);
   });
 
-  it('ends when the leader may have been replaced ten intervals ago', () => {
+  it('a subscription that follows ends when the leader may have been replaced ten intervals ago', () => {
     const answer = streamWith({ lastSeq: 5, lastTakenAt: 't5', leaderDoubtMs: 10 * RENEWAL_INTERVAL_MS + 1 });
     const { effects } = run(following, check(2_000), checked(answer, 2_003));
     expect(effects.at(-1)).toMatchObject({ kind: 'end', reason: expect.stringContaining('may have been replaced') });
   });
 
-  it('ends when no message of a check has arrived for 1.5 seconds', () => {
+  it('a subscription that follows ends when no message of a check has arrived for 1.5 seconds', () => {
     const answer = streamWith({ lastSeq: 9 });
     const { effects } = run(
       following,
