@@ -145,7 +145,7 @@ export const auth = betterAuth({
 });
 
 it('the types of the plugin pass a strict compiler', async () => {
-  // Without those of Better Auth's own dependencies, which take long and need what is not installed here.
+  // Not the types of Better Auth's own dependencies, which take long and need packages that are not installed here.
   const options = {
     strict: true,
     noEmit: true,

@@ -68,7 +68,7 @@ it("Drizzle's adapter without transactions, its default, publishes each write wh
     recorder.events.length = 0;
     await act();
     await settle(application, recorder);
-    // What one transaction would have told in one event may be two.
+    // One event of a transaction may be two without it.
     expect(recorder.events).toEqual(expect.arrayContaining([...expected()]));
   }
 });

@@ -13,7 +13,7 @@ let postgres: PostgresServer;
 let nats: Server;
 beforeAll(async () => {
   [postgres, nats] = await Promise.all([
-    // The other tests' servers may forget what was committed when they are killed.
+    // The servers of other tests may lose commits when they are killed.
     startPostgres({ settings: { synchronous_commit: 'on' } }),
     startNats({ own: true }),
   ]);

@@ -34,7 +34,7 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly unknown[]
   member: { id: ['m1', 'm2', 'm3'], userId: USERS, organizationId: ORGANIZATIONS, role: ROLES },
   organizationRole: { id: ['r1', 'r2'], organizationId: ORGANIZATIONS, role: ROLES, permission: ['{}', '{"a":["b"]}'] },
 };
-/** Unique, or named by others: not what an update sets. */
+/** Unique or referenced columns, which no update sets. */
 const FIXED: Readonly<Record<string, readonly string[]>> = { user: ['id', 'email'], organization: ['id', 'slug'] };
 
 interface Write {

@@ -19,7 +19,7 @@ export interface Result {
 export interface Folder {
   readonly path: string;
   write(files: Readonly<Record<string, string>>): Promise<void>;
-  /** The names of what was left where temporary files go. */
+  /** The names of the files that were left in the folder for temporary files. */
   leftOver(): Promise<readonly string[]>;
   /**
    * Runs it with these arguments, under Node or under another program.

@@ -3,7 +3,7 @@ import { connect } from 'nats';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
 
-/** An event without what differs each time. */
+/** An event without its id and its time, which differ each time. */
 export interface RecordedEvent {
   readonly name: string;
   readonly userId?: string;

@@ -1,4 +1,4 @@
-/** A TCP proxy on loopback that can lose answers: what is asked arrives, what is answered does not. */
+/** A TCP proxy on loopback that can lose answers: requests arrive, and their answers do not. */
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface OneWayProxy {

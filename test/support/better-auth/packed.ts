@@ -56,7 +56,7 @@ export const installPacked = async (betterAuth = join(ROOT, 'node_modules/better
     await mkdir(dirname(join(installed, name)), { recursive: true });
     await writeFile(join(installed, name), content);
   }
-  // Nothing else: what it needs beyond these it would not find.
+  // Nothing else: an import of any other package fails.
   for (const name of ['nats', 'yaml', 'pg', '@types/node', '@types/pg']) {
     await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
     await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));

@@ -63,7 +63,7 @@ const goes = (ids: { userId: string; organizationId: string }) => flip(ids, REQU
 
 const one = (name: string, ids: Omit<RecordedEvent, 'name'>) => (): readonly RecordedEvent[] => [{ name, ...ids }];
 
-/** By raw SQL, of which no event tells: what makes the answer new is the event of the scenario. */
+/** By raw SQL, which publishes no event: only the event of the scenario can make the answer new. */
 const giveRole = (application: Application, memberId: string, role: string) =>
   application.sql(`UPDATE ${application.table('member')} SET role = $2 WHERE id = $1`, [memberId, role]);
 
