@@ -53,7 +53,7 @@ export interface FreshnessTracker extends InvalidationSink {
   /** Names the data source of all reads from now on. Entries that were read from another source are no longer current. */
   setDataSource(id: string): void;
   /**
-   * Applies an event, in stream order: from this instant on, no older entry of what changed answers. A change of everything
+   * Applies an event, in stream order: from this instant on, no older entry of the changed facts answers. A change of everything
    * that follows another one soon is put off, together with those after it. {@link applied} and the lease are put off too.
    */
   apply: InvalidationSink['apply'];

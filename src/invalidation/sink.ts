@@ -1,4 +1,4 @@
-/** The interface between events and caches: what an event makes stale, and the parts that take each event. Pure. */
+/** The interface between events and caches: the change that an event announces, and the parts that take it. Pure. */
 import type { Invalidation } from '@assent/event-contract';
 
 export type { Invalidation };
@@ -7,7 +7,7 @@ export type { Invalidation };
 export interface InvalidationSink {
   /**
    * Begins a new numbering: nothing that was read before is comparable with the events that follow.
-   * @param epoch Names the numbering. Processes with the same epoch compare the revisions of what they read.
+   * @param epoch Names the numbering. Processes with the same epoch compare the revisions of their reads.
    * @param lowWaterMark The number to begin with: nothing below it is current.
    * @param takenAt When the stream took the message of that number, in nanoseconds since 1970; null or absent when unknown.
    * @param history Names the numbering for clients; `epoch` when absent. It differs from `epoch` in a process that must not
@@ -16,7 +16,7 @@ export interface InvalidationSink {
   begin(epoch: string, lowWaterMark: number, takenAt?: string | null, history?: string): void;
   /** Moves to `seq` over events that may have been missed: nothing below it is current any more. */
   skipTo(seq: number, takenAt?: string | null): void;
-  /** Applies the event `seq`; `change` is what it makes stale, null when it makes nothing stale. */
+  /** Applies the event `seq`; `change` names the facts that it makes stale, null when there are none. */
   apply(seq: number, change: Invalidation | null, takenAt?: string | null): void;
   /** Renews the lease: every event that was published before this monotonic moment has been applied. */
   renewLease(monotonicMs: number): void;
