@@ -214,7 +214,7 @@ describe('outages', () => {
     });
     const [late, patient] = [all('GetUser', { userId: known }, 200), all('GetUser', { userId: known })];
     for (const { code } of [...(await late), ...(await check(unread, {}, 200))]) expect(code).toBe('DEADLINE_EXCEEDED');
-    // 1,000 reads may wait; the others are told at once to come again.
+    // 1,000 reads may wait; the others are refused at once with a delay before a retry.
     const ask = { organizationId, permission: 'a:b' };
     const flood = [0, 1, 2].map((batch) =>
       clients[0]?.call('BatchCheckPermissions', {

@@ -111,8 +111,8 @@ describe.each(groups.map((protocols) => [protocols.map(({ name }) => name).join(
         await until('they wait', async () => (await waitingForLocks()) >= clients.length);
         first.kill('SIGTERM');
         await first.logged(({ event }) => event === 'process.stopping');
-        const [told] = await Promise.all([health(first), ...[first.grpcUrl, first.httpUrl].map(untilClosed)]);
-        expect(told).toEqual([NOT_SERVING, 503]);
+        const [answers] = await Promise.all([health(first), ...[first.grpcUrl, first.httpUrl].map(untilClosed)]);
+        expect(answers).toEqual([NOT_SERVING, 503]);
         return { calls };
       });
       // The service's own answer to each; on a busy machine its bound on a statement may have been reached.

@@ -29,7 +29,7 @@ const run = (env: Readonly<Record<string, string>>) => {
   return { child, ended, lines, stderr: () => stderr };
 };
 
-it('the relay publishes the outbox until it is told to stop', async () => {
+it('the relay publishes the outbox until a signal stops it', async () => {
   const { child, ended, lines } = run({
     RELAY_DATABASE_URL: leastPrivilegeUrl(url, 'assent_relay'),
     NATS_URL: natsUrl,
@@ -45,7 +45,7 @@ it('the relay publishes the outbox until it is told to stop', async () => {
   expect(lines.at(-1)).toContain('"event":"process.stopped"');
 });
 
-it('a relay without access to the database warns once, goes on trying, and stops when it is told to', async () => {
+it('a relay without access to the database warns once, goes on trying, and stops at a signal', async () => {
   const { child, ended, lines } = run({
     RELAY_DATABASE_URL: leastPrivilegeUrl(url, 'assent_relay').replace('assent_relay', 'nobody'),
     NATS_URL: natsUrl,

@@ -1,5 +1,5 @@
 /**
- * What is done to the demo's application by HTTP is told on NATS. Every kind of change, and NATS away, are in
+ * Changes of the demo's application over HTTP are published on NATS. Every kind of change, and NATS away, are in
  * test/integration/better-auth.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Servers and streams that let a process connect and yet do not tell it everything. */
+/** Servers and streams that accept a connection and yet do not deliver every event. */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

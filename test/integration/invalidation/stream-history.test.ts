@@ -115,7 +115,7 @@ describe('a stream', () => {
     await until('the event', () => direct.applied().seq === freshness.applied().seq);
     expect(freshness.applied()).toEqual(direct.applied());
     expect(freshness.applied().epoch).toBe(epoch);
-    // A process that starts now cannot tell: the moments of the messages do.
+    // A process that starts now has only the moments of the messages to compare.
     const young = createFreshnessTracker({
       clock: systemClock,
       leaseMs: 600,

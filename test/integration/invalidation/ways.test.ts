@@ -54,7 +54,7 @@ const listen = ({ url }: Server, domain: string | null) => {
 /** A hub with JetStream, and a leaf node whose way to it goes through a proxy. */
 const startLeaf = async (hubDomain: string, leafDomain: string | null) => {
   const port = await freePort();
-  // A hub tells its leaf nodes of its address, by which they would come past the proxy.
+  // A hub advertises its address to its leaf nodes, by which they would bypass the proxy.
   const proxy = await proxyTo(port);
   const hub = await start(
     true,

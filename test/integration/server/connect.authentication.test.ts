@@ -29,13 +29,13 @@ const PROTOCOLS = [
 ] as const;
 
 /** What an answer says, in whichever protocol: its status in HTTP and everything else of it. */
-interface Told {
+interface Counted {
   readonly http: unknown;
   readonly all: string;
 }
 
-/** Tells that a call has ended so. */
-const expectRefused = ({ http, all }: Told, type: string): void => {
+/** Checks that a call was refused and counted. */
+const expectRefused = ({ http, all }: Counted, type: string): void => {
   const grpc = type.startsWith('application/grpc');
   expect(http).toBe(grpc ? 200 : 401);
   if (grpc) expect(all).toMatch(/grpc-status"?: ?"?16/);

@@ -41,7 +41,7 @@ describe.each(PROTOCOLS)('calls by %s', (_, createTransport) => {
     async (when) => {
       const client = createClient(AuthService, createTransport());
       const error = await client.checkPermission({ permission: `unencodable:${when}` }).catch(ConnectError.from);
-      // In the words that every defect is told in, and with its details.
+      // In the text of every defect, and with its details.
       expect(error).toMatchObject({
         code: Code.Internal,
         rawMessage: 'Internal error: see the log of the service.',

@@ -127,9 +127,9 @@ describe('a stop of the HTTP server', () => {
         const stream = session.request({ ':path': '/metrics' }).resume();
         const response = once(stream, 'response');
         await asked;
-        const told = once(session, 'goaway');
+        const goaway = once(session, 'goaway');
         const stopped = server.stop(LONG_MS);
-        await told;
+        await goaway;
         answer();
         const [headers] = await response;
         expect(headers[':status']).toBe(200);
@@ -272,7 +272,7 @@ describe('callers of the HTTP server that leave', () => {
     const received: Buffer[] = [];
     socket.on('data', (piece: Buffer) => received.push(piece));
     const expecting = callHeaders(CHECK, { expect: '100-continue' });
-    // In one piece, so that the stream is gone before its request is told of.
+    // In one piece, so that the stream is gone before its request is reported.
     socket.write(
       Buffer.concat([
         http2Frame(FRAME.HEADERS, END_HEADERS, 1, expecting),

@@ -8,7 +8,7 @@ export const warningsOf = async (run: () => Promise<void>): Promise<readonly str
   process.on('warning', note);
   try {
     await run();
-    // Node tells of a warning in the next turn.
+    // Node emits a warning in the next turn.
     await eventLoopTurn();
   } finally {
     process.off('warning', note);

@@ -414,7 +414,7 @@ describe('loadConfig', () => {
       expect(problemsOf({ ...open, ASSENT_CALLER_TOKENS: callers })).toEqual([]);
       expect(problemsOf({ ...open, ...tls, ASSENT_TLS_CLIENT_CA: file('ca', authority.cert) })).toEqual([]);
       expect(problemsOf({ ...open, ASSENT_INSECURE: '1' })).toEqual([]);
-      // TLS alone tells who the server is, not who calls.
+      // TLS alone authenticates the server, not the caller.
       expect(problemsOf({ ...open, ...tls })).toHaveLength(1);
       expect(problemsOf({ ...open, ASSENT_INSECURE: 'yes' })).toHaveLength(1);
     });

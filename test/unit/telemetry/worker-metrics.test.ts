@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { createMetrics, type MetricsSnapshot } from '../../../src/telemetry/metrics.ts';
 import { createWorkerMetrics } from '../../../src/telemetry/worker-metrics.ts';
 
-/** What a worker tells that has done everything `times`. */
-const told = async (times: number, live: boolean, lag: number | null = times): Promise<MetricsSnapshot> => {
+/** The metrics of a worker that has done everything `times`. */
+const snapshotOf = async (times: number, live: boolean, lag: number | null = times): Promise<MetricsSnapshot> => {
   const metrics = createMetrics();
   metrics.observe({
     memoryEntries: () => times,
@@ -62,8 +62,8 @@ const workers = (answering: number, silent: number): Readonly<Record<string, num
 
 it('counters and cache sizes of workers are added; the lag is their maximum, the live subscription their minimum', async () => {
   const metrics = createWorkerMetrics();
-  metrics.take(1, await told(5, true));
-  metrics.take(2, await told(3, false));
+  metrics.take(1, await snapshotOf(5, true));
+  metrics.take(2, await snapshotOf(3, false));
   const text = await metrics.text(new Set([1, 2]), 2);
   expect(ours(text)).toEqual({
     ...counted(8),
@@ -78,9 +78,9 @@ it('counters and cache sizes of workers are added; the lag is their maximum, the
 
 it('only the counters of a silent or ended worker stay in the metrics', async () => {
   const metrics = createWorkerMetrics();
-  metrics.take(1, await told(5, true));
-  metrics.take(2, await told(3, false));
-  metrics.take(3, await told(7, false));
+  metrics.take(1, await snapshotOf(5, true));
+  metrics.take(2, await snapshotOf(3, false));
+  metrics.take(3, await snapshotOf(7, false));
   metrics.ended(3);
   metrics.ended(4);
   const gauges = { assent_memory_entries: 5, assent_events_lag_messages: 5, assent_events_lag_seconds: 5 };
@@ -99,8 +99,8 @@ it('only the counters of a silent or ended worker stay in the metrics', async ()
 
 it('the lag behind the stream is that of the workers that know it', async () => {
   const metrics = createWorkerMetrics();
-  metrics.take(1, await told(1, true, 0));
-  metrics.take(2, await told(1, false, null));
+  metrics.take(1, await snapshotOf(1, true, 0));
+  metrics.take(2, await snapshotOf(1, false, null));
   const lag = async (...workers: readonly number[]) =>
     ours(await metrics.text(new Set(workers), 2))['assent_events_lag_messages'];
   expect(await lag(1, 2)).toBe(0);
