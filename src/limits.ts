@@ -1,4 +1,4 @@
-/** Bounds of one process. None of them is a setting: each follows from another bound, or from the patience of callers. */
+/** Bounds of one process. None of them is a setting: each follows from another bound, or from how long callers wait. */
 export const LIMITS = {
   /** How much longer than the TTL an entry may live. Events and changes are kept for the sum of both. */
   marginMs: 60_000,

@@ -1,6 +1,6 @@
 /**
- * The tables of the database, and which of them can be a model's by their names and columns. Pure: it works on the list of
- * columns that schema-detection.ts reads from PostgreSQL's catalog.
+ * The tables of the database, and which of them fit a model by name and columns. Pure: its input is the list of columns that
+ * schema-detection.ts reads from PostgreSQL's catalog.
  */
 import { escapeIdentifier } from 'pg';
 import { type FieldColumn, MODELS, type ModelName } from './models.ts';

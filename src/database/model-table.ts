@@ -1,7 +1,7 @@
 /**
  * The table of one model: found, off, absent, or faulty with the names that would correct it. Pure.
- * A table that fits in part is a mistake in names or grants and never a plugin that is off: to take it for one would deny
- * or allow without an error.
+ * A table with only some of the columns is an error (wrong names or missing grants). Treating it as an absent plugin could
+ * silently deny or allow.
  */
 import { escapeIdentifier } from 'pg';
 import {

@@ -1,4 +1,4 @@
-/** Better Auth's models as far as Assent reads them: their fields, in which tables and columns, of which types. Pure. */
+/** The models of Better Auth that Assent reads: their fields, and the tables, columns and types that hold them. Pure. */
 
 /** How statements read and compare a column. Types that they treat alike are one kind. */
 export type ColumnKind =

@@ -1,6 +1,6 @@
 /**
- * The two things that Assent asks of PostgreSQL's wire protocol and pg has no API for: a read-only transaction around one
- * statement in one round trip, and a cancellation. Everything that touches pg's undocumented members is in this file.
+ * Two uses of PostgreSQL's wire protocol for which pg has no API: a read-only transaction around one statement in one round
+ * trip, and the cancellation of a statement. No other file uses pg's undocumented members.
  */
 import { type Client, Connection, Query, type QueryConfig, type QueryResult } from 'pg';
 

@@ -1,6 +1,6 @@
 /**
  * PostgreSQL through slonik: one pool of connections that only read, opened when PostgreSQL can be reached. Every wait has a
- * limit: a dead server fails a statement within its timeout and never keeps a caller.
+ * limit: when the server does not answer, a statement fails within its timeout and its caller gets the error.
  */
 import { createPool, type DatabasePool, type QuerySqlToken } from 'slonik';
 import { z } from 'zod';

@@ -1,9 +1,9 @@
 /**
  * slonik's driver: pg connections that only read, and only from a primary. It stands in place of slonik's own driver, which
  * queries types on a connection without an error listener, sets sessions up only through interceptors that cannot tell a
- * new session from a used one, and prepares no statements. A connection that ends without a listener ends the process
- * (https://github.com/gajus/slonik/issues/471); a failed set-up must not keep its place in the pool
- * (https://github.com/gajus/slonik/issues/631).
+ * new session from a used one, and prepares no statements. If a connection closes while no `error` listener is attached, Node
+ * ends the process (https://github.com/gajus/slonik/issues/471). A connection whose set-up failed must not keep its place in
+ * the pool (https://github.com/gajus/slonik/issues/631).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';

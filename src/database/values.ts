@@ -1,6 +1,6 @@
 /**
  * How stored values are read: the SQL that selects a column of any type that its field may have, and the parsing of the
- * selected value. A row that cannot be read fails no other row and no call.
+ * selected value. An unreadable value makes neither other rows nor the call fail.
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';

@@ -1,7 +1,7 @@
 /**
  * Freshness: the events that this process has applied, and the one predicate that judges every cached entry by them. Redis
- * holds values, never freshness. docs/understand/consistency.md has the argument why this is enough. Pure but for the
- * injected clock.
+ * stores facts with a revision; each process decides itself whether they are current. docs/understand/consistency.md has the
+ * argument why this is enough. Pure but for the injected clock.
  */
 import type { Clock } from '../clock.ts';
 import type { InvalidationSink } from '../invalidation/sink.ts';
@@ -39,7 +39,7 @@ export interface FreshnessTracker extends InvalidationSink {
   /** The revision for a read that begins now. Take it before the read. */
   revision(): Revision;
   /**
-   * The predicate: whether data of this revision shows every change that this process has applied for the pair. It alone
+   * The predicate: whether data of this revision shows every change for the pair that is in force in this process. It alone
    * judges entries in memory and in Redis, and loads that are joined or that end. Before the first event it holds for
    * everything that this process reads; {@link isLive} keeps that from being cached.
    */

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withTimeout } from '../with-timeout.ts';
-import { natsTimeout, type SessionOptions } from './session.ts';
+import { natsTimeout, type SessionOptions } from './apply-event.ts';
 
 const PONG_TIMEOUT_MS = 2_000;
 

@@ -5,9 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NO_RESPONDERS, serversOf } from '@assent/event-contract';
 import { connect, ErrorCode, Events, type NatsConnection, NatsError } from 'nats';
-
+import { createApply, type ListenerOptions, type SessionOptions } from './apply-event.ts';
 import { followCore } from './core-subscription.ts';
-import { createApply, type ListenerOptions, type SessionOptions } from './session.ts';
 import { inOrder } from './sink.ts';
 import { createStreamSubscription, followStream } from './stream-session.ts';
 

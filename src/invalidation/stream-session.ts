@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkStream, openStream, serverDomain } from '@assent/event-contract';
 import type { JetStreamManager, Msg, NatsConnection, StreamInfo } from 'nats';
 import { withTimeout } from '../with-timeout.ts';
+import { natsTimeout, type SessionOptions } from './apply-event.ts';
 import { addConsumer, lastSeqBefore, parseDelivery, type StreamSnapshot, snapshotOf, takenAtOf } from './jetstream.ts';
 import { historyAfter, NO_RESUME_POINT, planResume, type ResumePlan, type ResumePoint } from './resume-plan.ts';
-import { natsTimeout, type SessionOptions } from './session.ts';
 import { advance, type Effect, type Input, type SubscriptionState } from './stream-subscription.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;

@@ -1,4 +1,4 @@
-/** Decodes requests: every protocol decodes here, so that a guard before decoding stands once. */
+/** Decodes the requests of every protocol. Each check before decoding is written in one place, here. */
 import {
   type DescField,
   type DescMessage,

@@ -1,4 +1,4 @@
-/** The handlers of AuthService by their methods: message in, message out. The servers know nothing else of them. */
+/** The handlers of AuthService by their methods: message in, message out. Servers call handlers only by this map. */
 import type { MessageShape } from '@bufbuild/protobuf';
 import type { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import { batchCheckPermissions } from './batch-check-permissions.ts';

@@ -1,4 +1,4 @@
-/** `grpc.health.v1`: whether the process takes calls. Open to everyone, since it says nothing of people. */
+/** `grpc.health.v1`: whether the process takes calls. No caller is authenticated, since it discloses no personal data. */
 import { create } from '@bufbuild/protobuf';
 import { AuthService } from '../../gen/assent/auth/v1/auth_service_pb.ts';
 import {

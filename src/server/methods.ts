@@ -1,4 +1,4 @@
-/** Methods as the servers know them, of any service: path, messages, handler and rules. */
+/** The methods of all services in the form that the servers use: path, messages, handler and rules. */
 import type { DescMessage, DescService, Message } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { Caller } from '../rpc/services.ts';

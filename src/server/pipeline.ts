@@ -1,5 +1,5 @@
 /**
- * The call pipeline. Every call of every protocol passes these steps, so that a guard stands once:
+ * The call pipeline. Every call of every protocol passes these steps; each check is written in one place:
  *
  *   authenticate -> trace -> decode -> handle -> encode -> count
  *

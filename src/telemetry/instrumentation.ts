@@ -1,4 +1,4 @@
-/** The reports of all parts as log lines and metrics. The parts themselves import neither. `docs/operate/log.md` lists the lines. */
+/** The callbacks by which all parts report: they write log lines and metrics. `docs/operate/log.md` lists the lines. */
 import { type Schema, tablesOf } from '../database/models.ts';
 import { policyStatements } from '../database/table-access.ts';
 import { AssentError, describeError } from '../errors.ts';

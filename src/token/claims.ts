@@ -1,8 +1,9 @@
 /**
- * The claims of a token whose signature has been verified. Pure: the time comes in.
+ * Checks the claims of a token whose signature has been verified, and makes the principal of them. Pure: the time is an
+ * argument.
  *
  * Order: the kind of the token, the shape of each claim, the time, the issuer, the audience. The time comes before the
- * issuer because expiry is the everyday refusal, and the bearer can fetch a new token.
+ * issuer because expiry is the most frequent reason, and the bearer can fetch a new token.
  *
  * Without `definePayload` the claims are the row of the user, with the application's own columns. So null counts as absent,
  * and a claim without influence on the decision never refuses a token: an ill-typed one is reported as empty.

@@ -1,13 +1,13 @@
 /**
  * The state machine of a JWKS cache, without timers and I/O: (state, event) -> (state, effects).
  *
- * | event        | idle                          | fetching                                 | stopped   |
- * | ------------ | ----------------------------- | ---------------------------------------- | --------- |
- * | started, due | fetch -> fetching             | joins the fetch                          | ignored   |
- * | missing      | if allowed: fetch -> fetching | joins the fetch                          | ignored   |
- * | fetched      | (no fetch runs)               | new keys; schedule, report -> idle       | new keys  |
- * | failed       | (no fetch runs)               | keys stay; schedule retry, report -> idle | ignored   |
- * | stopped      | end -> stopped                | end -> stopped                           | ignored   |
+ * | event        | idle                          | fetching                                  | stopped  |
+ * | ------------ | ----------------------------- | ----------------------------------------- | -------- |
+ * | started, due | fetch -> fetching             | joins the fetch                           | ignored  |
+ * | missing      | if allowed: fetch -> fetching | joins the fetch                           | ignored  |
+ * | fetched      | (no fetch runs)               | new keys; schedule, report -> idle        | new keys |
+ * | failed       | (no fetch runs)               | keys stay; schedule retry, report -> idle | ignored  |
+ * | stopped      | end -> stopped                | end -> stopped                            | ignored  |
  *
  * One fetch runs at a time. The timer begins it every `refreshMs`, and sooner after a failure: the pause is `retryMs` and
  * doubles with each further failure, up to `unknownKidCooldownMs`. A token with a missing key may begin it, too:

@@ -1,4 +1,4 @@
-/** Whether a failed write was done all the same. Pure. */
+/** Whether the database may have committed a write that failed with an error. Pure. */
 
 /**
  * SQLSTATE classes, and Prisma's P1 codes, that say that no answer came: connection exception, operator intervention, system

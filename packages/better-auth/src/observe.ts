@@ -1,7 +1,7 @@
 /**
- * Reports every write of a Better Auth adapter. The methods of the adapter itself are replaced. A wrapper beside it would be
- * bypassed by plugins that took hold of the adapter before, and would fail Better Auth's own schema check, which knows
- * adapters by identity.
+ * Reports every write of a Better Auth adapter. It replaces the methods of the adapter itself. A wrapper object would miss
+ * the writes of plugins that keep an earlier reference to the adapter, and would fail Better Auth's own schema check, which
+ * compares adapters by identity.
  */
 import type { DBAdapter, DBTransactionAdapter } from 'better-auth';
 import {

@@ -1,4 +1,4 @@
-/** The plugin for Better Auth's list. */
+/** The plugin: an element of the `plugins` of a Better Auth instance, which publishes the changes of its adapter. */
 import type { AuthContext, BetterAuthPlugin } from 'better-auth';
 import { createAuthMiddleware } from 'better-auth/api';
 import { createModels } from './models.ts';

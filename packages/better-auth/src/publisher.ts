@@ -1,6 +1,6 @@
 /**
- * Brings changes to NATS in the background. Events stay in memory until they are acknowledged, are published again with the
- * same id, and are bounded in number. The caller waits for them only when it asks to, and never gets a fault.
+ * Publishes changes to NATS in the background. Events stay in memory until they are acknowledged, are published again with
+ * the same id, and are bounded in number. Only `settled` waits for acknowledgements. The caller gets no error of NATS.
  *
  * This is the shell: connection-state.ts decides, event-queue.ts keeps the events.
  */

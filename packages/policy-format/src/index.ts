@@ -1,4 +1,4 @@
-/** The format of policy.yaml, versions 1 and 2, described in docs/policy.md. Pure: no I/O. */
+/** The format of policy.yaml, versions 1 and 2, described in docs/use/policy.md. Pure: no I/O. */
 export { comparePolicies } from './compare.ts';
 export * from './model.ts';
 export { type PermissionName, parsePermission } from './permission-name.ts';

@@ -1,6 +1,6 @@
 /**
- * Connect and gRPC-Web as they stand in HTTP: how each says its codec, deadline and compression, and how it writes answers and
- * errors. What is negotiated and how errors are written is connect's own code.
+ * Connect and gRPC-Web over HTTP: where a request names its codec, deadline and compression, and the form of answers and
+ * errors. The negotiation and the bytes of errors come from connect's own code.
  */
 import { createRegistry } from '@bufbuild/protobuf';
 import { base64Decode } from '@bufbuild/protobuf/wire';

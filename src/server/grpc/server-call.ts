@@ -1,4 +1,4 @@
-/** One gRPC call on the wire: its deadline, and what goes out for it, once. */
+/** One gRPC call on the wire: its deadline, and its response, sent at most once. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';

@@ -11,9 +11,9 @@ import {
 } from 'nats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.ts';
+import type { SessionOptions } from '../../../src/invalidation/apply-event.ts';
+import { createApply } from '../../../src/invalidation/apply-event.ts';
 import { followCore } from '../../../src/invalidation/core-subscription.ts';
-import type { SessionOptions } from '../../../src/invalidation/session.ts';
-import { createApply } from '../../../src/invalidation/session.ts';
 import type { InvalidationSink } from '../../../src/invalidation/sink.ts';
 import { createStreamSubscription, followStream } from '../../../src/invalidation/stream-session.ts';
 import { createTestClock } from '../../support/facts/harness.ts';

@@ -213,6 +213,21 @@ describe.each(documents)('%s', (name) => {
   });
 });
 
+it('source files name documents that exist', () => {
+  const folders = ['src', 'packages', 'proto', 'bench', 'chaos', 'demo', 'scripts', 'tools', 'test'];
+  const { stdout } = spawnSync('git', ['ls-files', '--', ...folders], { cwd: root, encoding: 'utf8' });
+  const sources = stdout.split('\n').filter((name) => /\.(?:[cm]?ts|[cm]js|proto|sh|ya?ml)$/.test(name));
+  const named = sources
+    // It plants names of documents that do not exist.
+    .filter((name) => name !== 'test/unit/repository/words.test.ts')
+    .filter((name) => existsSync(join(root, name)))
+    .flatMap((name) =>
+      [...read(name).matchAll(/\b(?:docs|packages|tools)\/[\w./-]*\.md\b/g)].map(([path]) => ({ name, path })),
+    );
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
+});
+
 describe('commands of the documents that run outside of a clone', () => {
   const lines = documents.flatMap((name) =>
     read(name)

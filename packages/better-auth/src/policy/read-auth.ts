@@ -1,4 +1,4 @@
-/** From a live instance of Better Auth to the model of a policy. Pure: of the instance it calls only the roles. */
+/** From the options of a live instance of Better Auth to the model of a policy. Pure: it calls `authorize` of the roles only. */
 import {
   type GrantList,
   grantListOf,

@@ -1,4 +1,4 @@
-/** The parts that the sessions of both modes share: their options, and the way from a message to the sink. */
+/** From a message of either mode to the changes that it announces to the sink; and the options of the sessions of both modes. */
 import { parseEvent } from '@assent/event-contract';
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';

@@ -1,6 +1,6 @@
 /** From any message to the calls of the sink. */
 import { expect, it } from 'vitest';
-import { createApply } from '../../../src/invalidation/session.ts';
+import { createApply } from '../../../src/invalidation/apply-event.ts';
 
 it('each message is applied with its number and moment, as a change, as everything when it is malformed, or as nothing', () => {
   const applied: unknown[][] = [];
