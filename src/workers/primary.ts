@@ -110,8 +110,9 @@ export async function runPrimary(
   }
 }
 
+/** The workers that run. Node keeps a dead worker in its list until the channel to the worker has ended, too. */
 function workers(): readonly Worker[] {
-  return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+  return Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker?.isDead() === false);
 }
 
 function send(worker: Worker, message: PrimaryMessage): void {
