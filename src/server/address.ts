@@ -4,14 +4,14 @@ import { connect } from 'node:net';
 import type { Address } from '../config/index.ts';
 
 /** An address as people write it. */
-export const formatAddress = (address: Address, port?: number): string => {
+export function formatAddress(address: Address, port?: number): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `${host}:${port ?? address.port}`;
-};
+}
 
 /** Removes the socket file that a killed process left behind. A socket on which a process listens stays. */
-export const clearStaleSocket = async (address: Address): Promise<void> => {
+export async function clearStaleSocket(address: Address): Promise<void> {
   if (address.kind !== 'unix') return;
   const stale = await new Promise<boolean>((resolve) => {
     const socket = connect(address.path);
@@ -24,4 +24,4 @@ export const clearStaleSocket = async (address: Address): Promise<void> => {
   // A regular file refuses connections as well. It has to stay.
   if (stale && (await stat(address.path).catch(() => null))?.isSocket() === true)
     await rm(address.path, { force: true });
-};
+}
