@@ -11,7 +11,7 @@ import { memoryKey } from './cache-key.ts';
 export interface Revision {
   /** Names the numbering and the data source. Revisions of different epochs cannot be compared. */
   readonly epoch: string;
-  /** The last event that was applied when the read began. */
+  /** The last event that was recorded when the read began. It may be ahead of the last event in force, never behind it. */
   readonly seq: number;
 }
 
@@ -71,6 +71,7 @@ export function createFreshnessTracker(options: FreshnessOptions): FreshnessTrac
   let dataSource = '';
   /** The epoch of a read that begins now: the numbering and the data source. */
   let epoch = '';
+  /** The last event recorded. It is in force, unless `putOff` holds events. */
   let applied = 0;
   let takenAt: string | null = null;
   // One object for all reads that begin between two events: entries keep it.

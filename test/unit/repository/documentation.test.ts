@@ -282,6 +282,17 @@ it('the drawings of docs/understand/architecture.md name files that are there', 
   expect(named.filter((name) => !files.includes(name))).toEqual([]);
 });
 
+it('docs/understand/architecture.md counts the files of each way as its tables name them', () => {
+  const tables = [...read('docs/understand/architecture.md').matchAll(/ passes (\d+) files:\n\n(.*?)\n\n/gs)].map(
+    ([, count, table = '']) => ({
+      count: Number(count),
+      files: new Set([...table.matchAll(/`((?:src|packages)\/[\w./-]+\.ts)`/g)].map(([, path]) => path)).size,
+    }),
+  );
+  expect(tables).toHaveLength(4);
+  expect(tables.filter(({ count, files }) => count !== files)).toEqual([]);
+});
+
 it('each row of docs/understand/hardening.md names a test', () => {
   const rows = read('docs/understand/hardening.md')
     .split('\n')
