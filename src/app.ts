@@ -1,6 +1,7 @@
 /**
- * The composition of the service. Each part gets the parts that it calls, so a request passes this file from the bottom to the
- * top: server, rpc, then token, policy and facts (memory, Redis), then the database. An event passes NATS, then freshness.
+ * The composition of the service. Each part gets the parts that it calls, so the parts are made in the opposite order of a
+ * call: a request passes server, rpc, then token, policy and facts (memory, Redis), then the database. An event passes the
+ * listener, then freshness.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';

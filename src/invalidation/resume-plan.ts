@@ -1,4 +1,4 @@
-/** How a session goes on after the one before it, and whether a stream is still the one whose messages were applied. */
+/** Decides how a session resumes after the previous one: whether the stream is the one whose messages were applied. */
 import { createHash } from 'node:crypto';
 import { momentOf, type StreamSnapshot } from './jetstream.ts';
 

@@ -1,5 +1,5 @@
 /**
- * What a decision is made from. Facts are cached, never decisions: each process decides with its own policy.
+ * The facts that a decision needs. Facts are cached, never decisions: each process decides with its own policy.
  */
 
 /** A ban that is stored for a user; whether it holds now is computed when deciding. */

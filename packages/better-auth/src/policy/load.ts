@@ -1,6 +1,6 @@
 /**
- * The process that loads an auth.ts: the file may write to stdout, keep connections open or end the process, and the command
- * line does not notice. Arguments: the file, the path of the report, and the name of the export, if any.
+ * The process that loads an auth.ts: the file may write to stdout, keep connections open or end the process, without an effect
+ * on the command line. Arguments: the file, the path of the report, and the name of the export, if any.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
