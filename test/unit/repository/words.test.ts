@@ -17,21 +17,20 @@ const EXAMPLE = [
   /^test\/(?:cases|unit\/(?:database|facts|policy)|integration\/database)\//,
   'doors and gates are resources of the policies in the tests',
 ] as const;
-const LAST_RUN = [/^docs\/operate\/performance\./, 'the last run keeps the names of its rows'] as const;
 const WEB = /^(?:demo\/application|test\/(?:e2e|integration|property|support))\//;
 
 const WORDS: readonly Word[] = [
-  { replaced: /\bdoors?\b|ASSENT_GRPC_DOOR/i, instead: 'server', allowed: [EXAMPLE, LAST_RUN] },
+  { replaced: /\bdoors?\b|ASSENT_GRPC_DOOR/i, instead: 'server', allowed: [EXAMPLE] },
   {
     replaced: /\blean\b/i,
     instead: 'gRPC server',
-    allowed: [LAST_RUN, [/^docs\/contribute\/measuring\.md$/, 'measurements keep the names of their rows']],
+    allowed: [[/^docs\/contribute\/measuring\.md$/, 'measurements keep the names of their rows']],
   },
   { replaced: /guest[ -]services?|\bguests\b/i, instead: 'health and reflection' },
   { replaced: /\bExchange\b|\bDispatcher\b/, instead: 'ServerCall, call pipeline' },
   { replaced: /\bgates?\b/i, instead: 'caller authentication', allowed: [EXAMPLE] },
   { replaced: /\b(?:create)?Positions\b|\bpositions\.ts\b|\b[Ss]tamp(?:s|ed)?\b/, instead: 'freshness, revision' },
-  { replaced: /(?<!Math\.)\bfloors?\b/i, instead: 'low-water mark; in bench and chaos, baseline', allowed: [LAST_RUN] },
+  { replaced: /(?<!Math\.)\bfloors?\b/i, instead: 'low-water mark; in bench and chaos, baseline' },
   { replaced: /\bhear(?:s|d|ing)?\b|\bdeaf\b|\bears?\b|assent_events_hearing/i, instead: 'subscription, live, stale' },
   {
     replaced: /(?<!DPoP )\bproofs?\b(?! of (?:that|a) key)/i,
