@@ -1,68 +1,43 @@
 /** The policy in force: the service reads it at start, and again when its file changes. */
 import { readFile } from 'node:fs/promises';
+import { createWatchedFile, unreadable } from '../watched-file.ts';
 import { DEFAULT_POLICY } from './defaults.ts';
 import { PolicyError, parsePolicy } from './file.ts';
 import type { Policy } from './grants.ts';
 
 /** Creates the store. Until {@link PolicyStore.start} the default policy is in force. */
-export function createPolicyStore({ path, onReload, intervalMs = 500 }: PolicyStoreOptions): PolicyStore {
+export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOptions): PolicyStore {
   let policy = parsePolicy(DEFAULT_POLICY, 'the default policy');
-  /** The text of the file that was taken or refused last. */
-  let text = '';
-  /** The text that the last look found. */
-  let seen = '';
-  let looking: Promise<void> | null = null;
-  let timer: NodeJS.Timeout | null = null;
-  let looksWithoutFile = 0;
+  const file =
+    path === null
+      ? null
+      : createWatchedFile({
+          path,
+          intervalMs,
+          onChange: (text) => reload(text, path),
+          onUnreadable: (problem) => onReload({ ok: false, problems: [problem] }),
+        });
 
   return {
     current: () => policy,
     start: async () => {
       if (path === null) return;
+      let text: string;
       try {
         text = await readFile(path, 'utf8');
-        seen = text;
       } catch (cause) {
         throw new Error(`ASSENT_POLICY: ${unreadable(path, cause)}`, { cause });
       }
       policy = parsePolicy(text, path);
-      // Polling works alike for editors that replace files, for the symbolic links of a ConfigMap and for network file
-      // systems. A watcher misses changes of each of them.
-      timer = setInterval(() => void look(), intervalMs).unref();
+      file?.start(text);
     },
-    look,
-    stop: () => {
-      if (timer !== null) clearInterval(timer);
-    },
+    look: async () => file?.look(),
+    stop: () => file?.stop(),
   };
 
-  // One look at a time: a hanging file system must not occupy all threads of the pool, which also resolves host names.
-  async function look(): Promise<void> {
-    if (path === null) return;
-    looking ??= read(path).finally(() => {
-      looking = null;
-    });
-    await looking;
-  }
-
-  async function read(file: string): Promise<void> {
-    let found: string;
+  function reload(text: string, name: string): void {
     try {
-      found = await readFile(file, 'utf8');
-    } catch (error) {
-      // An editor that removes and renames leaves a moment without a file; the next look decides.
-      looksWithoutFile += 1;
-      if (looksWithoutFile === LOOKS_WITHOUT_FILE) onReload({ ok: false, problems: [unreadable(file, error)] });
-      return;
-    }
-    looksWithoutFile = 0;
-    // Two looks with the same text: the file is written to its end. A part of a name can be another name.
-    const isWhole = found === seen;
-    seen = found;
-    if (!isWhole || found === text) return;
-    text = found;
-    try {
-      policy = parsePolicy(found, file);
+      policy = parsePolicy(text, name);
       onReload({ ok: true, problems: [] });
     } catch (error) {
       onReload({ ok: false, problems: error instanceof PolicyError ? error.message.split('\n') : [String(error)] });
@@ -96,11 +71,4 @@ export interface PolicyStore {
   /** Looks at the file once, as the timer does. Concurrent calls share one look. */
   look(): Promise<void>;
   stop(): void;
-}
-
-/** After so many failed looks in a row, an editor is no longer the cause. */
-const LOOKS_WITHOUT_FILE = 10;
-
-function unreadable(path: string, error: unknown): string {
-  return `${path}: cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'error'})`;
 }
