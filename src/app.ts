@@ -6,7 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { AuthService } from '../gen/assent/auth/v1/auth_service_pb.ts';
+import { createCallersStore } from './callers/store.ts';
 import { systemClock } from './clock.ts';
+import { callersOf } from './config/caller-tokens.ts';
 import type { Config } from './config/index.ts';
 import { createDirectory } from './database/directory.ts';
 import { createFactsCache } from './facts/cache.ts';
@@ -25,7 +27,7 @@ import { sharedView } from './policy/list.ts';
 import { createPolicyStore } from './policy/store.ts';
 import { createHandlers } from './rpc/handlers.ts';
 import { createPageTokens } from './rpc/page-token.ts';
-import { createCallerAuthentication } from './server/caller-authentication.ts';
+import { acceptEveryCall, createCallerAuthentication } from './server/caller-authentication.ts';
 import { API_RULES, methodsOf } from './server/methods.ts';
 import { createPipeline } from './server/pipeline.ts';
 import { createServers } from './server/servers.ts';
@@ -134,14 +136,25 @@ export async function createApp(
     clock,
     onDecision: observe.decision,
   };
+  const entries = config.callersFile?.entries ?? callersOf(config.callers);
+  const callers = createCallersStore({
+    file: config.callersFile,
+    entries,
+    workers: config.workers,
+    now: clock.now,
+    onReload: observe.callersReload,
+    onExpired: observe.callerTokenExpired,
+  });
   const pipeline = createPipeline({
-    authenticate: createCallerAuthentication(config.callers),
+    authenticate: entries.length === 0 ? acceptEveryCall : createCallerAuthentication(callers.current, clock),
     replica: `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
     position: () => {
       const { epoch, seq, takenAt } = freshness.applied();
       return { revision: `${epoch}:${seq}`, takenAt: takenAt === null ? null : momentOf(takenAt) };
     },
     onCall: observe.call,
+    onCallerCall: observe.callerCall,
+    onCallerRefused: observe.callerRefused,
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,
   });
@@ -164,5 +177,5 @@ export async function createApp(
       clock,
     });
 
-  return { servers, ...createLifecycle({ policy, directory, keys, redis, traces, listen, isDatabaseAway }) };
+  return { servers, ...createLifecycle({ policy, callers, directory, keys, redis, traces, listen, isDatabaseAway }) };
 }

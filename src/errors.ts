@@ -20,6 +20,9 @@ export type ErrorCode =
   | TokenErrorCode
   | 'INVALID_ARGUMENT'
   | 'CALLER_UNAUTHENTICATED'
+  | 'CALLER_METHOD_NOT_ALLOWED'
+  | 'CALLER_RATE_EXCEEDED'
+  | 'CALLER_IN_FLIGHT_EXCEEDED'
   | 'USER_NOT_FOUND'
   | 'ORGANIZATION_NOT_FOUND'
   | 'DATABASE_UNAVAILABLE'
@@ -40,15 +43,18 @@ export class AssentError extends Error {
   readonly code: ErrorCode;
   /** Filled for INVALID_ARGUMENT only. */
   readonly violations: readonly FieldViolation[];
+  /** When the caller may try again, in milliseconds; null for an error that names no time. */
+  readonly retryAfterMs: number | null;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: ErrorOptions & { violations?: readonly FieldViolation[] } = {},
+    options: ErrorOptions & { violations?: readonly FieldViolation[]; retryAfterMs?: number } = {},
   ) {
     super(message, options);
     this.code = code;
     this.violations = options.violations ?? [];
+    this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }
 

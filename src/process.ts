@@ -1,7 +1,6 @@
 /** The process: configuration, signals, workers. Exit codes: 0 after a stop, 1 when it cannot start or has a defect. */
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { createApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config/index.ts';
 import { warnOfUnfixedNode } from './node-version.ts';
@@ -59,9 +58,8 @@ async function run(config: Config, log: Logger): Promise<number> {
   warnOfUnfixedNode(log);
   warnOfConfig(config, log);
   for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
-  const workers = config.workers === 0 ? availableParallelism() : config.workers;
   const replicaKey = randomBytes(32).toString('base64url');
-  if (workers > 1) return runPrimary(workers, stopping, log, replicaKey);
+  if (config.workers > 1) return runPrimary(config.workers, stopping, log, replicaKey);
   const metrics = createMetrics();
   const control: ServiceControl = {
     stopping,

@@ -10,6 +10,7 @@ import { oncePerReason } from './telemetry/rate-limited-log.ts';
 /** The parts behind the servers, as far as they start and end; null for a part that is not configured. */
 export interface Parts {
   readonly policy: { start(): Promise<void>; stop(): void };
+  readonly callers: { start(): void; stop(): void };
   readonly directory: { schema(): Promise<unknown>; end(): Promise<void> };
   readonly keys: { start(): Promise<void>; stop(): void };
   readonly redis: { end(): void } | null;
@@ -120,7 +121,7 @@ async function waitForTables(app: App, log: Logger, signal: AbortSignal): Promis
 
 /** The order in which the parts start and end. It starts nothing before {@link Lifecycle.prepare}. */
 export function createLifecycle(parts: Parts): Lifecycle {
-  const { policy, directory, keys, redis, traces, listen, isDatabaseAway } = parts;
+  const { policy, callers, directory, keys, redis, traces, listen, isDatabaseAway } = parts;
   let listener: ReturnType<Parts['listen']> = null;
 
   async function findTables(): Promise<void> {
@@ -142,6 +143,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
   return {
     prepare: async () => {
       await policy.start();
+      callers.start();
       listener = listen();
       const [found] = await Promise.all([tryTables(), listener?.readyWithin(LIMITS.firstLeaseMs)]);
       return found;
@@ -149,6 +151,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
     findTables,
     end: async () => {
       policy.stop();
+      callers.stop();
       keys.stop();
       // Each part bounds its own wait for a server without an answer. In sequence they would exceed the time of a stop.
       await Promise.all([listener?.stop(), traces?.stop(), directory.end()]);

@@ -1,5 +1,6 @@
 /** The file of caller tokens: lines of `name: sha256-hex`. Pure. */
 import { createHash } from 'node:crypto';
+import type { CallerEntry } from '../callers/file.ts';
 
 /** A caller and the digest of its token. The token itself is not stored anywhere. */
 export interface CallerToken {
@@ -34,4 +35,16 @@ export function parseCallerTokens(text: string): {
   // With an empty file the servers would take calls without authentication, although the operator asked for it.
   if (value.length === 0 && problems.length === 0) problems.push('names a file without any caller.');
   return { value, problems };
+}
+
+/** The callers of the file: each has one token without an end, may call every method, and has no limits. */
+export function callersOf(tokens: readonly CallerToken[]): readonly CallerEntry[] {
+  return tokens.map(({ name, digest }) => ({
+    name,
+    tokens: [{ digest: digest.toString('hex'), expiresAt: null }],
+    certificates: [],
+    methods: null,
+    rate: null,
+    inFlight: null,
+  }));
 }

@@ -3,6 +3,9 @@
  * the name of its variable and without a value, which may be a secret.
  */
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { parseCallers } from '../callers/file.ts';
+import type { CallersFile } from '../callers/store.ts';
 import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
 import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
 import { parseSigningKeys } from './secrets.ts';
@@ -28,7 +31,10 @@ export interface Config {
   readonly signingKeys: readonly string[];
   readonly grpcAddress: Address;
   readonly httpAddress: Address | null;
+  /** The callers of `ASSENT_CALLER_TOKENS`. */
   readonly callers: readonly CallerToken[];
+  /** `ASSENT_CALLERS`; null when it is not set. */
+  readonly callersFile: CallersFile | null;
   readonly tls: TlsConfig | null;
   /** True when the operator accepts callers without authentication. */
   readonly insecure: boolean;
@@ -36,6 +42,7 @@ export interface Config {
   readonly leaseSeconds: number;
   readonly ttlSeconds: number;
   readonly memoryEntries: number;
+  /** How many processes answer calls: the number of cores where the setting is 0. */
   readonly workers: number;
   readonly logLevel: string;
   /** Variables that begin with `ASSENT_` and have no effect. */
@@ -66,7 +73,7 @@ export function loadConfig(environment: Environment): Config {
     leaseSeconds: read.integer('ASSENT_EVENTS_LEASE_SECONDS', 2, 1, 60),
     ttlSeconds: readTtlSeconds(read),
     memoryEntries: read.integer('ASSENT_MEMORY_ENTRIES', 100_000, 1, 10_000_000),
-    workers: read.integer('ASSENT_WORKERS', 1, 0, 256),
+    workers: read.integer('ASSENT_WORKERS', 1, 0, 256) || availableParallelism(),
     logLevel: readLogLevel(read),
     traces: wantsTraces(read),
     unknown: read.unknown(),
@@ -75,28 +82,43 @@ export function loadConfig(environment: Environment): Config {
   return Object.freeze(config);
 }
 
-type ServersConfig = Pick<Config, 'grpcAddress' | 'httpAddress' | 'callers' | 'tls' | 'insecure'>;
+type ServersConfig = Pick<Config, 'grpcAddress' | 'httpAddress' | 'callers' | 'callersFile' | 'tls' | 'insecure'>;
 
 function readServers(read: Reader): ServersConfig {
   const tls = readTls(read);
-  const callersFile = read.file('ASSENT_CALLER_TOKENS');
-  const callers = callersFile === null ? [] : read.parsed('ASSENT_CALLER_TOKENS', parseCallerTokens(callersFile));
+  const tokens = read.file('ASSENT_CALLER_TOKENS');
+  const callers = tokens === null ? [] : read.parsed('ASSENT_CALLER_TOKENS', parseCallerTokens(tokens));
+  const callersFile = readCallersFile(read, read.has('ASSENT_TLS_CLIENT_CA'));
   const grpcAddress = read.address('ASSENT_GRPC_ADDRESS', '127.0.0.1:50051');
   const httpAddress =
     read.text('ASSENT_HTTP_ADDRESS') === 'off' ? null : read.address('ASSENT_HTTP_ADDRESS', '127.0.0.1:8080');
   const insecure = read.text('ASSENT_INSECURE') === '1';
-  const servers = { grpcAddress, httpAddress, callers, tls, insecure };
+  const servers = { grpcAddress, httpAddress, callers, callersFile, tls, insecure };
   refuseUnauthenticated(read, servers);
   return servers;
 }
 
+function readCallersFile(read: Reader, hasClientCertificates: boolean): CallersFile | null {
+  const path = read.text('ASSENT_CALLERS');
+  if (path === null) return null;
+  // Which of the two counts is not guessed: one of them may have been left behind.
+  if (read.has('ASSENT_CALLER_TOKENS')) {
+    read.problem('ASSENT_CALLERS and ASSENT_CALLER_TOKENS must not be set together: leave one of them out.');
+  }
+  const text = read.file('ASSENT_CALLERS');
+  if (text === null) return null;
+  const entries = read.parsed('ASSENT_CALLERS', parseCallers(text, hasClientCertificates));
+  return { path, text, entries, hasClientCertificates };
+}
+
 /** A server without authentication of its callers must not be reachable from other machines, unless the operator accepts it. */
 function refuseUnauthenticated(read: Reader, servers: ServersConfig): void {
-  const { callers, tls, insecure, grpcAddress, httpAddress } = servers;
-  const callersAreAuthenticated = callers.length > 0 || (tls !== null && tls.clientCa !== null);
+  const { callers, callersFile, tls, insecure, grpcAddress, httpAddress } = servers;
+  const callersAreAuthenticated = callers.length > 0 || callersFile !== null || (tls !== null && tls.clientCa !== null);
   // The operator did configure authentication, but it cannot be used. That problem is listed already: this one follows from it.
   const authenticationIsBroken =
-    (read.has('ASSENT_CALLER_TOKENS') || read.has('ASSENT_TLS_CLIENT_CA')) && read.problems.length > 0;
+    ['ASSENT_CALLER_TOKENS', 'ASSENT_CALLERS', 'ASSENT_TLS_CLIENT_CA'].some((name) => read.has(name)) &&
+    read.problems.length > 0;
   if (callersAreAuthenticated || insecure || authenticationIsBroken) return;
   for (const [name, address] of [
     ['ASSENT_GRPC_ADDRESS', grpcAddress],
@@ -104,7 +126,7 @@ function refuseUnauthenticated(read: Reader, servers: ServersConfig): void {
   ] as const) {
     if (address === null || isLocal(address)) continue;
     read.problem(
-      `${name} can be reached from other machines and callers are not authenticated: set ASSENT_CALLER_TOKENS, or ASSENT_TLS_CERT, ASSENT_TLS_KEY and ASSENT_TLS_CLIENT_CA, or listen on 127.0.0.1 or a unix socket. ASSENT_INSECURE=1 listens in spite of this: anyone with access to the port can then read your users.`,
+      `${name} can be reached from other machines and callers are not authenticated: set ASSENT_CALLERS or ASSENT_CALLER_TOKENS, or ASSENT_TLS_CERT, ASSENT_TLS_KEY and ASSENT_TLS_CLIENT_CA, or listen on 127.0.0.1 or a unix socket. ASSENT_INSECURE=1 listens in spite of this: anyone with access to the port can then read your users.`,
     );
   }
 }

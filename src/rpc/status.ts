@@ -10,6 +10,7 @@ export const Code = {
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,
+  PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
@@ -32,6 +33,9 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   TOKEN_AUDIENCE_MISMATCH: Code.UNAUTHENTICATED,
   TOKEN_CLAIMS_INVALID: Code.UNAUTHENTICATED,
   CALLER_UNAUTHENTICATED: Code.UNAUTHENTICATED,
+  CALLER_METHOD_NOT_ALLOWED: Code.PERMISSION_DENIED,
+  CALLER_RATE_EXCEEDED: Code.RESOURCE_EXHAUSTED,
+  CALLER_IN_FLIGHT_EXCEEDED: Code.RESOURCE_EXHAUSTED,
   USER_NOT_FOUND: Code.NOT_FOUND,
   ORGANIZATION_NOT_FOUND: Code.NOT_FOUND,
   DATABASE_UNAVAILABLE: Code.UNAVAILABLE,
@@ -39,6 +43,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   OVERLOADED: Code.RESOURCE_EXHAUSTED,
 };
 
+/** For a refusal that names no time itself. */
 const RETRY_AFTER_MS = 100;
 
 /** An error as every protocol sends it. */
@@ -47,6 +52,8 @@ export interface ErrorStatus {
   readonly code: number;
   readonly message: string;
   readonly details: readonly Any[];
+  /** When the caller may try again, in milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 /**
@@ -55,7 +62,8 @@ export interface ErrorStatus {
  */
 export function errorStatus(error: unknown, onDefect: (error: unknown) => void): ErrorStatus {
   if (error instanceof AssentError) {
-    return { code: STATUS[error.code], message: error.message, details: detailsOf(error) };
+    const status = { code: STATUS[error.code], message: error.message, details: detailsOf(error) };
+    return status.code === Code.RESOURCE_EXHAUSTED ? { ...status, retryAfterMs: retryAfterOf(error) } : status;
   }
   if (error instanceof CallEnded) return { code: Code.CANCELLED, message: error.message, details: [] };
   onDefect(error);
@@ -77,11 +85,15 @@ function detailsOf(error: AssentError): readonly Any[] {
     const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
     return [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
   }
-  if (error.code === 'OVERLOADED') {
-    const retry = create(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) });
+  if (STATUS[error.code] === Code.RESOURCE_EXHAUSTED) {
+    const retry = create(RetryInfoSchema, { retryDelay: durationFromMs(retryAfterOf(error)) });
     return [errorInfo(error.code), anyPack(RetryInfoSchema, retry)];
   }
   return [errorInfo(error.code)];
+}
+
+function retryAfterOf(error: AssentError): number {
+  return error.retryAfterMs ?? RETRY_AFTER_MS;
 }
 
 function errorInfo(reason: string): Any {

@@ -3,29 +3,30 @@
  *
  *   authenticate -> trace -> decode -> handle -> encode -> count
  *
- * {@link Pipeline.admit} authenticates the caller by the headers alone, before anything of the message is kept. Only it makes
- * an {@link AdmittedCall}, and only an admitted call can run.
+ * {@link Pipeline.admit} authenticates the caller, and applies its methods and limits, by the headers alone, before anything of
+ * the message is kept. Only it makes an {@link AdmittedCall}, and only an admitted call can run.
  */
 import type { Message } from '@bufbuild/protobuf';
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
+import type { KnownCaller } from '../callers/known-callers.ts';
 import { AssentError, CallEnded, undecodable } from '../errors.ts';
 import type { Caller } from '../rpc/services.ts';
 import type { ErrorStatus } from '../rpc/status.ts';
 import type { EndTrace, TraceCall } from '../telemetry/traces.ts';
-import type { CallerAuthentication } from './caller-authentication.ts';
+import { admitCaller, type CallCredentials, type CallerAuthentication } from './caller-authentication.ts';
 import { RefusedCall, statusOf } from './errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from './methods.ts';
 
 /** A call as a protocol hands it over once its headers are there. */
-export interface CallContext {
-  /** A header of the request. */
-  header(name: string): string | undefined;
+export interface CallContext extends CallCredentials {
   /** Sets metadata that goes out before the answer. */
   setHeader(name: string, value: string): void;
   /** The google.rpc.Code that the call has ended with already: its deadline passed or its caller left. Null otherwise. */
   endedAs(): number | null;
   /** Calls `listener` once the call ends before its answer, at once where it has. It may be called after an answer, too. */
   onEnd(listener: () => void): void;
+  /** Calls `listener` once the call is over, at whichever end, at once where it is. */
+  onClose(listener: () => void): void;
 }
 
 /** A call that ends with an error. */
@@ -57,14 +58,25 @@ export interface PipelineOptions {
   readonly position: () => { readonly revision: string; readonly takenAt: string | null };
   /** Counts a call: the method's name, the google.rpc.Code and the seconds that it took. */
   readonly onCall: (method: string, code: number, seconds: number) => void;
+  /** Counts a call of a known caller. */
+  readonly onCallerCall: (caller: string, code: number) => void;
+  /** Reports a call that is refused for its caller, whose name is null for a call that did not authenticate. */
+  readonly onCallerRefused: (caller: string | null, method: string, reason: string) => void;
   /** Reports an error that is not the caller's. Its text never reaches the caller. */
-  readonly onDefect: (error: unknown) => void;
+  readonly onDefect: (error: unknown, call?: DefectiveCall) => void;
   /** Traces calls; null where no traces are wanted. */
   readonly traceCall: TraceCall | null;
 }
 
+/** The call of a defect. */
+export interface DefectiveCall {
+  readonly method: string;
+  /** Null where callers are not authenticated. */
+  readonly caller: string | null;
+}
+
 export interface Pipeline {
-  /** Authenticates the caller. A refusal is counted and ends the call. */
+  /** Authenticates the caller and applies its methods and limits. A refusal is counted and ends the call. */
   admit<Kind extends Method>(method: Kind, call: CallContext): AdmittedCall<Kind> | Refusal;
   /** Counts a call that a protocol refused by itself, before it was admitted or while its message came. */
   refused(method: Method, code: number, seconds: number): void;
@@ -92,6 +104,11 @@ class Admitted<Kind extends Method> implements Caller {
   readonly #options: PipelineOptions;
   readonly #method: Kind;
   readonly #call: CallContext;
+  #caller: KnownCaller | null = null;
+  /** Whether the call counts as one under way of its caller. */
+  #counts = false;
+  /** Whether the call was refused for its caller. */
+  #refused = false;
   #began = 0;
   #endTrace: EndTrace | null = null;
   #signal: AbortSignal | null = null;
@@ -112,12 +129,30 @@ class Admitted<Kind extends Method> implements Caller {
   authenticate(): Refusal | null {
     if (this.#method.open) return null;
     try {
-      this.#options.authenticate(this.#call.header('authorization'));
+      const caller = this.#options.authenticate(this.#call);
+      this.#caller = caller;
+      if (caller !== null && admitCaller(caller, this.#method.path, monotonic)) this.#countUntilEnd();
       return null;
     } catch (error) {
+      this.#refused = error instanceof AssentError;
       this.#begin();
+      if (error instanceof AssentError) {
+        this.#options.onCallerRefused(this.#caller?.name ?? null, this.#method.name, error.code);
+      }
       return this.#fail(error);
     }
+  }
+
+  /** Counts a call that its protocol refuses while the message comes. */
+  onRefused(code: number, seconds = 0): void {
+    this.#leave();
+    if (!this.#method.observed) return;
+    this.#options.onCall(this.#method.name, code, seconds);
+    if (this.#caller !== null) this.#options.onCallerCall(this.#caller.name, code);
+  }
+
+  onDefect(error: unknown): void {
+    this.#options.onDefect(error, { method: this.#method.name, caller: this.#caller?.name ?? null });
   }
 
   /**
@@ -190,7 +225,7 @@ class Admitted<Kind extends Method> implements Caller {
     const { traceCall } = this.#options;
     this.#began = performance.now();
     if (traceCall !== null && this.#method.observed) {
-      this.#endTrace = traceCall(this.#method.name, (header) => this.#call.header(header));
+      this.#endTrace = traceCall(this.#method.name, (header) => this.#call.header(header), this.#caller?.name ?? null);
     }
   }
 
@@ -215,21 +250,39 @@ class Admitted<Kind extends Method> implements Caller {
   }
 
   #fail(error: unknown): Refusal {
-    const status = statusOf(error, this.#options.onDefect);
+    const status = statusOf(error, (defect) => this.onDefect(defect));
     this.#count(error instanceof RefusedCall ? error.countedAs : status.code);
     return { ok: false, status };
   }
 
+  /** The call has no answer yet: it counts until it gets one, or is over without one. */
+  #countUntilEnd(): void {
+    this.#counts = true;
+    this.#call.onClose(() => this.#leave());
+  }
+
+  #leave(): void {
+    if (!this.#counts) return;
+    this.#counts = false;
+    this.#caller?.limits.end();
+  }
+
   #count(code: number): void {
+    this.#leave();
     if (!this.#method.observed) return;
     const ended = this.#call.endedAs() ?? code;
     this.#options.onCall(this.#method.name, ended, (performance.now() - this.#began) / 1_000);
-    this.#endTrace?.(ended);
+    if (this.#caller !== null) this.#options.onCallerCall(this.#caller.name, ended);
+    this.#endTrace?.(ended, this.#refused);
   }
 }
 
 /** The type without its constructor: {@link Pipeline.admit} alone makes one. */
 export type AdmittedCall<Kind extends Method> = Admitted<Kind>;
+
+function monotonic(): number {
+  return performance.now();
+}
 
 function endOf(call: CallContext): AbortSignal {
   const ended = new AbortController();

@@ -15,15 +15,8 @@ export function createInstrumentation(log: Logger, metrics: Metrics) {
   return {
     call: metrics.call,
     decision: metrics.decision,
-    defect: counted(
-      metrics.defect,
-      rateLimited((error, suppressed) =>
-        log.error(
-          { event: 'call.defect', ...defectFields(error), suppressed },
-          'a defect: a call was answered with INTERNAL',
-        ),
-      ),
-    ),
+    defect: defectInstrumentation(log, metrics),
+    ...callerInstrumentation(log, metrics),
     ...databaseInstrumentation(log, metrics),
     ...redisInstrumentation(log, metrics),
     events: eventInstrumentation(log, metrics),
@@ -38,6 +31,60 @@ export function createInstrumentation(log: Logger, metrics: Metrics) {
       else
         log.error({ event: 'policy.refused', problems }, 'the changed policy file has problems: the old policy stays');
     },
+  };
+}
+
+/** @returns Reports a defect, and the call in which it showed where that is known. */
+function defectInstrumentation(log: Logger, metrics: Metrics) {
+  const write = rateLimited(([error, call]: readonly [unknown, CallNames?], suppressed) =>
+    log.error(
+      { event: 'call.defect', ...defectFields(error), ...call, suppressed },
+      'a defect: a call was answered with INTERNAL',
+    ),
+  );
+  return (error: unknown, call?: CallNames): void => {
+    metrics.defect();
+    write(call === undefined ? [error] : [error, call]);
+  };
+}
+
+interface CallNames {
+  readonly method: string;
+  readonly caller: string | null;
+}
+
+function callerInstrumentation(log: Logger, metrics: Metrics) {
+  // By reason: strangers without a token must not hide that a caller is over its rate.
+  const refused = new Map<string, (call: CallNames & { readonly reason: string }) => void>();
+  const refusedFor = (reason: string) => {
+    const write =
+      refused.get(reason) ??
+      rateLimited((call, suppressed) =>
+        log.warn({ event: 'callers.call_refused', ...call, suppressed }, 'a call was refused for its caller'),
+      );
+    refused.set(reason, write);
+    return write;
+  };
+  return {
+    callerCall: metrics.callerCall,
+    callerRefused: (caller: string | null, method: string, reason: string): void => {
+      metrics.callerRefused(caller, reason);
+      refusedFor(reason)({ caller, method, reason });
+    },
+    callersReload: ({ ok, problems }: { readonly ok: boolean; readonly problems: readonly unknown[] }): void => {
+      metrics.callersReload(ok);
+      if (ok) log.info({ event: 'callers.reloaded' }, 'the changed file of callers is in effect');
+      else
+        log.error(
+          { event: 'callers.refused', problems },
+          'the changed file of callers has problems: the old callers stay',
+        );
+    },
+    callerTokenExpired: (caller: string): void =>
+      log.warn(
+        { event: 'callers.token_expired', caller },
+        'a token in the file of callers has expired: it is refused, and can be removed',
+      ),
   };
 }
 

@@ -4,6 +4,11 @@ import { codeName } from './code-name.ts';
 
 export interface Metrics {
   readonly call: (method: string, code: number, seconds: number) => void;
+  /** Counts a call of a known caller. */
+  readonly callerCall: (caller: string, code: number) => void;
+  /** Counts a call that was refused for its caller, whose name is null for a call that did not authenticate. */
+  readonly callerRefused: (caller: string | null, reason: string) => void;
+  readonly callersReload: (ok: boolean) => void;
   readonly decision: (reason: string, source: string) => void;
   readonly event: (outcome: string) => void;
   /** Null while the lag is unknown: the metric then has no value, instead of the last one. */
@@ -37,6 +42,24 @@ export type Scrape = () => Promise<{ readonly text: string; readonly contentType
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** More names than a file of callers can hold. Reloads bring further ones. */
+const MAX_CALLER_NAMES = 2_000;
+
+/** No caller of a file can have a name with parentheses. */
+const UNAUTHENTICATED_CALLER = '(unauthenticated)';
+const OTHER_CALLERS = '(other)';
+
+/** The first names that it is given, and {@link OTHER_CALLERS} for all further ones. */
+function boundedNames(max: number): (name: string) => string {
+  const known = new Set<string>();
+  return (name) => {
+    if (known.has(name)) return name;
+    if (known.size === max) return OTHER_CALLERS;
+    known.add(name);
+    return name;
+  };
+}
 
 /** Creates the metrics in a new registry. */
 export function createMetrics(): Metrics {
@@ -88,6 +111,19 @@ export function createMetrics(): Metrics {
     buckets: LATENCY_BUCKETS,
     registers,
   });
+  const callerName = boundedNames(MAX_CALLER_NAMES);
+  const callerCalls = hotCounter('assent_caller_requests_total', 'Calls by caller and gRPC code.', ['caller', 'code']);
+  const callerRefusals = hotCounter(
+    'assent_caller_refusals_total',
+    'Calls that were refused for their caller, by caller and reason.',
+    ['caller', 'reason'],
+  );
+  const callersReloads = totals(
+    'assent_callers_reloads_total',
+    'Reloads of the file of callers by outcome.',
+    'outcome',
+    ['ok', 'failed'],
+  );
   const decisions = hotCounter('assent_decisions_total', 'Decisions by reason and source of the facts.', [
     'reason',
     'source',
@@ -135,6 +171,10 @@ export function createMetrics(): Metrics {
       calls(method, codeName(code));
       latency.observe({ method }, seconds);
     },
+    callerCall: (caller, code) => callerCalls(callerName(caller), codeName(code)),
+    callerRefused: (caller, reason) =>
+      callerRefusals(caller === null ? UNAUTHENTICATED_CALLER : callerName(caller), reason),
+    callersReload: (ok) => callersReloads(ok ? 'ok' : 'failed'),
     decision: decisions,
     event: events,
     eventLag: (messages) => (messages === null ? lag.remove() : lag.set(messages)),

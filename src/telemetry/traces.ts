@@ -5,11 +5,15 @@ import { withTimeout } from '../with-timeout.ts';
 import { codeName } from './code-name.ts';
 import type { Logger } from './log.ts';
 
-/** Ends the span of a call, with its google.rpc.Code. */
-export type EndTrace = (code: number) => void;
+/** Ends the span of a call, with its google.rpc.Code. `refused` is true for a call that was refused for its caller. */
+export type EndTrace = (code: number, refused: boolean) => void;
 
-/** Begins the span of a call. */
-export type TraceCall = (method: string, header: (name: string) => string | undefined) => EndTrace;
+/** Begins the span of a call. `caller` is the name of its caller, null where it did not authenticate. */
+export type TraceCall = (
+  method: string,
+  header: (name: string) => string | undefined,
+  caller: string | null,
+) => EndTrace;
 
 export interface Traces {
   readonly call: TraceCall;
@@ -21,7 +25,7 @@ const SERVICE = 'assent.auth.v1.AuthService';
 
 /**
  * The codes of server-side failures in OpenTelemetry's conventions (semconv, rpc/grpc), and RESOURCE_EXHAUSTED: a traced call
- * ends with it only when the service sheds load.
+ * ends with it only when the service sheds load, unless it was refused for its caller.
  */
 const FAULTS: ReadonlySet<string> = new Set([
   'UNKNOWN',
@@ -49,18 +53,20 @@ export async function startTraces(log: Logger): Promise<Traces> {
   const tracer = trace.getTracer('assent');
 
   return {
-    call: (method, header) => {
+    call: (method, header, caller) => {
       const parent: Context = propagation.extract(context.active(), header, {
         get: (carrier, key) => carrier(key),
         keys: () => [],
       });
       const name = `${SERVICE}/${method}`;
-      const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': name };
+      const known = caller === null ? {} : { 'assent.caller': caller };
+      const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': name, ...known };
       const span: Span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
-      return (code) => {
+      return (code, refused) => {
         const status = codeName(code);
         span.setAttribute('rpc.response.status_code', status);
-        if (FAULTS.has(status)) span.setAttribute('error.type', status).setStatus({ code: SpanStatusCode.ERROR });
+        if (!refused && FAULTS.has(status))
+          span.setAttribute('error.type', status).setStatus({ code: SpanStatusCode.ERROR });
         span.end();
       };
     },

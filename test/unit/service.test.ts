@@ -10,6 +10,7 @@ it('the end of a service ends all parts at once, and Redis after the subscriptio
   };
   const { prepare, end } = createLifecycle({
     policy: { start: async () => {}, stop: () => void began.push('policy') },
+    callers: { start: () => {}, stop: () => void began.push('callers') },
     directory: { schema: () => Promise.reject(new Error('away')), end: slow('PostgreSQL') },
     keys: { start: async () => {}, stop: () => void began.push('keys') },
     redis: { end: () => void began.push('Redis') },
@@ -20,7 +21,7 @@ it('the end of a service ends all parts at once, and Redis after the subscriptio
   expect(await prepare()).toBe(false);
   const ended = end();
   await Promise.resolve();
-  expect(began.toSorted()).toEqual(['PostgreSQL', 'events', 'keys', 'policy', 'traces']);
+  expect(began.toSorted()).toEqual(['PostgreSQL', 'callers', 'events', 'keys', 'policy', 'traces']);
   waiting.resolve();
   await ended;
   expect(began.at(-1)).toBe('Redis');

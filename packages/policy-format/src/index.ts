@@ -4,3 +4,4 @@ export * from './model.ts';
 export { type PermissionName, parsePermission } from './permission-name.ts';
 export { PolicyError, type PolicyProblem, readPolicy } from './read-policy.ts';
 export { writePolicy } from './write-policy.ts';
+export { type Problem, readYaml, type YamlNode, type YamlReader } from './yaml-reader.ts';

@@ -12,12 +12,15 @@ import {
   type YAMLMap,
 } from 'yaml';
 
-/** Parses a document. Syntax errors are the first problems of the reader. */
-export function readYaml(source: string): YamlReader {
+/**
+ * Parses a document. Syntax errors are the first problems of the reader.
+ * @param quotes False for a file beside secrets: no problem then repeats a text of the document.
+ */
+export function readYaml(source: string, quotes = true): YamlReader {
   const lines = new LineCounter();
   // The library's own check for duplicate keys takes 7 s for ten thousand roles, and does not see duplicates by alias.
   const document = parseDocument<ParsedNode>(source, { lineCounter: lines, uniqueKeys: false, prettyErrors: false });
-  return new YamlReader(document, lines);
+  return new YamlReader(document, lines, quotes);
 }
 
 /** A problem with its position; lines and columns count from 1. */
@@ -46,13 +49,17 @@ export class YamlReader {
   readonly problems: Problem[] = [];
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
+  readonly #quotes: boolean;
   #aliases = 0;
 
-  constructor(document: Document.Parsed, lines: LineCounter) {
+  constructor(document: Document.Parsed, lines: LineCounter, quotes: boolean) {
     this.#document = document;
     this.#lines = lines;
+    this.#quotes = quotes;
     this.root = document.contents;
-    for (const { pos, message } of [...document.errors, ...document.warnings]) this.#add(pos[0], message);
+    for (const { pos, code, message } of [...document.errors, ...document.warnings]) {
+      this.#add(pos[0], quotes ? message : `not valid YAML (${code})`);
+    }
   }
 
   /** Records a problem at the beginning of a node; at the beginning of the document for null. */
@@ -73,7 +80,10 @@ export class YamlReader {
       const keyNode = this.#target(key);
       if (isScalar(keyNode) && typeof keyNode.value === 'string') {
         const { value: name } = keyNode;
-        if (seen.has(name)) this.problem(key, `Map keys must be unique, and "${name}" is in ${what} twice`);
+        if (seen.has(name)) {
+          const named = this.#quotes ? `"${name}"` : 'a key';
+          this.problem(key, `Map keys must be unique, and ${named} is in ${what} twice`);
+        }
         seen.add(name);
         return [{ key: name, keyNode, value: this.#target(value) }];
       }

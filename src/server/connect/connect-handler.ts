@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { AssentError, invalidArgument, undecodable } from '../../errors.ts';
 import { Code } from '../../rpc/status.ts';
+import { certificateNamesOf } from '../client-certificate.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, CallContext, Outcome, Pipeline } from '../pipeline.ts';
@@ -79,7 +80,7 @@ async function serve(
   } catch (error) {
     const refusal = refusalOf(error, call);
     const status = statusOf(refusal, pipeline.onDefect);
-    pipeline.refused(method, call.endedAs() ?? status.code, (performance.now() - began) / 1_000);
+    admitted.onRefused(call.endedAs() ?? status.code, (performance.now() - began) / 1_000);
     return protocol.fail(status, refusal instanceof RefusedCall ? refusal.metadata : {});
   }
   const outcome = await run(admitted, method, protocol, message, call);
@@ -140,6 +141,15 @@ class HttpCall implements CallContext {
 
   setHeader(name: string, value: string): void {
     this.#response.setHeader(name, value);
+  }
+
+  certificateNames(): readonly string[] {
+    return certificateNamesOf('stream' in this.#request ? this.#request.stream.session : this.#request.socket);
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#response.destroyed) listener();
+    else this.#response.once('close', listener);
   }
 
   endedAs(): number | null {

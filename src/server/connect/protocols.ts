@@ -145,10 +145,15 @@ function connectAnswers(codec: Codec, negotiated: Negotiated): Pick<RequestProto
     },
     fail: (status, metadata) => ({
       status: codeToHttpStatus(status.code as ConnectCode),
-      headers: { 'content-type': 'application/json', ...metadata },
+      headers: { 'content-type': 'application/json', ...retryAfter(status), ...metadata },
       body: errorToJsonBytes(connectError(status), { alwaysEmitImplicit: true }),
     }),
   };
+}
+
+/** `retry-after` has no unit below a second. */
+function retryAfter({ retryAfterMs }: ErrorStatus): Readonly<Record<string, string>> {
+  return retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) };
 }
 
 const registry = createRegistry(file_google_rpc_error_details);

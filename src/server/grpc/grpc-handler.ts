@@ -87,6 +87,7 @@ function admit<Kind extends Method>(pipeline: Pipeline, method: Kind, call: Serv
     call.endWith(admitted.status);
     return null;
   }
+  call.observeBy(admitted);
   call.startDeadline();
   return call.open ? admitted : null;
 }

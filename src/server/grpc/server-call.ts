@@ -1,6 +1,7 @@
 /** One gRPC call on the wire: its deadline, and its response, sent at most once. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
+import { certificateNamesOf } from '../client-certificate.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { CallContext } from '../pipeline.ts';
@@ -21,7 +22,7 @@ export class ServerCall implements CallContext {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly #contentType: string;
-  readonly #observer: ServerCallObserver;
+  #observer: ServerCallObserver;
   #metadata: string[] | null = null;
   #handled = false;
   #ended = false;
@@ -49,6 +50,15 @@ export class ServerCall implements CallContext {
     return !this.#ended && !this.stream.closed && !this.stream.destroyed;
   }
 
+  certificateNames(): readonly string[] {
+    return certificateNamesOf(this.stream.session);
+  }
+
+  /** Names another observer, once the caller is known. */
+  observeBy(observer: ServerCallObserver): void {
+    this.#observer = observer;
+  }
+
   endedAs(): number | null {
     if (this.#refusedWith !== null) return this.#refusedWith;
     return this.open ? null : Code.CANCELLED;
@@ -61,6 +71,11 @@ export class ServerCall implements CallContext {
     }
     this.#onEnd = listener;
     this.stream.once('close', () => this.#notifyEnd());
+  }
+
+  onClose(listener: () => void): void {
+    if (this.open) this.stream.once('close', listener);
+    else listener();
   }
 
   /** Ends the call at the deadline that its headers name, or at once where they name none that can be read. */

@@ -13,6 +13,8 @@ export function errorTrailers(status: ErrorStatus, metadata: OutgoingHttpHeaders
     'grpc-message': percentEncode(status.message),
     ...metadata,
   };
+  // The retry policies of clients obey it instead of their backoff (gRPC proposal A6).
+  if (status.retryAfterMs !== undefined) trailers['grpc-retry-pushback-ms'] = String(status.retryAfterMs);
   if (status.details.length > 0) trailers['grpc-status-details-bin'] = statusDetails(status);
   return trailers;
 }

@@ -33,10 +33,13 @@ it('a span names the call and its code, and only server-side failures mark it as
   onTestFinished(() => void vi.unstubAllEnvs());
 
   const traces = await startTraces(createLog('silent'));
-  for (let code = 0; code <= 16; code += 1) traces.call('GetUser', () => undefined)(code);
+  for (let code = 0; code <= 16; code += 1)
+    traces.call('GetUser', () => undefined, code === 5 ? 'orders' : null)(code, false);
+  // A caller that is over its limits.
+  traces.call('GetUser', () => undefined, 'orders')(8, true);
   await traces.stop();
 
-  expect(spans.length).toBe(17);
+  expect(spans.length).toBe(18);
   expect(new Set(spans.map(({ name, kind }) => `${name} ${kind}`))).toEqual(
     new Set([`assent.auth.v1.AuthService/GetUser ${SERVER}`]),
   );
@@ -47,7 +50,9 @@ it('a span names the call and its code, and only server-side failures mark it as
     'rpc.system.name': 'grpc',
     'rpc.method': 'assent.auth.v1.AuthService/GetUser',
     'rpc.response.status_code': 'NOT_FOUND',
+    'assent.caller': 'orders',
   });
+  expect(attributes[14]).not.toHaveProperty(['assent.caller']);
   expect(attributes[14]).toMatchObject({ 'rpc.response.status_code': 'UNAVAILABLE', 'error.type': 'UNAVAILABLE' });
   const failed = spans.flatMap(({ status }, code) => (status.code === ERROR ? [code] : []));
   expect(failed.map((code) => attributes[code]?.['error.type'])).toEqual([

@@ -9,9 +9,17 @@ import {
   CheckPermissionResponseSchema,
   Reason,
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import { type CallerEntry, parseCallers } from '../../../src/callers/file.ts';
+import { createKnownCallers } from '../../../src/callers/known-callers.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { callersOf } from '../../../src/config/caller-tokens.ts';
 import type { Address, Config } from '../../../src/config/index.ts';
 import { AssentError, invalidArgument } from '../../../src/errors.ts';
-import { type CallerAuthentication, createCallerAuthentication } from '../../../src/server/caller-authentication.ts';
+import {
+  acceptEveryCall,
+  type CallerAuthentication,
+  createCallerAuthentication,
+} from '../../../src/server/caller-authentication.ts';
 import type { Http1Bounds } from '../../../src/server/listener.ts';
 import { API_RULES, methodsOf } from '../../../src/server/methods.ts';
 import { createPipeline, type PipelineOptions } from '../../../src/server/pipeline.ts';
@@ -40,6 +48,8 @@ export interface TestServer {
   readonly defects: readonly unknown[];
   /** The codes that were counted. */
   readonly counted: readonly number[];
+  /** The names of callers with the codes of their calls, and with the reasons of refusals. */
+  readonly byCaller: readonly (readonly [caller: string | null, code: number | string])[];
   setServing(serving: boolean): void;
   stop(timeoutMs: number): Promise<void>;
 }
@@ -55,18 +65,38 @@ export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'f
 
 /** Accepts a caller that sends this token. */
 export function callersWith(token: string): CallerAuthentication {
-  return createCallerAuthentication([{ name: 'test', digest: createHash('sha256').update(token).digest() }]);
+  return callersIn(callersOf([{ name: 'test', digest: createHash('sha256').update(token).digest() }]));
+}
+
+/** Accepts the callers of a file's text. */
+export function callersFrom(text: string): CallerAuthentication {
+  const { value, problems } = parseCallers(text, true);
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  return callersIn(value);
+}
+
+function callersIn(entries: readonly CallerEntry[]): CallerAuthentication {
+  const callers = createKnownCallers(entries, 1);
+  return createCallerAuthentication(() => callers, systemClock);
 }
 
 const LOOPBACK: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 };
 
 /** Starts one server. It answers with the permission as `grantedBy`, of the size that `big:<bytes>` names. */
 export async function openServer(name: ServerName, options: TestServerOptions = {}): Promise<TestServer> {
-  const { address = LOOPBACK, tls = null, authenticate = () => {}, metrics, traceCall = null, ...bounds } = options;
+  const {
+    address = LOOPBACK,
+    tls = null,
+    authenticate = acceptEveryCall,
+    metrics,
+    traceCall = null,
+    ...bounds
+  } = options;
   const requests: CheckPermissionRequest[] = [];
   const asked: string[] = [];
   const defects: unknown[] = [];
   const counted: number[] = [];
+  const byCaller: (readonly [string | null, number | string])[] = [];
   const released = Promise.withResolvers<void>();
   const checkPermission = (request: CheckPermissionRequest) => {
     requests.push(request);
@@ -84,6 +114,8 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     replica: 'replica-1',
     position: () => ({ revision: 'epoch:7', takenAt: '2026-11-30T08:00:00.000000001Z' }),
     onCall: (_method, code) => counted.push(code),
+    onCallerCall: (caller, code) => byCaller.push([caller, code]),
+    onCallerRefused: (caller, _method, reason) => byCaller.push([caller, reason]),
     onDefect: (error) => defects.push(error),
     traceCall,
   });
@@ -109,6 +141,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     release: () => released.resolve(),
     defects,
     counted,
+    byCaller,
     setServing: servers.setServing,
     stop: server.stop,
   };

@@ -46,6 +46,7 @@ describe('loadConfig', () => {
       grpcAddress: { kind: 'tcp', host: '127.0.0.1', port: 50051 },
       httpAddress: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
       callers: [],
+      callersFile: null,
       tls: null,
       insecure: false,
       leaseSeconds: 2,
@@ -419,6 +420,43 @@ describe('loadConfig', () => {
       expect(problemsOf({ ...open, ASSENT_INSECURE: 'yes' })).toHaveLength(1);
     });
 
+    it('loadConfig accepts an open address with a file of callers, which it gives back with its callers', () => {
+      const text = `callers: [{ name: orders, tokens: [{ sha256: ${'ab'.repeat(32)} }] }]`;
+      const path = file('callers.yaml', text);
+      const config = loadConfig({ ...MINIMAL, ASSENT_GRPC_ADDRESS: '0.0.0.0:50051', ASSENT_CALLERS: path });
+      expect(config.callersFile).toMatchObject({ path, text, hasClientCertificates: false });
+      expect(config.callersFile?.entries.map(({ name }) => name)).toEqual(['orders']);
+    });
+
+    it('loadConfig gives all problems of a file of callers by line and column, and no other problem that follows', () => {
+      const path = file('bad-callers.yaml', 'callers:\n  - name: hunter2 hunter2\n    token: hunter2\n');
+      const open = { ...MINIMAL, ASSENT_GRPC_ADDRESS: '0.0.0.0:1', ASSENT_HTTP_ADDRESS: '0.0.0.0:2' };
+      const problems = problemsOf({ ...open, ASSENT_CALLERS: path });
+      expect(problems).toEqual([
+        expect.stringMatching(/^ASSENT_CALLERS line 2, column 5: callers\[0\] must have tokens or certificates/),
+        expect.stringMatching(/^ASSENT_CALLERS line 2, column 11: callers\[0\].name must be 1 to 64 /),
+        expect.stringMatching(/^ASSENT_CALLERS line 3, column 5: callers\[0\] has an unknown key; /),
+      ]);
+      expect(problems.join()).not.toContain('hunter2');
+    });
+
+    it('loadConfig refuses a file of callers beside caller tokens', () => {
+      const tokens = file('tokens', `orders: ${'ab'.repeat(32)}\n`);
+      const callers = file('some-callers.yaml', `callers: [{ name: a, tokens: [{ sha256: ${'ab'.repeat(32)} }] }]`);
+      expect(problemsOf({ ...MINIMAL, ASSENT_CALLER_TOKENS: tokens, ASSENT_CALLERS: callers })).toEqual([
+        'ASSENT_CALLERS and ASSENT_CALLER_TOKENS must not be set together: leave one of them out.',
+      ]);
+    });
+
+    it('loadConfig refuses certificates of callers where no client certificate is asked for', () => {
+      const callers = file('certificates.yaml', 'callers: [{ name: a, certificates: [a.internal] }]');
+      const environment = { ...MINIMAL, ASSENT_CALLERS: callers };
+      expect(problemsOf(environment)).toEqual([
+        'ASSENT_CALLERS line 1, column 36: callers[0].certificates needs ASSENT_TLS_CLIENT_CA.',
+      ]);
+      expect(problemsOf({ ...environment, ...tls, ASSENT_TLS_CLIENT_CA: file('ca', authority.cert) })).toEqual([]);
+    });
+
     it.each([
       ['an empty file', ''],
       ['a token in place of its digest', 'orders: my-token'],
@@ -441,7 +479,7 @@ describe('loadConfig', () => {
       expect(problemsOf(open)).toContain('ASSENT_TLS_CLIENT_CA needs ASSENT_TLS_CERT and ASSENT_TLS_KEY.');
     });
 
-    it.each(['ASSENT_TLS_CLIENT_CA', 'ASSENT_CALLER_TOKENS'])(
+    it.each(['ASSENT_TLS_CLIENT_CA', 'ASSENT_CALLER_TOKENS', 'ASSENT_CALLERS'])(
       'loadConfig names only %s when that file cannot be read',
       (name) => {
         const open = { ...MINIMAL, ...tls, ASSENT_GRPC_ADDRESS: '0.0.0.0:1', ASSENT_HTTP_ADDRESS: '0.0.0.0:2' };

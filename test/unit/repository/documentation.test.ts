@@ -6,6 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 import { eventNames } from '@assent/event-contract';
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import { parseCallers } from '../../../src/callers/file.ts';
 import { ConfigError, loadConfig } from '../../../src/config/index.ts';
 import { parsePolicy } from '../../../src/policy/file.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -161,6 +162,13 @@ it('the policies and cases in docs/use/policy.md hold', () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+it('the file in docs/operate/callers.md is one that the service takes', () => {
+  const [, text = ''] = /```yaml\n(callers:.*?)```/s.exec(read('docs/operate/callers.md')) ?? [];
+  const { value, problems } = parseCallers(text, true);
+  expect(problems).toEqual([]);
+  expect(value.map(({ name }) => name)).toEqual(['orders', 'billing']);
 });
 
 /** The headings of a document as GitHub names them in links. */

@@ -45,6 +45,34 @@ it('a fault of PostgreSQL is logged by its text alone, without the statement and
   expect(lines).toEqual([{ level: 'error', event: 'database.fault', error: 'timeout', suppressed: 0 }]);
 });
 
+it('refused calls are logged once in five seconds for each reason, by the name of their caller', async () => {
+  fakePerformance();
+  for (let count = 0; count < 3; count += 1) observe.callerRefused(null, 'GetUser', 'CALLER_UNAUTHENTICATED');
+  observe.callerRefused('orders', 'GetUser', 'CALLER_RATE_EXCEEDED');
+  vi.advanceTimersByTime(5_000);
+  observe.callerRefused(null, 'CheckPermission', 'CALLER_UNAUTHENTICATED');
+  const line = { level: 'warn', event: 'callers.call_refused' };
+  expect(lines).toEqual([
+    { ...line, caller: null, method: 'GetUser', reason: 'CALLER_UNAUTHENTICATED', suppressed: 0 },
+    { ...line, caller: 'orders', method: 'GetUser', reason: 'CALLER_RATE_EXCEEDED', suppressed: 0 },
+    { ...line, caller: null, method: 'CheckPermission', reason: 'CALLER_UNAUTHENTICATED', suppressed: 2 },
+  ]);
+  const counted = /refusals_total\{caller="\(unauthenticated\)",reason="CALLER_UNAUTHENTICATED"\} 4/;
+  expect((await metrics.scrape()).text).toMatch(counted);
+});
+
+it('a changed file of callers is logged and counted, and so is a token that has expired', async () => {
+  observe.callersReload({ ok: true, problems: [] });
+  observe.callersReload({ ok: false, problems: ['line 1, column 1: callers is missing.'] });
+  observe.callerTokenExpired('orders');
+  expect(lines).toEqual([
+    { level: 'info', event: 'callers.reloaded' },
+    { level: 'error', event: 'callers.refused', problems: ['line 1, column 1: callers is missing.'] },
+    { level: 'warn', event: 'callers.token_expired', caller: 'orders' },
+  ]);
+  expect((await metrics.scrape()).text).toContain('assent_callers_reloads_total{outcome="failed"} 1');
+});
+
 it('a stale subscription is logged once for each reason, and again after the subscription was live', () => {
   for (let tries = 0; tries < 3; tries += 1) {
     observe.events.state('stale', 'CONNECTION_REFUSED');
@@ -69,10 +97,17 @@ it('a defect of every call is logged once in five seconds with its stack, and ev
   fakePerformance();
   for (let count = 0; count < 3; count += 1) observe.defect(new Error('null in column "name"'));
   vi.advanceTimersByTime(5_000);
-  observe.defect(new Error('another', { cause: new Error('its cause') }));
+  observe.defect(new Error('another', { cause: new Error('its cause') }), { method: 'GetUser', caller: 'orders' });
   expect(lines).toMatchObject([
     { level: 'error', event: 'call.defect', error: 'null in column "name"', suppressed: 0 },
-    { level: 'error', event: 'call.defect', error: 'another: its cause', suppressed: 2 },
+    {
+      level: 'error',
+      event: 'call.defect',
+      error: 'another: its cause',
+      method: 'GetUser',
+      caller: 'orders',
+      suppressed: 2,
+    },
   ]);
   expect(lines[1]?.['stack']).toMatch(/^Error: another\n +at .+\ncaused by: Error: its cause\n +at /s);
   expect((await metrics.scrape()).text).toContain('assent_defects_total 4');

@@ -26,6 +26,28 @@ it('metrics count calls and decisions by their labels, and keep counting over sc
   expect(text).toContain('assent_request_duration_seconds_count{method="CheckPermission"} 4');
 });
 
+it('metrics count calls and refusals by caller, and further names as one after 2,000', async () => {
+  const metrics = createMetrics();
+  metrics.callerCall('orders', 0);
+  metrics.callerCall('orders', 0);
+  metrics.callerCall('orders', 7);
+  metrics.callerRefused('orders', 'CALLER_METHOD_NOT_ALLOWED');
+  metrics.callerRefused(null, 'CALLER_UNAUTHENTICATED');
+  for (let caller = 1; caller <= 2_003; caller += 1) metrics.callerCall(`caller-${caller}`, 0);
+  const { text } = await metrics.scrape();
+  const calls = linesOf(text, 'assent_caller_requests_total');
+  expect(calls.slice(0, 2)).toEqual([
+    'assent_caller_requests_total{caller="orders",code="OK"} 2',
+    'assent_caller_requests_total{caller="orders",code="PERMISSION_DENIED"} 1',
+  ]);
+  expect(calls).toHaveLength(2_002);
+  expect(calls.at(-1)).toBe('assent_caller_requests_total{caller="(other)",code="OK"} 4');
+  expect(linesOf(text, 'assent_caller_refusals_total')).toEqual([
+    'assent_caller_refusals_total{caller="orders",reason="CALLER_METHOD_NOT_ALLOWED"} 1',
+    'assent_caller_refusals_total{caller="(unauthenticated)",reason="CALLER_UNAUTHENTICATED"} 1',
+  ]);
+});
+
 it('the lag behind the stream is absent from the metrics while it is unknown', async () => {
   const metrics = createMetrics();
   const said = async () => (await metrics.scrape()).text.match(/^assent_events_lag_messages.*$/m)?.[0];
@@ -45,6 +67,8 @@ it('counters begin at 0, so that the first event of an alert is an increase', as
     value,
   ]);
   expect(counters).toEqual([
+    ['assent_callers_reloads_total', 'ok'],
+    ['assent_callers_reloads_total', 'failed'],
     ['assent_events_total', 'applied'],
     ['assent_events_total', 'malformed'],
     ['assent_events_total', 'unknown'],

@@ -8,8 +8,9 @@
 // do it (CheckPermission)? The other methods list what the same facts say.
 //
 // Errors carry google.rpc details: BadRequest with the path of the field for INVALID_ARGUMENT, ErrorInfo with the domain
-// `assent` and a stable reason for everything else, RetryInfo with RESOURCE_EXHAUSTED when the service sheds load. A
-// refusal of the server itself (too large a message, an unknown method, a deadline) has no details.
+// `assent` and a stable reason for everything else, RetryInfo with RESOURCE_EXHAUSTED when the service sheds load or
+// the caller is over one of its limits. A refusal of the server itself (too large a message, an unknown method, a deadline)
+// has no details.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -1117,7 +1118,9 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
  * reachable by browsers or by the public.
  *
  * Every method may fail with INVALID_ARGUMENT (the request), UNAUTHENTICATED with the reason CALLER_UNAUTHENTICATED (the
- * service requires a caller token and the call has no valid one) and INTERNAL (a defect). Methods that read PostgreSQL may fail with
+ * service requires a caller token or certificate and the call has no valid one), PERMISSION_DENIED with the reason
+ * CALLER_METHOD_NOT_ALLOWED (the caller may not call the method), RESOURCE_EXHAUSTED with the reason CALLER_RATE_EXCEEDED or
+ * CALLER_IN_FLIGHT_EXCEEDED (a limit of the caller) and INTERNAL (a defect). Methods that read PostgreSQL may fail with
  * UNAVAILABLE and the reason DATABASE_UNAVAILABLE, or RESOURCE_EXHAUSTED and the reason OVERLOADED: try again. No error ever
  * allows anything.
  *

@@ -1,0 +1,92 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { parseCallers } from '../../../src/callers/file.ts';
+import { createCallersStore } from '../../../src/callers/store.ts';
+import { sha256 } from '../../support/callers.ts';
+import { testFolder } from '../../support/folder.ts';
+
+const { file } = testFolder();
+const NOW = Date.parse('2027-01-01T00:00:00Z');
+const text = (...lines: readonly string[]): string => `callers:\n${lines.map((line) => `  - ${line}\n`).join('')}`;
+const caller = (name: string, more = ''): string => `{ name: ${name}, tokens: [{ sha256: ${sha256(name)}${more} }] }`;
+
+const open = (name: string, first: string) => {
+  const path = file(name, first);
+  const reloads: unknown[] = [];
+  const expired: string[] = [];
+  const { value } = parseCallers(first, false);
+  const store = createCallersStore({
+    file: { path, text: first, entries: value, hasClientCertificates: false },
+    entries: value,
+    workers: 1,
+    now: () => NOW,
+    onReload: (reload) => reloads.push(reload),
+    onExpired: (one) => expired.push(one),
+    // Only the test looks.
+    intervalMs: 1e9,
+  });
+  store.start();
+  const write = async (changed: string): Promise<void> => {
+    writeFileSync(path, changed);
+    // Two looks with the same text.
+    await store.look();
+    await store.look();
+  };
+  return { path, store, reloads, expired, write };
+};
+const nameOf = (store: ReturnType<typeof open>['store'], token: string) =>
+  store.current().byDigest(sha256(token))?.caller.name;
+
+it('a changed file of callers takes effect, and a bad one leaves the callers in force', async () => {
+  const { store, reloads, write } = open('changed', text(caller('orders')));
+  expect([nameOf(store, 'orders'), nameOf(store, 'billing')]).toEqual(['orders', undefined]);
+  await write(text(caller('billing')));
+  expect([nameOf(store, 'orders'), nameOf(store, 'billing')]).toEqual([undefined, 'billing']);
+  await write(text(caller('orders'), 'nothing'));
+  expect([nameOf(store, 'orders'), nameOf(store, 'billing')]).toEqual([undefined, 'billing']);
+  await write(text(caller('orders')));
+  expect([nameOf(store, 'orders'), nameOf(store, 'billing')]).toEqual(['orders', undefined]);
+  expect(reloads).toEqual([
+    { ok: true, problems: [] },
+    { ok: false, problems: ['line 3, column 5: callers[1] must be a mapping.'] },
+    { ok: true, problems: [] },
+  ]);
+  store.stop();
+});
+
+it('a file of callers that is gone leaves the callers in force, and is reported once', async () => {
+  const { path, store, reloads } = open('gone', text(caller('orders')));
+  rmSync(path);
+  for (let look = 0; look < 30; look += 1) await store.look();
+  expect(nameOf(store, 'orders')).toBe('orders');
+  expect(reloads).toEqual([{ ok: false, problems: [`${path}: cannot be read (ENOENT)`] }]);
+  store.stop();
+});
+
+it('each token that has expired is reported at the start and at each reload', async () => {
+  const old = caller('old', ', expires: 2027-01-01');
+  const { store, expired, write } = open('expired', text(old, caller('new', ', expires: 2027-01-02')));
+  expect(expired).toEqual(['old']);
+  await write(text(old));
+  expect(expired).toEqual(['old', 'old']);
+  store.stop();
+});
+
+it('a reload leaves calls under way and the rate of a caller that stays as they are', async () => {
+  const limited = (rate: number) => text(caller('orders').replace(' }] }', ` }], rate: ${rate}, inFlight: 1 }`));
+  const { store, write } = open('limits', limited(1));
+  const limits = () => {
+    const found = store.current().byDigest(sha256('orders'))?.caller.limits;
+    if (found === undefined) throw new Error('unknown');
+    return found;
+  };
+  limits().begin();
+  expect(limits().take(0)).toBe(0);
+  await write(limited(2));
+  expect(limits().hasRoom()).toBe(false);
+  expect(limits().take(0)).toBe(500);
+  expect(limits().take(500)).toBe(0);
+  limits().end();
+  expect(limits().hasRoom()).toBe(true);
+  store.stop();
+});
