@@ -11,9 +11,15 @@ export interface Certificate {
 export interface Authority {
   /** Its own certificate, for peers that trust it. */
   readonly cert: string;
-  /** Issues a certificate for a client, or for a server at 127.0.0.1 and localhost. */
-  issue(name: string): Certificate;
+  /**
+   * Issues a certificate for a client, or for a server at 127.0.0.1 and localhost.
+   * @param names Other subject alternative names in place of those of a server.
+   */
+  issue(name: string, names?: readonly AlternativeName[]): Certificate;
 }
+
+/** A subject alternative name. */
+export type AlternativeName = `DNS:${string}` | `URI:${string}`;
 
 // DER (ITU-T X.690): a tag, a length, the content.
 const der = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {
@@ -40,10 +46,14 @@ const HOUR_MS = 3_600_000;
 const nameOf = (name: string): Buffer => sequence(der(0x31, sequence(COMMON_NAME, text(0x0c, name))));
 const extension = (id: Buffer, value: Buffer): Buffer => sequence(id, der(0x04, value));
 
-const certify = (subject: string, publicKey: KeyObject, issuer: string, issuerKey: KeyObject, isAuthority: boolean) => {
-  const extensions = isAuthority
-    ? extension(BASIC_CONSTRAINTS, sequence(der(0x01, Buffer.from([0xff]))))
-    : extension(ALTERNATIVE_NAMES, sequence(der(0x87, Buffer.from([127, 0, 0, 1])), text(0x82, 'localhost')));
+const AUTHORITY = extension(BASIC_CONSTRAINTS, sequence(der(0x01, Buffer.from([0xff]))));
+const SERVER = extension(ALTERNATIVE_NAMES, sequence(der(0x87, Buffer.from([127, 0, 0, 1])), text(0x82, 'localhost')));
+const named = (names: readonly AlternativeName[]): Buffer => {
+  const general = names.map((name) => text(name.startsWith('DNS:') ? 0x82 : 0x86, name.slice(4)));
+  return extension(ALTERNATIVE_NAMES, sequence(...general));
+};
+
+const certify = (subject: string, publicKey: KeyObject, issuer: string, issuerKey: KeyObject, extensions: Buffer) => {
   const content = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
@@ -68,11 +78,11 @@ const keyPair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedC
 export const createAuthority = (name: string, ownKeys = keyPair): Authority => {
   const own = keyPair();
   return {
-    cert: certify(name, own.publicKey, name, own.privateKey, true),
-    issue: (subject) => {
+    cert: certify(name, own.publicKey, name, own.privateKey, AUTHORITY),
+    issue: (subject, names) => {
       const { publicKey, privateKey } = ownKeys();
       return {
-        cert: certify(subject, publicKey, name, own.privateKey, false),
+        cert: certify(subject, publicKey, name, own.privateKey, names === undefined ? SERVER : named(names)),
         key: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
       };
     },
