@@ -79,7 +79,7 @@ async function serve(
     message = await call.race(protocol.read(call.body(), method.maxRequestBytes));
   } catch (error) {
     const refusal = refusalOf(error, call);
-    const status = statusOf(refusal, pipeline.onDefect);
+    const status = statusOf(refusal, (defect) => admitted.onDefect(defect));
     admitted.onRefused(call.endedAs() ?? status.code, (performance.now() - began) / 1_000);
     return protocol.fail(status, refusal instanceof RefusedCall ? refusal.metadata : {});
   }

@@ -144,7 +144,8 @@ export class ServerCall implements CallContext {
       this.#refusedWith = error.countedAs;
       if (!this.#handled) this.#observer.onRefused(error.countedAs);
     }
-    this.endWith(statusOf(error, this.#observer.onDefect), error instanceof RefusedCall ? error.metadata : {});
+    const status = statusOf(error, (defect) => this.#observer.onDefect(defect));
+    this.endWith(status, error instanceof RefusedCall ? error.metadata : {});
     if (error instanceof RefusedCall) this.#notifyEnd();
   }
 

@@ -139,6 +139,23 @@ describe.each(WAYS)('%s', (_way, name, open) => {
 });
 
 describe.each(GRPC_SERVERS)('calls of a caller on the %s address', (name) => {
+  it('a defect outside a handler ends the call with INTERNAL, and the server goes on', async () => {
+    const defect = new Error('an exporter of traces that throws');
+    let fails = true;
+    server = await openServer(name, {
+      authenticate: callersFrom(FILE),
+      traceCall: () => {
+        if (fails) throw defect;
+        return () => {};
+      },
+    });
+    const ask = () => rawCall(server.url, { headers: as('single'), pieces: [frame(check('now:1'))] });
+    expect((await ask()).status).toBe('13');
+    fails = false;
+    await until('no call in flight', async () => (await ask()).status === '0');
+    expect(server.defects.splice(0)).toEqual([defect]);
+  });
+
   it('calls that are reset before their message came do not stay in flight', async () => {
     server = await openServer(name, { authenticate: callersFrom(FILE) });
     await withSession(server.url, async (session) => {

@@ -45,7 +45,8 @@ export interface TestServer {
   readonly requests: readonly CheckPermissionRequest[];
   /** Lets the calls for `pending` go on. */
   release(): void;
-  readonly defects: readonly unknown[];
+  /** A test that expects some takes them out. */
+  readonly defects: unknown[];
   /** The codes that were counted. */
   readonly counted: readonly number[];
   /** The names of callers with the codes of their calls, and with the reasons of refusals. */
