@@ -1,14 +1,7 @@
 /** The configuration of the command-line programs `npm run sql` and `npm run relay`. */
+import { type NatsConfig, readNats } from './nats.ts';
 import { ConfigError, type Environment, Reader } from './reader.ts';
-import {
-  type DatabaseConfig,
-  type NatsConfig,
-  readDatabase,
-  readDatabaseUrl,
-  readLogLevel,
-  readNats,
-  readTtlSeconds,
-} from './shared.ts';
+import { type DatabaseConfig, readDatabase, readDatabaseUrl, readLogLevel, readTtlSeconds } from './shared.ts';
 
 /**
  * Parses the variables that locate Better Auth's tables.

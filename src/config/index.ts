@@ -7,16 +7,10 @@ import { availableParallelism } from 'node:os';
 import { parseCallers } from '../callers/file.ts';
 import type { CallersFile } from '../callers/store.ts';
 import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
+import { type NatsSubscriptionConfig, readNatsSubscription } from './nats.ts';
 import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
 import { parseSigningKeys } from './secrets.ts';
-import {
-  type DatabaseConfig,
-  type NatsConfig,
-  readDatabase,
-  readLogLevel,
-  readNats,
-  readTtlSeconds,
-} from './shared.ts';
+import { type DatabaseConfig, readDatabase, readLogLevel, readTtlSeconds } from './shared.ts';
 import { readTls, type TlsConfig } from './tls.ts';
 import { readTokens, type TokensConfig } from './tokens.ts';
 
@@ -25,7 +19,7 @@ export { type Address, ConfigError };
 export interface Config {
   readonly database: DatabaseConfig;
   readonly redisUrl: string | null;
-  readonly nats: NatsConfig | null;
+  readonly nats: NatsSubscriptionConfig | null;
   readonly tokens: TokensConfig;
   /** Secrets from which the keys of MACs are derived, newest first; empty when none is set. */
   readonly signingKeys: readonly string[];
@@ -58,7 +52,8 @@ export interface Config {
 export function loadConfig(environment: Environment): Config {
   const read = new Reader(environment);
   const database = readDatabase(read);
-  const nats = readNats(read);
+  const leaseSeconds = read.integer('ASSENT_EVENTS_LEASE_SECONDS', 2, 1, 60);
+  const nats = readNatsSubscription(read, leaseSeconds);
   const tokens = readTokens(read);
   const signingKeys = read.parsed('', parseSigningKeys(read.text('ASSENT_SIGNING_KEY')));
   const servers = readServers(read);
@@ -70,7 +65,7 @@ export function loadConfig(environment: Environment): Config {
     signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,
     ...servers,
     policyPath: read.text('ASSENT_POLICY'),
-    leaseSeconds: read.integer('ASSENT_EVENTS_LEASE_SECONDS', 2, 1, 60),
+    leaseSeconds,
     ttlSeconds: readTtlSeconds(read),
     memoryEntries: read.integer('ASSENT_MEMORY_ENTRIES', 100_000, 1, 10_000_000),
     workers: read.integer('ASSENT_WORKERS', 1, 0, 256) || availableParallelism(),

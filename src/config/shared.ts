@@ -13,20 +13,6 @@ export interface DatabaseConfig {
   readonly naming: Naming;
 }
 
-/** The first is the default. */
-const NATS_MODES = ['stream', 'core'] as const;
-
-/** The location of events. */
-export interface NatsConfig {
-  readonly url: string;
-  readonly stream: string;
-  readonly prefix: string;
-  /** `stream`: events come from JetStream only. `core`: from core NATS, which may lose messages. */
-  readonly mode: (typeof NATS_MODES)[number];
-  /** The JetStream domain of the stream; null for the domain of the servers of `url`. */
-  readonly domain: string | null;
-}
-
 /** pg reads these files when it connects. An empty or broken one would fail late, or trust the public authorities. */
 const FILES_IN_URL = [
   ['sslrootcert', parseCertificates],
@@ -78,22 +64,6 @@ export function readLogLevel(read: Reader): string {
   const level = read.text('LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(level)) read.problem(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`);
   return level;
-}
-
-export function readNats(read: Reader): NatsConfig | null {
-  const url = read.url('NATS_URL', ['nats:', 'tls:']);
-  const stream = read.text('NATS_STREAM') ?? 'BETTERAUTH';
-  if (!/^[A-Za-z0-9_-]+$/.test(stream)) read.problem('NATS_STREAM may have letters, digits, _ and - only.');
-  const prefix = read.text('ASSENT_EVENTS_PREFIX') ?? 'betterauth';
-  if (!/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(prefix)) {
-    read.problem('ASSENT_EVENTS_PREFIX must be subject tokens joined by dots, without wildcards.');
-  }
-  const mode = read.choice('NATS_MODE', NATS_MODES);
-  const domain = read.text('NATS_JETSTREAM_DOMAIN');
-  if (domain !== null && !/^[A-Za-z0-9_-]+$/.test(domain)) {
-    read.problem('NATS_JETSTREAM_DOMAIN may have letters, digits, _ and - only.');
-  }
-  return url === null ? null : { url, stream, prefix, mode, domain };
 }
 
 export function readTtlSeconds(read: Reader): number {

@@ -58,7 +58,8 @@ export function parsePrivateKey(text: string): PemFile {
 
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----';
 
-function readPem(read: Reader, name: string, parse: (text: string) => PemFile): string | null {
+/** The text of the PEM file that a variable names, checked; null where the variable is not set or the file cannot be read. */
+export function readPem(read: Reader, name: string, parse: (text: string) => PemFile): string | null {
   const text = read.file(name);
   return text === null ? null : read.parsed(name, parse(text));
 }
@@ -73,7 +74,7 @@ function parses(parse: () => unknown): boolean {
 }
 
 /** The problem of a readable certificate with a readable key; null for a pair that serves TLS. */
-function pairProblem(cert: string, key: string): string | null {
+export function pairProblem(cert: string, key: string): string | null {
   const own = new X509Certificate(cert.slice(cert.indexOf(CERTIFICATE)));
   if (!own.checkPrivateKey(createPrivateKey(key))) {
     return 'do not belong together: the first certificate in the file must be the one of the key, before those of its issuers.';

@@ -1,11 +1,10 @@
 /** From a message of either mode to the changes that it announces to the sink; and the options of the sessions of both modes. */
-import { parseEvent } from '@assent/event-contract';
+import { type NatsTarget, parseEvent } from '@assent/event-contract';
 import type { NatsConnection } from 'nats';
 import type { Clock } from '../clock.ts';
 import type { InvalidationSink } from './sink.ts';
 
-export interface ListenerOptions {
-  readonly url: string;
+export interface ListenerOptions extends NatsTarget {
   readonly stream: string;
   readonly prefix: string;
   /** The source of events. A setting, never a fallback: core NATS does not replace a stream that does not answer. */
@@ -16,6 +15,8 @@ export interface ListenerOptions {
   readonly windowMs: number;
   /** How often to renew the lease, in milliseconds: a fraction of the lease. */
   readonly renewalIntervalMs: number;
+  /** How long NATS may take to answer a request, in milliseconds; 1,000 when absent. An opening may take twice as long. */
+  readonly requestTimeoutMs?: number | undefined;
   readonly sink: InvalidationSink;
   readonly observer: EventObserver;
   readonly clock: Clock;
@@ -63,6 +64,9 @@ export function createApply(prefix: string, sink: InvalidationSink, observer: Ev
     }
   };
 }
+
+/** The default of {@link ListenerOptions.requestTimeoutMs}. */
+export const REQUEST_TIMEOUT_MS = 1_000;
 
 /** NATS did not answer a request in time. */
 export function natsTimeout(): Error {

@@ -5,9 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withTimeout } from '../with-timeout.ts';
-import { natsTimeout, type SessionOptions } from './apply-event.ts';
-
-const PONG_TIMEOUT_MS = 2_000;
+import { natsTimeout, REQUEST_TIMEOUT_MS, type SessionOptions } from './apply-event.ts';
 
 /**
  * Follows core NATS until the session ends.
@@ -15,6 +13,7 @@ const PONG_TIMEOUT_MS = 2_000;
  */
 export async function followCore(options: SessionOptions): Promise<never> {
   const { connection, prefix, sink, observer, apply, clock, renewalIntervalMs } = options;
+  const pongTimeoutMs = 2 * (options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
   const refused = new AbortController();
   const signal = AbortSignal.any([options.signal, refused.signal]);
   let seq = 0;
@@ -31,7 +30,7 @@ export async function followCore(options: SessionOptions): Promise<never> {
     },
   });
   // With this pong the server has taken the subscription or has refused it. Events before it are not delivered.
-  await withTimeout(PONG_TIMEOUT_MS, connection.flush(), natsTimeout, signal);
+  await withTimeout(pongTimeoutMs, connection.flush(), natsTimeout, signal);
   begun = true;
   // guard: epoch-of-a-core-subscription
   const epoch = `core:${randomUUID()}`;
@@ -40,7 +39,7 @@ export async function followCore(options: SessionOptions): Promise<never> {
   for (;;) {
     const askedAt = clock.monotonic();
     // The pong follows every message that the server sent before it.
-    await withTimeout(PONG_TIMEOUT_MS, connection.flush(), natsTimeout, signal);
+    await withTimeout(pongTimeoutMs, connection.flush(), natsTimeout, signal);
     sink.renewLease(askedAt);
     await delay(renewalIntervalMs, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();

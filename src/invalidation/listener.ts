@@ -3,7 +3,7 @@
  * Each process has its own subscription, so that every process applies every event.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { NO_RESPONDERS, serversOf } from '@assent/event-contract';
+import { connectionOptions, NO_RESPONDERS } from '@assent/event-contract';
 import { connect, ErrorCode, Events, type NatsConnection, NatsError } from 'nats';
 import { createApply, type ListenerOptions, type SessionOptions } from './apply-event.ts';
 import { followCore } from './core-subscription.ts';
@@ -49,13 +49,11 @@ export function createListener(options: ListenerOptions): Listener {
     }
   }
 
-  /** One session, on one connection: if the client reconnected by itself, it would hide how long it was disconnected. */
+  /** One session, on one connection. */
   async function session(): Promise<void> {
     const connection = await connect({
-      ...serversOf(options.url),
+      ...(await connectionOptions(options)),
       name: 'assent',
-      reconnect: false,
-      timeout: 2_000,
       // The liveness checks notice a peer that vanished silently; these pings only free its socket.
       pingInterval: 2_000,
       maxPingOut: 2,

@@ -8,12 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkStream, openStream, serverDomain } from '@assent/event-contract';
 import type { JetStreamManager, Msg, NatsConnection, StreamInfo } from 'nats';
 import { withTimeout } from '../with-timeout.ts';
-import { natsTimeout, type SessionOptions } from './apply-event.ts';
+import { natsTimeout, REQUEST_TIMEOUT_MS, type SessionOptions } from './apply-event.ts';
 import { addConsumer, lastSeqBefore, parseDelivery, type StreamSnapshot, snapshotOf, takenAtOf } from './jetstream.ts';
 import { historyAfter, NO_RESUME_POINT, planResume, type ResumePlan, type ResumePoint } from './resume-plan.ts';
 import { advance, type Effect, type Input, type SubscriptionState } from './stream-subscription.ts';
-
-const REQUEST_TIMEOUT_MS = 1_000;
 
 /** The state of a process's subscription, which outlives its sessions. */
 export interface StreamSubscription {
@@ -43,17 +41,18 @@ export function createStreamSubscription(): StreamSubscription {
  */
 export async function followStream(options: SessionOptions, subscription: StreamSubscription): Promise<never> {
   const { connection, sink, observer, apply, clock, stream, prefix, domain, windowMs, renewalIntervalMs } = options;
+  const timeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   try {
     const manager = await connection.jetstreamManager({
-      ...{ timeout: REQUEST_TIMEOUT_MS, checkAPI: false },
+      ...{ timeout: timeoutMs, checkAPI: false },
       ...(domain === null ? {} : { domain }),
     });
     const askedAt = clock.monotonic();
     const localDomain = serverDomain(connection);
     const opening = openStream(manager, { stream, prefix, domain, localDomain, maxAgeMs: 2 * windowMs });
-    const info = await withTimeout(2 * REQUEST_TIMEOUT_MS, opening, natsTimeout, signal);
+    const info = await withTimeout(2 * timeoutMs, opening, natsTimeout, signal);
     const opened = snapshotOf(info);
     const { plan, history } = await planSession(manager, opened);
     dispatch({
@@ -83,7 +82,7 @@ export async function followStream(options: SessionOptions, subscription: Stream
   }
 
   function inTime<T>(request: Promise<T>): Promise<T> {
-    return withTimeout(REQUEST_TIMEOUT_MS, request, natsTimeout, signal);
+    return withTimeout(timeoutMs, request, natsTimeout, signal);
   }
 
   function dispatch(input: Input): void {

@@ -1,4 +1,5 @@
 /** The plugin: an element of the `plugins` of a Better Auth instance, which publishes the changes of its adapter. */
+import type { NatsTlsFiles } from '@assent/event-contract';
 import type { AuthContext, BetterAuthPlugin } from 'better-auth';
 import { createAuthMiddleware } from 'better-auth/api';
 import { createModels } from './models.ts';
@@ -23,6 +24,12 @@ export interface AssentOptions {
   readonly mode?: 'stream' | 'core' | undefined;
   /** The JetStream domain, as in Assent's `NATS_JETSTREAM_DOMAIN`; that of the server when absent. */
   readonly domain?: string | undefined;
+  /** The path of a credentials file of NATS, as in Assent's `NATS_CREDENTIALS`, in place of credentials in the URL. */
+  readonly credentials?: string | undefined;
+  /** The paths of PEM files, as in Assent's `NATS_TLS_CERT`, `NATS_TLS_KEY` and `NATS_TLS_CA`. */
+  readonly tls?:
+    | { readonly cert?: string | undefined; readonly key?: string | undefined; readonly ca?: string | undefined }
+    | undefined;
   /** How many events wait in memory while NATS is away. With one more, one `resync` replaces them all. 10,000 when absent. */
   readonly bufferSize?: number | undefined;
   /** Whether a write waits until NATS has acknowledged its event; false when absent. */
@@ -74,7 +81,7 @@ export function assent(options: AssentOptions): AssentPlugin {
   const given = { ...options, nats: options.nats?.trim() === '' ? undefined : options.nats };
   const problem = problemOf(given);
   if (problem !== null) throw new Error(`assent: ${problem}`);
-  const { nats, prefix, stream, mode, domain, bufferSize = 10_000, awaitMs = 2_000 } = given;
+  const { nats, prefix, stream, mode, domain, credentials, tls, bufferSize = 10_000, awaitMs = 2_000 } = given;
   const target: SharedOptions | null =
     nats === undefined
       ? null
@@ -84,6 +91,8 @@ export function assent(options: AssentOptions): AssentPlugin {
           stream: stream || 'BETTERAUTH',
           mode: mode || 'stream',
           domain: domain || null,
+          credentials: credentials || null,
+          tls: tlsFilesOf(tls),
           bufferSize,
         };
   let warn = warningBy(console);
@@ -143,7 +152,12 @@ function warningBy(log: { readonly warn: (line: string) => void }): (line: strin
   };
 }
 
-function problemOf({ nats, prefix, stream, mode, domain, bufferSize, awaitMs }: AssentOptions): string | null {
+function tlsFilesOf({ cert, key, ca }: NonNullable<AssentOptions['tls']> = {}): NatsTlsFiles | null {
+  return cert || key || ca ? { cert: cert || null, key: key || null, ca: ca || null } : null;
+}
+
+function problemOf(options: AssentOptions): string | null {
+  const { nats, prefix, stream, mode, domain, credentials, tls, bufferSize, awaitMs } = options;
   for (const url of nats?.split(',') ?? []) {
     // The message does not repeat the URL, which may have a password.
     const protocol = URL.canParse(url.trim()) ? new URL(url.trim()).protocol : '';
@@ -155,6 +169,10 @@ function problemOf({ nats, prefix, stream, mode, domain, bufferSize, awaitMs }: 
   if (stream && !/^[A-Za-z0-9_-]+$/.test(stream)) return 'stream may have letters, digits, _ and - only';
   if (mode && mode !== 'stream' && mode !== 'core') return "mode must be 'stream' or 'core'";
   if (domain && !/^[A-Za-z0-9_-]+$/.test(domain)) return 'domain may have letters, digits, _ and - only';
+  if (Boolean(tls?.cert) !== Boolean(tls?.key)) return 'tls.cert and tls.key must be set together';
+  if (credentials && nats?.split(',').some((url) => new URL(url.trim()).username !== '')) {
+    return 'credentials and a user or token in nats must not be set together';
+  }
   if (bufferSize !== undefined && !(Number.isInteger(bufferSize) && bufferSize > 0)) {
     return 'bufferSize must be a whole number above 0';
   }

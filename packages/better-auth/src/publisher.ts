@@ -90,10 +90,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   async function connect(number: number): Promise<Input> {
-    const { url, stream, mode, domain } = options;
+    const { url, stream, mode, domain, credentials, tls } = options;
     try {
       const connection = await openPublishConnection({
-        ...{ url, stream, prefix, mode, domain },
+        ...{ url, stream, prefix, mode, domain, credentials, tls },
         ...{ name: 'assent-better-auth', maxAgeMs: MAX_AGE_MS, ackTimeoutMs: ACK_TIMEOUT_MS, background: true },
       });
       open = { connection, number };

@@ -22,8 +22,9 @@ interface Shared {
 const KEY = Symbol.for('@assent/better-auth/1');
 
 /** A digest, since the options have passwords. */
-export function digestOf({ url, stream, prefix, mode, domain, bufferSize }: SharedOptions): string {
-  const text = JSON.stringify([url, stream, prefix, mode, domain, bufferSize]);
+export function digestOf(options: SharedOptions): string {
+  const { url, stream, prefix, mode, domain, credentials, tls, bufferSize } = options;
+  const text = JSON.stringify([url, stream, prefix, mode, domain, credentials ?? null, tls ?? null, bufferSize]);
   return createHash('sha256').update(text).digest('hex');
 }
 

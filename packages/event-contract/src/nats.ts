@@ -1,5 +1,37 @@
 /** Addresses of NATS, and the parts of its client that the contract needs. */
-import type { NatsConnection } from 'nats';
+import type { ConnectionOptions, NatsConnection } from 'nats';
+import { type NatsTlsFiles, readCredentials, readTlsFiles } from './credentials.ts';
+
+/** Where NATS is, and how a program authenticates to it. */
+export interface NatsTarget {
+  /** One or several URLs, separated by commas, with user and password or a token if need be. */
+  readonly url: string;
+  /** The path of a credentials file, in place of credentials in the URL. */
+  readonly credentials?: string | null | undefined;
+  /** With any of them a connection without TLS is refused. */
+  readonly tls?: NatsTlsFiles | null | undefined;
+  /** How long it may take to connect, in milliseconds; 2,000 when absent. */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+/** The default of {@link NatsTarget.connectTimeoutMs}. */
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/**
+ * The options of the client for one connection. The files are read by each call: the client itself never reconnects
+ * (`reconnect: false`), since it would hide how long it was disconnected and keep unsent messages without bound.
+ * @throws when a file cannot be used. The error does not repeat its content.
+ */
+export async function connectionOptions(target: NatsTarget): Promise<ConnectionOptions> {
+  const { url, credentials = null, tls = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = target;
+  return {
+    ...serversOf(url),
+    ...(credentials === null ? {} : { authenticator: await readCredentials(credentials) }),
+    ...(tls === null ? {} : { tls: await readTlsFiles(tls) }),
+    timeout: connectTimeoutMs,
+    reconnect: false,
+  };
+}
 
 /** The options of the client for one set of servers. */
 export interface NatsServers {

@@ -1,13 +1,11 @@
 /** One connection of a publisher to NATS, for as long as it lasts. */
 import { connect, ErrorCode, Events, headers, type NatsConnection, NatsError } from 'nats';
-import { NO_RESPONDERS, serverDomain, serversOf } from './nats.ts';
+import { connectionOptions, type NatsTarget, NO_RESPONDERS, serverDomain } from './nats.ts';
 import { openStream } from './stream.ts';
 import type { EventMessage } from './subjects.ts';
 
 /** Where events go. */
-export interface PublishTarget {
-  /** One or several URLs, separated by commas, with credentials if need be. */
-  readonly url: string;
+export interface PublishTarget extends NatsTarget {
   readonly stream: string;
   readonly prefix: string;
   /** `stream`: JetStream acknowledges each event. `core`: core NATS keeps none, and the server's PONG counts. */
@@ -49,7 +47,6 @@ export interface PublishConnection {
   close(): Promise<void>;
 }
 
-const CONNECT_TIMEOUT_MS = 2_000;
 const PING_MS = 2_000;
 
 /**
@@ -58,11 +55,8 @@ const PING_MS = 2_000;
  */
 export async function openPublishConnection(options: PublishOptions): Promise<PublishConnection> {
   const connection = await connect({
-    ...serversOf(options.url),
+    ...(await connectionOptions(options)),
     name: options.name,
-    timeout: CONNECT_TIMEOUT_MS,
-    // The client would keep unsent messages without bound and send them twice: publishers keep and repeat them themselves.
-    reconnect: false,
     ...(options.background ? {} : { pingInterval: PING_MS, maxPingOut: 2 }),
   });
   try {

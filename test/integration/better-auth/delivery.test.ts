@@ -461,6 +461,8 @@ describe('options of the plugin', () => {
     [{ nats: 'nats://one', stream: 'a.b' }, 'stream may have'],
     [{ nats: 'nats://one', mode: 'jetstream' as never }, 'mode must be'],
     [{ nats: 'nats://one', domain: 'a.b' }, 'domain may have'],
+    [{ nats: 'nats://one', tls: { cert: 'cert.pem' } }, 'tls.cert and tls.key must be set together'],
+    [{ nats: 'nats://secret@one', credentials: 'user.creds' }, 'credentials and a user or token in nats'],
     [{ nats: 'nats://one', bufferSize: 0 }, 'bufferSize must be'],
     [{ nats: 'nats://one', awaitMs: -1 }, 'awaitMs must be'],
   ])('the options %o are refused: %s', (options, message) => {
