@@ -6,6 +6,7 @@
  * {@link Pipeline.admit} authenticates the caller, and applies its methods and limits, by the headers alone, before anything of
  * the message is kept. Only it makes an {@link AdmittedCall}, and only an admitted call can run.
  */
+import { isUtf8 } from 'node:buffer';
 import type { Message } from '@bufbuild/protobuf';
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import type { KnownCaller } from '../callers/known-callers.ts';
@@ -306,12 +307,7 @@ function keepIllFormedText(): void {
   const encoding = getTextEncoding();
   configureTextEncoding({
     ...encoding,
-    decodeUtf8: (bytes) => {
-      try {
-        return encoding.decodeUtf8(bytes, true);
-      } catch {
-        return '\ud800';
-      }
-    },
+    // A decoder that throws takes 7 us for each text, and one that replaces takes 15 ns for each byte.
+    decodeUtf8: (bytes) => (isUtf8(bytes) ? encoding.decodeUtf8(bytes) : '\ud800'),
   });
 }
