@@ -159,7 +159,8 @@ export async function createApp(
     traceCall: traces?.call ?? null,
   });
   const api = methodsOf(AuthService, createHandlers(services, observe.defect), API_RULES);
-  const servers = createServers({ ...config, pipeline, api, metrics: scrape });
+  const http1Bounds = { keepAliveTimeout: config.keepAliveMs };
+  const servers = createServers({ ...config, pipeline, api, metrics: scrape, http1Bounds });
 
   // events
   const { nats } = config;
@@ -177,5 +178,6 @@ export async function createApp(
       clock,
     });
 
-  return { servers, ...createLifecycle({ policy, callers, directory, keys, redis, traces, listen, isDatabaseAway }) };
+  const lifecycle = createLifecycle({ policy, callers, directory, keys, redis, traces, listen, isDatabaseAway });
+  return { servers, lameDuckMs: config.lameDuckMs, ...lifecycle };
 }

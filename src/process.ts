@@ -59,7 +59,8 @@ async function run(config: Config, log: Logger): Promise<number> {
   warnOfConfig(config, log);
   for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
   const replicaKey = randomBytes(32).toString('base64url');
-  if (config.workers > 1) return runPrimary(config.workers, stopping, log, replicaKey);
+  const { workers: count, lameDuckMs } = config;
+  if (count > 1) return runPrimary({ count, lameDuckMs }, stopping, log, replicaKey);
   const metrics = createMetrics();
   const control: ServiceControl = {
     stopping,

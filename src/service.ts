@@ -38,6 +38,8 @@ export interface Lifecycle {
 /** A composed service, before its start. */
 export interface App extends Lifecycle {
   readonly servers: Servers;
+  /** How long the servers still take calls after NOT_SERVING, so that load balancers notice it first. In milliseconds. */
+  readonly lameDuckMs: number;
 }
 
 /** The environment of a service: the process itself, or the primary process of several workers. */
@@ -51,8 +53,6 @@ export interface ServiceControl {
   readonly replicaKey: Promise<string>;
 }
 
-/** How long the servers still take calls after NOT_SERVING, so that load balancers notice it first. In milliseconds. */
-const LAME_DUCK_MS = 1_000;
 /** How long calls under way may take to end. */
 const STOP_TIMEOUT_MS = 5_000;
 const RETRY_MS = 1_000;
@@ -83,7 +83,8 @@ export async function runService(app: App, log: Logger, control: ServiceControl)
 
   await stopped;
   setServing(false);
-  await delay(LAME_DUCK_MS);
+  app.servers.drain();
+  await delay(app.lameDuckMs);
   await Promise.all(app.servers.all.map((server) => server.stop(STOP_TIMEOUT_MS)));
   await app.end();
 }

@@ -7,7 +7,11 @@ import { availableParallelism } from 'node:os';
 import { parseCallers } from '../callers/file.ts';
 import type { CallersFile } from '../callers/store.ts';
 import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
+
+import { type ListeningConfig, readListening } from './listening.ts';
+
 import { type NatsSubscriptionConfig, readNatsSubscription } from './nats.ts';
+
 import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
 import { parseSigningKeys } from './secrets.ts';
 import { type DatabaseConfig, readDatabase, readLogLevel, readTtlSeconds } from './shared.ts';
@@ -16,7 +20,7 @@ import { readTokens, type TokensConfig } from './tokens.ts';
 
 export { type Address, ConfigError };
 
-export interface Config {
+export interface Config extends ListeningConfig {
   readonly database: DatabaseConfig;
   readonly redisUrl: string | null;
   readonly nats: NatsSubscriptionConfig | null;
@@ -64,6 +68,7 @@ export function loadConfig(environment: Environment): Config {
     tokens,
     signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,
     ...servers,
+    ...readListening(read),
     policyPath: read.text('ASSENT_POLICY'),
     leaseSeconds,
     ttlSeconds: readTtlSeconds(read),

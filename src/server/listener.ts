@@ -13,10 +13,14 @@ import { createServer as createTcpServer, type Server, type Socket } from 'node:
 import { createServer as createTlsServer } from 'node:tls';
 import type { Address, Config } from '../config/index.ts';
 import { formatAddress } from './address.ts';
+import { endWhenHalfClosed, takeWaiting } from './closing.ts';
 import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
 
 /** The time that a connection of HTTP/1.1 has for its requests. Absent values are Node's own. */
-export type Http1Bounds = Pick<ServerOptions, 'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval'>;
+export type Http1Bounds = Pick<
+  ServerOptions,
+  'headersTimeout' | 'requestTimeout' | 'keepAliveTimeout' | 'connectionsCheckingInterval'
+>;
 
 export interface ListenerOptions {
   readonly address: Address;
@@ -33,11 +37,17 @@ export interface ListenerOptions {
 export interface Listener {
   /** Listens; resolves to the address as people write it. */
   listen(): Promise<string>;
-  /** Takes no new calls and waits for those under way, at most `timeoutMs`; then ends them. */
-  stop(timeoutMs: number): Promise<void>;
+  /**
+   * Takes no new connections, and answers the calls that are under way or on their way, for at most `timeoutMs`; then ends them.
+   * @param endStreams Called when no connection of HTTP/2 takes a new call: ends the calls that would go on for ever.
+   */
+  stop(timeoutMs: number, endStreams?: () => void): Promise<void>;
 }
 
 const FIRST_BYTES_MS = 10_000;
+
+/** The time of a stop, in milliseconds, in which a request arrives that its caller sent before it could learn of the stop. */
+const LATE_REQUEST_MS = 250;
 
 /** Creates the listener; nothing listens before {@link Listener.listen}. */
 export function createListener(options: ListenerOptions): Listener {
@@ -47,7 +57,8 @@ export function createListener(options: ListenerOptions): Listener {
   const sockets = new Set<Socket>();
   /** Connections that have not shown their version yet. */
   const undecided = new Set<Socket>();
-  let stopping = false;
+  /** `draining`: connections end with the call that is under way. `silent`: those without a call have ended. */
+  let state: 'open' | 'draining' | 'silent' = 'open';
 
   let connecting: Socket | null = null;
   const http2 = createHttp2Server(HTTP2_OPTIONS).on('stream', onStream);
@@ -55,6 +66,7 @@ export function createListener(options: ListenerOptions): Listener {
     if (connecting === null) return;
     sessions.set(session, connecting);
     session.once('close', () => sessions.delete(session));
+    if (state !== 'open') session.close();
   });
   const startHttp2 = (socket: Socket): void => {
     connecting = socket;
@@ -79,7 +91,8 @@ export function createListener(options: ListenerOptions): Listener {
     tls === null
       ? createTcpServer(http1 === null ? startHttp2 : byFirstBytes)
       : createTlsListener(tls, http1 !== null, firstBytesMs, (socket, protocol) => {
-          if (stopping) socket.destroy();
+          endWhenHalfClosed(socket);
+          if (state === 'silent') socket.destroy();
           else if (protocol === 'h2') startHttp2(socket);
           else if (http1 === null) socket.destroy();
           else byFirstBytes(socket);
@@ -87,8 +100,16 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+    if (tls === null) endWhenHalfClosed(socket);
   });
   const stopKeepalive = keepAlive(sessions, keepalive);
+  const endSilent = (): void => {
+    state = 'silent';
+    http1?.closeIdleConnections();
+    for (const socket of undecided) socket.destroy();
+    // Some callers connect long before their first call. Nothing is under way on such a connection.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  };
 
   return {
     listen: async () => {
@@ -104,21 +125,22 @@ export function createListener(options: ListenerOptions): Listener {
       const bound = server.address();
       return formatAddress(address, typeof bound === 'object' && bound !== null ? bound.port : undefined);
     },
-    stop: async (timeoutMs) => {
-      stopping = true;
+    stop: async (timeoutMs, endStreams) => {
+      await takeWaiting(server);
+      state = 'draining';
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
-      // GOAWAY: calls under way finish, no new ones begin.
+      // GOAWAY names the last call that is answered. Its peer may send later ones again on another connection (RFC 9113, section
+      // 6.8). Node has no first GOAWAY with the largest number: after any GOAWAY it takes no call.
       for (const session of sessions.keys()) session.close();
-      http1?.closeIdleConnections();
-      for (const socket of undecided) socket.destroy();
-      // Some callers connect long before their first call. Nothing is under way on such a connection.
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      endStreams?.();
+      const silence = setInterval(endSilent, LATE_REQUEST_MS);
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, timeoutMs);
       await closed;
+      clearInterval(silence);
       clearTimeout(timer);
       stopKeepalive();
     },

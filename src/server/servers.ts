@@ -14,8 +14,12 @@ import type { Pipeline } from './pipeline.ts';
 import { reflectionMethods } from './reflection.ts';
 
 /** A server as the log names it. */
-export interface NamedServer extends Listener {
+export interface NamedServer extends Pick<Listener, 'listen'> {
   readonly name: 'grpc' | 'http';
+  /** From now on each answer of HTTP/1.1 is the last one of its connection. Connections and calls are still taken. */
+  drain(): void;
+  /** As {@link Listener.stop}. */
+  stop(timeoutMs: number): Promise<void>;
 }
 
 export interface Servers {
@@ -23,6 +27,8 @@ export interface Servers {
   readonly all: readonly NamedServer[];
   /** Says whether calls are welcome, to everyone who asks for health. */
   setServing(serving: boolean): void;
+  /** As {@link NamedServer.drain}, on all of them. */
+  drain(): void;
 }
 
 export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'tls'> {
@@ -47,7 +53,10 @@ export function createServers(options: ServersOptions): Servers {
   if (httpAddress !== null) {
     all.push(createHttpServer({ ...common, address: httpAddress }, grpc(), health.isServing, options));
   }
-  return { all, setServing: health.setServing };
+  const drain = (): void => {
+    for (const server of all) server.drain();
+  };
+  return { all, setServing: health.setServing, drain };
 }
 
 type Place = Pick<Parameters<typeof createListener>[0], 'address' | 'tls' | 'keepalive' | 'firstBytesMs'>;
@@ -61,7 +70,12 @@ function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {
       else grpc.serve(stream, headers);
     },
   });
-  return { name: 'grpc', listen: listener.listen, stop: (timeoutMs) => stopBoth(listener, grpc, timeoutMs) };
+  return {
+    name: 'grpc',
+    listen: listener.listen,
+    drain: () => {},
+    stop: (timeoutMs) => listener.stop(timeoutMs, grpc.endStreams),
+  };
 }
 
 function createHttpServer(
@@ -70,11 +84,11 @@ function createHttpServer(
   isServing: () => boolean,
   { pipeline, api, metrics, http1Bounds }: ServersOptions,
 ): NamedServer {
-  let stopping = false;
+  let draining = false;
   const endpoints = createEndpoints(metrics, isServing);
   /** HTTP/1.1 has no GOAWAY: the answer itself says that the connection ends. */
   const beforeAnswer: HttpHandler = (request, response) => {
-    if (stopping && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
+    if (draining && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
   };
   const handler = createConnectHandler({
     pipeline,
@@ -103,17 +117,14 @@ function createHttpServer(
   return {
     name: 'http',
     listen: listener.listen,
+    drain: () => {
+      draining = true;
+    },
     stop: (timeoutMs) => {
-      stopping = true;
-      return stopBoth(listener, grpc, timeoutMs);
+      draining = true;
+      return listener.stop(timeoutMs, grpc.endStreams);
     },
   };
-}
-
-function stopBoth(listener: Listener, grpc: GrpcHandler, timeoutMs: number): Promise<void> {
-  const stopped = listener.stop(timeoutMs);
-  grpc.endStreams();
-  return stopped;
 }
 
 /** Answers a request that is not gRPC where only gRPC is spoken. */

@@ -10,16 +10,20 @@ import { isAssentMessage, type PrimaryMessage, type WorkerMessage } from './mess
 
 /** Without a pause, a worker that dies at once would start thousands of times a second. */
 const RESTART_MS = 1_000;
-/** Longer than a worker takes by its own bounds, and shorter than the ten seconds after which Docker kills the container. */
-const STOP_MS = 9_000;
+/**
+ * Longer than a worker takes by its own bounds after its lame-duck time. With the default of one second the sum is shorter than
+ * the ten seconds after which Docker kills the container.
+ */
+const STOP_MS = 8_000;
 
 /**
  * Runs until `stopping` aborts and every worker has ended.
+ * @param lameDuckMs The time for which workers still take calls after `stopping`.
  * @param replicaKey The workers sign with it when no signing key is configured.
  * @returns The exit code: 1 when a worker could not start at all, since then none can, or when a worker was killed.
  */
 export async function runPrimary(
-  count: number,
+  { count, lameDuckMs }: { readonly count: number; readonly lameDuckMs: number },
   stopping: AbortSignal,
   log: Logger,
   replicaKey: string,
@@ -106,7 +110,7 @@ export async function runPrimary(
         );
         worker.process.kill('SIGKILL');
       }
-    }, STOP_MS).unref();
+    }, lameDuckMs + STOP_MS).unref();
   }
 }
 

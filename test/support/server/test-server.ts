@@ -52,6 +52,7 @@ export interface TestServer {
   /** The names of callers with the codes of their calls, and with the reasons of refusals. */
   readonly byCaller: readonly (readonly [caller: string | null, code: number | string])[];
   setServing(serving: boolean): void;
+  drain(): void;
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -144,6 +145,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     counted,
     byCaller,
     setServing: servers.setServing,
+    drain: servers.drain,
     stop: server.stop,
   };
 }

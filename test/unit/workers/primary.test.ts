@@ -12,7 +12,7 @@ it('a stop before the start of the workers starts none of them', async () => {
   cluster.on('fork', (worker) => started.push(worker));
   // Of no use as a worker: it ends by itself.
   cluster.setupPrimary({ exec: '/dev/null' });
-  expect(await runPrimary(2, AbortSignal.abort(), createLog('silent'), 'a key')).toBe(0);
+  expect(await runPrimary({ count: 2, lameDuckMs: 0 }, AbortSignal.abort(), createLog('silent'), 'a key')).toBe(0);
   expect(started).toEqual([]);
 });
 
@@ -28,7 +28,7 @@ it('the primary ends when a worker has exited, also while the channel to the wor
   );
   cluster.setupPrimary({ exec: program });
   const stopping = new AbortController();
-  const exitCode = runPrimary(1, stopping.signal, createLog('silent'), 'a key');
+  const exitCode = runPrimary({ count: 1, lameDuckMs: 0 }, stopping.signal, createLog('silent'), 'a key');
   await once(cluster, 'message');
   stopping.abort();
   expect(await exitCode).toBe(0);

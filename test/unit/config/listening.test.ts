@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { readListening } from '../../../src/config/listening.ts';
+import { Reader } from '../../../src/config/reader.ts';
+
+const read = (environment: Readonly<Record<string, string>>) => {
+  const reader = new Reader(environment);
+  return { config: readListening(reader), problems: reader.problems };
+};
+
+it('an idle connection is kept longer than balancers keep it, and calls are taken for one second of a stop', () => {
+  expect(read({}).config).toMatchObject({ keepAliveMs: 75_000, lameDuckMs: 1_000 });
+  expect(read({ ASSENT_KEEPALIVE_SECONDS: '350', ASSENT_LAME_DUCK_SECONDS: '0' }).config).toMatchObject({
+    keepAliveMs: 350_000,
+    lameDuckMs: 0,
+  });
+});
+
+it('a time of a stop or of an idle connection that is out of its range is refused by the name of its setting', () => {
+  expect(read({ ASSENT_KEEPALIVE_SECONDS: '0', ASSENT_LAME_DUCK_SECONDS: '301' }).problems).toEqual([
+    'ASSENT_KEEPALIVE_SECONDS must be a whole number from 1 to 3600.',
+    'ASSENT_LAME_DUCK_SECONDS must be a whole number from 0 to 300.',
+  ]);
+});
