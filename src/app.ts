@@ -158,7 +158,7 @@ export async function createApp(
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,
   });
-  const api = methodsOf(AuthService, createHandlers(services, observe.defect), API_RULES);
+  const api = methodsOf(AuthService, createHandlers(services), API_RULES);
   const http1Bounds = { keepAliveTimeout: config.keepAliveMs };
   const servers = createServers({ ...config, pipeline, api, metrics: scrape, http1Bounds });
 

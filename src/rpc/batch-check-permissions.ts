@@ -15,15 +15,11 @@ import { batchMessage, batchResultMessage } from './response.ts';
 import type { Caller, Services } from './services.ts';
 import { errorReason, errorStatus } from './status.ts';
 
-/**
- * Answers at once when every check does.
- * @param onDefect Reports an error that is not the caller's; its text is for the log only.
- */
+/** Answers at once when every check does. */
 export function batchCheckPermissions(
   services: Services,
   request: BatchCheckPermissionsRequest,
   caller: Caller,
-  onDefect: (error: unknown) => void,
 ): BatchCheckPermissionsResponse | Promise<BatchCheckPermissionsResponse> {
   const { checks } = request;
   checkBatchSize(checks.length);
@@ -33,10 +29,10 @@ export function batchCheckPermissions(
   for (const [index, check] of checks.entries()) {
     try {
       const response = checkPermission(services, check, caller, index, verifier);
-      if (response instanceof Promise) waiting.push(place(results, index, response, onDefect));
+      if (response instanceof Promise) waiting.push(place(results, index, response, caller));
       else results[index] = batchResultMessage({ case: 'response', value: response });
     } catch (error) {
-      results[index] = failed(error, onDefect);
+      results[index] = failed(error, caller);
     }
   }
   return waiting.length === 0 ? batchMessage(results) : Promise.all(waiting).then(() => batchMessage(results));
@@ -47,17 +43,17 @@ async function place(
   results: BatchCheckPermissionsResult[],
   index: number,
   response: Promise<CheckPermissionResponse>,
-  onDefect: (error: unknown) => void,
+  caller: Caller,
 ): Promise<void> {
   try {
     results[index] = batchResultMessage({ case: 'response', value: await response });
   } catch (error) {
-    results[index] = failed(error, onDefect);
+    results[index] = failed(error, caller);
   }
 }
 
-function failed(error: unknown, onDefect: (error: unknown) => void): BatchCheckPermissionsResult {
-  const { code, message } = errorStatus(error, onDefect);
+function failed(error: unknown, caller: Caller): BatchCheckPermissionsResult {
+  const { code, message } = errorStatus(error, (defect) => caller.onDefect(defect));
   const value = create(CheckErrorSchema, { code, message, reason: errorReason(error) });
   return batchResultMessage({ case: 'error', value });
 }

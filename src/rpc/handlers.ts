@@ -10,12 +10,11 @@ import { listUserOrganizations } from './list-user-organizations.ts';
 import type { Caller, Services } from './services.ts';
 import { verifyToken } from './verify-token.ts';
 
-/** @param onDefect Reports an error within a batch that is not the caller's. */
-export function createHandlers(services: Services, onDefect: (error: unknown) => void): Handlers {
+export function createHandlers(services: Services): Handlers {
   return {
     verifyToken: (request) => verifyToken(services, request),
     checkPermission: (request, caller) => checkPermission(services, request, caller),
-    batchCheckPermissions: (request, caller) => batchCheckPermissions(services, request, caller, onDefect),
+    batchCheckPermissions: (request, caller) => batchCheckPermissions(services, request, caller),
     listPermissions: (request, caller) => listPermissions(services, request, caller),
     getUser: (request, caller) => getUser(services, request, caller),
     getOrganization: (request, caller) => getOrganization(services, request, caller),

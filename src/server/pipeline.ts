@@ -126,6 +126,11 @@ class Admitted<Kind extends Method> implements Caller {
     return this.#signal;
   }
 
+  /** The name of the caller; null where callers are not authenticated. */
+  get name(): string | null {
+    return this.#caller?.name ?? null;
+  }
+
   /** @internal Null when the caller may call. */
   authenticate(): Refusal | null {
     if (this.#method.open) return null;
@@ -138,7 +143,7 @@ class Admitted<Kind extends Method> implements Caller {
       this.#refused = error instanceof AssentError;
       this.#begin();
       if (error instanceof AssentError) {
-        this.#options.onCallerRefused(this.#caller?.name ?? null, this.#method.name, error.code);
+        this.#options.onCallerRefused(this.name, this.#method.name, error.code);
       }
       return this.#fail(error);
     }
@@ -153,7 +158,7 @@ class Admitted<Kind extends Method> implements Caller {
   }
 
   onDefect(error: unknown): void {
-    this.#options.onDefect(error, { method: this.#method.name, caller: this.#caller?.name ?? null });
+    this.#options.onDefect(error, { method: this.#method.name, caller: this.name });
   }
 
   /**
@@ -226,7 +231,7 @@ class Admitted<Kind extends Method> implements Caller {
     const { traceCall } = this.#options;
     this.#began = performance.now();
     if (traceCall !== null && this.#method.observed) {
-      this.#endTrace = traceCall(this.#method.name, (header) => this.#call.header(header), this.#caller?.name ?? null);
+      this.#endTrace = traceCall(this.#method.name, (header) => this.#call.header(header), this.name);
     }
   }
 

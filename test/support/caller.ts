@@ -1,12 +1,19 @@
 /** Calls as handlers and the cache know them. */
 
 import { CallEnded } from '../../src/errors.ts';
-import type { Caller } from '../../src/facts/cache.ts';
+import type { Caller } from '../../src/rpc/services.ts';
 
 /** A call that ends when the test says so. */
 export const createCaller = (): Caller & { end(): void } => {
   const ended = new AbortController();
-  return { signal: ended.signal, end: () => ended.abort(new CallEnded()) };
+  return {
+    signal: ended.signal,
+    name: null,
+    onDefect: (error) => {
+      throw error;
+    },
+    end: () => ended.abort(new CallEnded()),
+  };
 };
 
 /** A call that does not end before its answer. */

@@ -25,28 +25,23 @@ const rpcsOf = (verifier: TokenVerifier) => {
   const untouched = () => {
     throw new Error('no rpc of a token reads a directory');
   };
-  const handlers = createHandlers(
-    {
-      verifier,
-      cache: {
-        read: () => {
-          reads += 1;
-          return { facts: { user: null, organization: null }, tier: 'memory', readAt: 0 };
-        },
+  const handlers = createHandlers({
+    verifier,
+    cache: {
+      read: () => {
+        reads += 1;
+        return { facts: { user: null, organization: null }, tier: 'memory', readAt: 0 };
       },
-      directory: {
-        ...{ userById: untouched, userByEmail: untouched, organizationById: untouched },
-        ...{ organizationBySlug: untouched, memberships: untouched },
-      },
-      policy: () => parsePolicy('version: 1', 'policy.yaml'),
-      pageTokens: createPageTokens(['the key of the pages']),
-      clock: systemClock,
-      onDecision: () => {},
     },
-    (error) => {
-      throw error;
+    directory: {
+      ...{ userById: untouched, userByEmail: untouched, organizationById: untouched },
+      ...{ organizationBySlug: untouched, memberships: untouched },
     },
-  );
+    policy: () => parsePolicy('version: 1', 'policy.yaml'),
+    pageTokens: createPageTokens(['the key of the pages']),
+    clock: systemClock,
+    onDecision: () => {},
+  });
   const codeOf = async (work: () => unknown): Promise<string | null> => {
     try {
       await work();

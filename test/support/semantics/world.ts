@@ -130,30 +130,27 @@ export const createWorld = async (databaseUrl: string, size: number) => {
     onBadRole: (_, count) => badRoles.push(count),
   });
   const database = databaseTier(directory.facts, systemClock, 5_000);
-  const handlers = createHandlers(
-    {
-      verifier: createTokenVerifier({ hs256: null, issuers: [], now: systemClock.now }),
-      cache: createFactsCache({
-        ...{
-          memory: createMemoryStore(1),
-          freshness: createTtlFreshness(systemClock),
-          clock: systemClock,
-          ttlMs: 1_000,
-          leaseMs: 2_000,
-        },
-        ...{ cached: database, database },
-      }),
-      directory,
-      policy: () => {
-        if (policy === null) throw new Error('no policy');
-        return policy;
+  const handlers = createHandlers({
+    verifier: createTokenVerifier({ hs256: null, issuers: [], now: systemClock.now }),
+    cache: createFactsCache({
+      ...{
+        memory: createMemoryStore(1),
+        freshness: createTtlFreshness(systemClock),
+        clock: systemClock,
+        ttlMs: 1_000,
+        leaseMs: 2_000,
       },
-      pageTokens: createPageTokens(['the key of the pages']),
-      clock: systemClock,
-      onDecision: () => {},
+      ...{ cached: database, database },
+    }),
+    directory,
+    policy: () => {
+      if (policy === null) throw new Error('no policy');
+      return policy;
     },
-    (error) => faults.push(error),
-  );
+    pageTokens: createPageTokens(['the key of the pages']),
+    clock: systemClock,
+    onDecision: () => {},
+  });
 
   /** Writes a model to the database, in a new organization. */
   const realize = async (model: Model, extra?: Extra) => {
@@ -247,7 +244,7 @@ export const createWorld = async (databaseUrl: string, size: number) => {
           permission: `${resource}:${action}`,
           consistency: Consistency.FULL,
         }),
-        CALLER,
+        { ...CALLER, onDefect: (error) => faults.push(error) },
       );
       return { allowed: response.allowed, reason: response.reason };
     },

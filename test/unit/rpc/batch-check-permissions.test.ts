@@ -46,7 +46,7 @@ it('a batch verifies each distinct token once, in any order and form, and answer
     create(CheckPermissionRequestSchema, { subject: { case: 'token', value }, permission: 'a:b' }),
   );
   const request = create(BatchCheckPermissionsRequestSchema, { checks });
-  const { results } = await batchCheckPermissions(parts, request, CALLER, () => {});
+  const { results } = await batchCheckPermissions(parts, request, CALLER);
   expect(parts.verified).toEqual(['a', 'bad', 'b']);
   const users = results.map(({ outcome }) =>
     outcome.case === 'response' ? outcome.value.principal?.userId : outcome.value?.reason,
@@ -54,7 +54,7 @@ it('a batch verifies each distinct token once, in any order and form, and answer
   expect(users).toEqual(['a', 'a', 'TOKEN_MALFORMED', 'b', 'a', 'TOKEN_MALFORMED', 'b', 'TOKEN_MALFORMED']);
 
   // Nothing is kept from one batch to the next.
-  await batchCheckPermissions(parts, request, CALLER, () => {});
+  await batchCheckPermissions(parts, request, CALLER);
   expect(parts.verified).toHaveLength(6);
 });
 
@@ -67,7 +67,7 @@ it('a batch accepts one Bearer before a token, not two, as a single check does',
   const alone = checks.map(async (one) => checkPermission(parts, one, CALLER));
   expect((await Promise.allSettled(alone)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
   const request = create(BatchCheckPermissionsRequestSchema, { checks });
-  const { results } = await batchCheckPermissions(parts, request, CALLER, () => {});
+  const { results } = await batchCheckPermissions(parts, request, CALLER);
   expect(results.map(({ outcome }) => outcome.case)).toEqual(['error', 'response', 'response']);
 });
 
@@ -80,7 +80,7 @@ const check = (userId: string, permission = 'a:b') =>
 
 it('a batch answers synchronously when every check does', async () => {
   const request = create(BatchCheckPermissionsRequestSchema, { checks: [check('a'), check('b', '*:*'), check('')] });
-  const response = batchCheckPermissions(services(), request, CALLER, () => {});
+  const response = batchCheckPermissions(services(), request, CALLER);
   if (response instanceof Promise) throw new Error('it made its caller wait');
   expect(response.results.map(({ outcome }) => outcome.value?.reason)).toEqual([
     Reason.USER_NOT_FOUND,
@@ -102,7 +102,7 @@ it('a batch answers in the order of its checks, whichever of them are late, fail
   };
   const users = ['late 1', 'at once 1', 'late 2', 'broken', 'late 3', 'at once 2'];
   const request = create(BatchCheckPermissionsRequestSchema, { checks: users.map((userId) => check(userId)) });
-  const response = batchCheckPermissions({ ...parts, cache: { read } }, request, CALLER, () => {});
+  const response = batchCheckPermissions({ ...parts, cache: { read } }, request, CALLER);
   waits.get('late 3')?.resolve();
   waits.get('late 2')?.reject(new AssentError('OVERLOADED', 'no'));
   waits.get('late 1')?.resolve();
@@ -133,7 +133,6 @@ it('a batch answers synchronously for a token that verifies synchronously, and v
         ),
       }),
       CALLER,
-      () => {},
     );
   expect(ask(['a', 'a', 'b'])).not.toBeInstanceOf(Promise);
   expect(verified.splice(0)).toEqual(['a', 'b']);
@@ -147,4 +146,21 @@ it('a batch answers synchronously for a token that verifies synchronously, and v
     outcome.case === 'response' ? outcome.value.principal?.userId : outcome.value?.reason,
   );
   expect(said).toEqual(tokens.map((token) => (token === 'bad' ? 'TOKEN_EXPIRED' : token)));
+});
+
+it('a defect of a check is reported by its call, whether the check is late or not, and the others are answered', async () => {
+  const parts = services();
+  const reading = { facts: { user: null, organization: null }, tier: 'memory', readAt: 0 } as const;
+  const read: Services['cache']['read'] = ({ userId }) => {
+    if (userId === 'at once') throw new Error('at once');
+    return userId === 'late' ? Promise.reject(new Error('late')) : reading;
+  };
+  const defects: unknown[] = [];
+  const caller = { ...CALLER, onDefect: (error: unknown) => defects.push(error) };
+  const request = create(BatchCheckPermissionsRequestSchema, {
+    checks: [check('late'), check('at once'), check('a')],
+  });
+  const { results } = await batchCheckPermissions({ ...parts, cache: { read } }, request, caller);
+  expect(results.map(({ outcome }) => outcome.value?.reason)).toEqual(['INTERNAL', 'INTERNAL', Reason.USER_NOT_FOUND]);
+  expect(defects).toEqual([new Error('at once'), new Error('late')]);
 });
