@@ -34,6 +34,8 @@ export interface CallersStore {
   start(): void;
   /** Looks at the file once, as the timer does. */
   look(): Promise<void>;
+  /** Reads the file now and takes its callers, as after a change; without a file nothing happens. It never rejects. */
+  reload(): Promise<void>;
   stop(): void;
 }
 
@@ -47,7 +49,7 @@ export function createCallersStore(options: CallersStoreOptions): CallersStore {
       : createWatchedFile({
           path: file.path,
           intervalMs,
-          onChange: (text) => reload(text, file.hasClientCertificates),
+          onChange: (text) => take(text, file.hasClientCertificates),
           onUnreadable: (problem) => onReload({ ok: false, problems: [problem] }),
         });
 
@@ -58,10 +60,11 @@ export function createCallersStore(options: CallersStoreOptions): CallersStore {
       watched?.start(file?.text ?? '');
     },
     look: async () => watched?.look(),
+    reload: async () => watched?.reload(),
     stop: () => watched?.stop(),
   };
 
-  function reload(text: string, hasClientCertificates: boolean): void {
+  function take(text: string, hasClientCertificates: boolean): void {
     const { value, problems } = parseCallers(text, hasClientCertificates);
     if (problems.length === 0) callers = callers.changed(value);
     onReload({ ok: problems.length === 0, problems });

@@ -1,6 +1,5 @@
 /** The policy in force: the service reads it at start, and again when its file changes. */
-import { readFile } from 'node:fs/promises';
-import { createWatchedFile, unreadable } from '../watched-file.ts';
+import { createWatchedFile, readWatchedFile, unreadable } from '../watched-file.ts';
 import { DEFAULT_POLICY } from './defaults.ts';
 import { PolicyError, parsePolicy } from './file.ts';
 import type { Policy } from './grants.ts';
@@ -24,7 +23,7 @@ export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOpt
       if (path === null) return;
       let text: string;
       try {
-        text = await readFile(path, 'utf8');
+        text = await readWatchedFile(path);
       } catch (cause) {
         throw new Error(`ASSENT_POLICY: ${unreadable(path, cause)}`, { cause });
       }
@@ -32,6 +31,7 @@ export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOpt
       file?.start(text);
     },
     look: async () => file?.look(),
+    reload: async () => file?.reload(),
     stop: () => file?.stop(),
   };
 
@@ -70,5 +70,7 @@ export interface PolicyStore {
   start(): Promise<void>;
   /** Looks at the file once, as the timer does. Concurrent calls share one look. */
   look(): Promise<void>;
+  /** Reads the file now and takes its policy, as after a change; without a file nothing happens. It never rejects. */
+  reload(): Promise<void>;
   stop(): void;
 }
