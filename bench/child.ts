@@ -4,28 +4,33 @@ import { spawn } from 'node:child_process';
 export interface Child {
   readonly pid: number;
   /** Sends a message that is not answered. */
-  send(message: object): void;
+  send(message: object | string): void;
   /** Sends a message and waits for the answer; rejects when the process ends instead. */
-  ask<Answer>(message: object): Promise<Answer>;
+  ask<Answer>(message: object | string): Promise<Answer>;
   stop(): Promise<void>;
 }
 
-/** Starts a TypeScript file of the bench. It has to end when its IPC channel does, so that it never outlives us. */
+/**
+ * Starts a TypeScript file. It has to end when its IPC channel does, so that it never outlives us.
+ * @param cores As taskset takes them; null: whichever are free.
+ * @param file Relative to this folder.
+ */
 export const startChild = (
-  cores: string,
+  cores: string | null,
   file: string,
   args: readonly string[],
   nodeArgs: readonly string[] = [],
 ): Child => {
-  const command = ['-c', cores, process.execPath, ...nodeArgs, new URL(file, import.meta.url).pathname, ...args];
-  const child = spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const node = [process.execPath, ...nodeArgs, new URL(file, import.meta.url).pathname, ...args];
+  const [command = '', ...rest] = cores === null ? node : ['taskset', '-c', cores, ...node];
+  const child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const { pid } = child;
   if (pid === undefined) throw new Error(`${file} could not be started`);
   return {
     pid,
     send: (message) => void child.send(message),
-    ask: async <Answer>(message: object): Promise<Answer> => {
+    ask: async <Answer>(message: object | string): Promise<Answer> => {
       const { promise, resolve } = Promise.withResolvers<Answer>();
       const listener = (answer: unknown): void => resolve(answer as Answer);
       child.once('message', listener);

@@ -7,7 +7,8 @@ import { ratioCells, rowCells } from './table.ts';
 const BEGIN = '<!-- last full run: written by the bench -->';
 const END = '<!-- end of the last full run -->';
 
-const table = ([header = [], ...rows]: readonly (readonly string[])[]): string =>
+/** A table of markdown; the first row has the headings. */
+export const markdownTable = ([header = [], ...rows]: readonly (readonly string[])[]): string =>
   [
     `| ${header.join(' | ')} |`,
     `|${header.map((_, column) => (column === 0 ? '---' : '---:')).join('|')}|`,
@@ -31,15 +32,15 @@ export const describeRun = ({ command, machine, rounds, seconds, results, leftOu
     `\`${command}\` on ${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.system}, ` +
       `Linux ${machine.kernel}, Node ${machine.node}, h2load ${machine.h2load}. Servers on core ${machine.serverCores}, load and ` +
       `everything else on core ${machine.loadCores}. ${rounds} rounds of ${seconds} s. Load average when it began: ${machine.loadAverage}.`,
-    table(rowCells(results)),
+    markdownTable(rowCells(results)),
     ...leftOut.map(({ title, why }) => `Left out: ${title}: ${why}.`),
-    table(ratioCells(ratios)),
+    markdownTable(ratioCells(ratios)),
   ].join('\n\n');
 
 /** Puts a run in the place of the one before. */
 export const replaceRun = (document: string, run: string): string => {
   const [before, rest] = document.split(BEGIN);
   const [, after] = rest?.split(END) ?? [];
-  if (before === undefined || after === undefined) throw new Error('docs/operate/performance.md has lost its markers');
+  if (before === undefined || after === undefined) throw new Error('the document has lost the markers of the last run');
   return `${before}${BEGIN}\n\n${run}\n\n${END}${after}`;
 };

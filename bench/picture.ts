@@ -7,7 +7,13 @@ const LEFT = 250;
 const RIGHT = 90;
 const BAR = 20;
 const PLOT_HEIGHT = 240;
-const FONT = 'font-family="system-ui, sans-serif" font-size="13"';
+/** Of every text of a picture. */
+export const FONT = 'font-family="system-ui, sans-serif" font-size="13"';
+
+/** Follows the reader's light or dark setting. */
+export const STYLE =
+  '.paper{fill:#fff}.ink{fill:#1c2128}.rule{stroke:#d0d7de}' +
+  '@media (prefers-color-scheme:dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.rule{stroke:#30363d}}';
 
 /** What the bars compare, in this order. */
 const BARS = [
@@ -39,10 +45,18 @@ const colourOf = (name: string): string =>
 
 const escapeXml = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const label = (x: number, y: number, anchor: 'start' | 'middle' | 'end', content: string, weight = 'normal'): string =>
+/** A text at a point. */
+export const label = (
+  x: number,
+  y: number,
+  anchor: 'start' | 'middle' | 'end',
+  content: string,
+  weight = 'normal',
+): string =>
   `<text class="ink" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" font-weight="${weight}">${escapeXml(content)}</text>`;
 
-const line = (x1: number, y1: number, x2: number, y2: number): string =>
+/** A thin line. */
+export const line = (x1: number, y1: number, x2: number, y2: number): string =>
   `<line class="rule" x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}"/>`;
 
 const count = (value: number): string => Math.round(value).toLocaleString('en');
@@ -110,13 +124,10 @@ const lines = (rows: readonly RowResult[], top: number): readonly string[] => {
 export const drawPicture = (rows: readonly RowResult[]): string => {
   const linesTop = barsHeight(rows) + 24;
   const height = linesTop + PLOT_HEIGHT + 70;
-  const style =
-    '.paper{fill:#fff}.ink{fill:#1c2128}.rule{stroke:#d0d7de}' +
-    '@media (prefers-color-scheme:dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.rule{stroke:#30363d}}';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${FONT}>`,
     '<title>Requests a second, and latency by percentile, of Assent, its peers and the baselines</title>',
-    `<style>${style}</style>`,
+    `<style>${STYLE}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${height}"/>`,
     ...bars(rows, 10),
     ...lines(rows, linesTop),

@@ -196,7 +196,7 @@ describe.each(documents)('%s', (name) => {
   });
 
   it('a document names paths that exist', () => {
-    const folders = 'src|test|packages|proto|gen|docs|bench|chaos|demo|scripts|tools|examples';
+    const folders = 'src|test|packages|proto|gen|docs|bench|chaos|siege|demo|scripts|tools|examples';
     const paths = [...read(name).matchAll(new RegExp(`\`((?:${folders})/[\\w./*-]*)\``, 'g'))]
       .map(([, path = '']) => path)
       // A pattern stands for files of its folder.
@@ -222,7 +222,7 @@ describe.each(documents)('%s', (name) => {
 });
 
 it('source files name documents that exist', () => {
-  const folders = ['src', 'packages', 'proto', 'bench', 'chaos', 'demo', 'scripts', 'tools', 'test'];
+  const folders = ['src', 'packages', 'proto', 'bench', 'chaos', 'siege', 'demo', 'scripts', 'tools', 'test'];
   const { stdout } = spawnSync('git', ['ls-files', '--', ...folders], { cwd: root, encoding: 'utf8' });
   const sources = stdout.split('\n').filter((name) => /\.(?:[cm]?ts|[cm]js|proto|sh|ya?ml)$/.test(name));
   const named = sources

@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   demo: ['gen', 'packages', 'tools'],
   bench: ['gen', 'src', 'packages', 'tools', 'demo'],
   chaos: ['gen', 'src', 'packages', 'tools', 'demo', 'bench'],
+  siege: ['gen', 'src', 'packages', 'tools', 'demo', 'bench'],
   scripts: ['src'],
 };
 /** What serves or reaches a server: none of it is in the reach of a unit test. */
@@ -56,7 +57,7 @@ const rules: readonly (readonly [
     (all) =>
       edges(
         all,
-        (file, imported) => top(file) === 'src' && /^(?:tools|bench|chaos|demo|scripts|test)\//.test(imported),
+        (file, imported) => top(file) === 'src' && /^(?:tools|bench|chaos|siege|demo|scripts|test)\//.test(imported),
       ),
     [['src/planted.ts', 'tools/network/proxy.ts']],
   ],

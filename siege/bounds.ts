@@ -1,0 +1,34 @@
+/** The bounds of every scenario, in one place. */
+import type { Attack } from './scenario.ts';
+
+/** What an attack may do to the honest caller and to the service. */
+export interface Bounds {
+  /** Honest calls that may fail. */
+  readonly failed: number;
+  /** The 99th percentile of honest calls during the attack, in milliseconds. */
+  readonly p99Ms: number;
+  /** Growth of the live heap, after a collection 10 s after the attack, in megabytes. */
+  readonly liveHeapMb: number;
+  /** Growth of resident memory at its peak, in megabytes. */
+  readonly residentMb: number;
+  /** The time from the end of the attack to the last slow or failed honest call, in milliseconds. */
+  readonly recoveryMs: number;
+  /** Whether the service must have ended connections of the attacker. */
+  readonly ends: boolean;
+}
+
+const BOUNDS: Bounds = {
+  failed: 0,
+  p99Ms: 250,
+  liveHeapMb: 30,
+  residentMb: 200,
+  recoveryMs: 1_000,
+  ends: true,
+};
+
+/** Attacks that hurt no honest caller even where the attacker's connections stay. */
+const MAY_STAY: ReadonlySet<string> = new Set(['health-calls', 'window-updates', 'priority-flood']);
+
+export function boundsOf({ name }: Pick<Attack, 'name'>): Bounds {
+  return MAY_STAY.has(name) ? { ...BOUNDS, ends: false } : BOUNDS;
+}
