@@ -89,9 +89,9 @@ export async function createApp(
   // cache: memory around Redis around PostgreSQL, every entry judged by the freshness tracker
   const memory = createMemoryStore(config.memoryEntries);
   const redis =
-    config.redisUrl === null
+    config.redis === null
       ? null
-      : createRedisClient({ url: config.redisUrl, clock, onError: observe.redisError, onReady: observe.redisReady });
+      : createRedisClient({ ...config.redis, clock, onError: observe.redisError, onReady: observe.redisReady });
   const database = databaseTier(directory.facts, clock, LIMITS.loadTimeoutMs);
   const cached =
     redis === null

@@ -94,7 +94,7 @@ function warnOfConfig(config: Config, log: Logger): void {
       'ASSENT_INSECURE=1: anyone with access to the ports can call, and GetUser lists people',
     );
   }
-  if (config.redisUrl === null) {
+  if (config.redis === null) {
     log.warn(
       { event: 'config.no_redis' },
       'REDIS_URL is not set: each process has its own cache, and starts with an empty one',

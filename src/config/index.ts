@@ -17,12 +17,13 @@ import { parseSigningKeys } from './secrets.ts';
 import { type DatabaseConfig, readDatabase, readLogLevel, readTtlSeconds } from './shared.ts';
 import { readTls, type TlsConfig } from './tls.ts';
 import { readTokens, type TokensConfig } from './tokens.ts';
+import { type RedisConfig, readRedis } from './waiting.ts';
 
 export { type Address, ConfigError };
 
 export interface Config extends ListeningConfig {
   readonly database: DatabaseConfig;
-  readonly redisUrl: string | null;
+  readonly redis: RedisConfig | null;
   readonly nats: NatsSubscriptionConfig | null;
   readonly tokens: TokensConfig;
   /** Secrets from which the keys of MACs are derived, newest first; empty when none is set. */
@@ -63,7 +64,7 @@ export function loadConfig(environment: Environment): Config {
   const servers = readServers(read);
   const config: Config = {
     database,
-    redisUrl: read.url('REDIS_URL', ['redis:', 'rediss:']),
+    redis: readRedis(read),
     nats,
     tokens,
     signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,

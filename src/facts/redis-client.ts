@@ -3,12 +3,8 @@ import { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
 import type { ValueStore } from './redis-tier.ts';
 
-/** Redis answers in well under a millisecond. After this time the read goes to PostgreSQL. */
-const COMMAND_TIMEOUT_MS = 50;
 /** No entry is longer. A longer value was written by another program and is read only up to here. */
 const MAX_VALUE_BYTES = 1_048_576;
-/** After a command that timed out, no read goes to Redis for this long: otherwise every miss would wait for the timeout. */
-const PAUSE_MS = 500;
 const RECONNECT_MAX_MS = 1_000;
 /** A connection without any answer for this long after a command is dropped and made again. */
 const SILENCE_MS = 1_000;
@@ -20,6 +16,13 @@ const NOTHING: Promise<null> = Promise.resolve(null);
 export interface RedisClientOptions {
   /** A Redis URL, `redis://` or `rediss://`. */
   readonly url: string;
+  /** How long an answer may take, in milliseconds. After this time the read goes to PostgreSQL. */
+  readonly timeoutMs: number;
+  /**
+   * How long no read goes to Redis after an answer that took too long, in milliseconds: otherwise every miss would wait for the
+   * timeout.
+   */
+  readonly pauseMs: number;
   readonly clock: Clock;
   /** Called with every command that failed and its error, for the log only. */
   readonly onError: (operation: 'connect' | 'get' | 'set' | 'delete', error: unknown) => void;
@@ -34,12 +37,12 @@ export interface RedisClient extends ValueStore {
 }
 
 /** Connects in the background; never fails and never waits for the connection. */
-export function createRedisClient({ url, clock, onError, onReady }: RedisClientOptions): RedisClient {
+export function createRedisClient(options: RedisClientOptions): RedisClient {
+  const { url, timeoutMs, pauseMs, clock, onError, onReady } = options;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let failoverAt = Number.NEGATIVE_INFINITY;
   let gathering = false;
   const redis = new Redis(url, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
     // A command goes out now or fails now: a queued one would be answered, or would store, much later.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -70,18 +73,18 @@ export function createRedisClient({ url, clock, onError, onReady }: RedisClientO
       if (!available()) return NOTHING;
       sendTogether();
       // Like GET, with a bound on the length of the answer; a key that does not exist reads as the empty string.
-      return redis.getrange(key, 0, MAX_VALUE_BYTES - 1).then(valueOrNull, getFailed);
+      return inTime(redis.getrange(key, 0, MAX_VALUE_BYTES - 1), timeoutMs).then(valueOrNull, getFailed);
     },
     set: (key, value, lifeMs) => {
       if (!available()) return;
       sendTogether();
-      redis.set(key, value, 'PX', Math.ceil(lifeMs)).catch(setFailed);
+      inTime(redis.set(key, value, 'PX', Math.ceil(lifeMs)), timeoutMs).catch(setFailed);
     },
     delete: (key) => {
       // Sent also during a pause: other services read the key, and no call waits for the answer.
       if (redis.status !== 'ready') return;
       sendTogether();
-      redis.unlink(key).catch(deleteFailed);
+      inTime(redis.unlink(key), timeoutMs).catch(deleteFailed);
     },
     end: () => redis.disconnect(),
   };
@@ -92,7 +95,7 @@ export function createRedisClient({ url, clock, onError, onReady }: RedisClientO
 
   function failed(operation: 'get' | 'set' | 'delete'): (error: unknown) => null {
     return (error) => {
-      if (error instanceof Error && error.message === 'Command timed out') pausedUntil = clock.monotonic() + PAUSE_MS;
+      if (error instanceof RedisTimeout) pausedUntil = clock.monotonic() + pauseMs;
       onError(operation, error);
       return null;
     };
@@ -109,6 +112,26 @@ export function createRedisClient({ url, clock, onError, onReady }: RedisClientO
       stream.uncork();
     });
   }
+}
+
+class RedisTimeout extends Error {
+  override readonly name = 'RedisTimeout';
+  override readonly message = 'Redis did not answer in time';
+}
+
+/**
+ * Waits for an answer for so long. The time of the event loop is not that of Redis: after a turn of the loop that took longer
+ * than the timeout, the timer is run before the sockets are read. ioredis's own `commandTimeout` then fails commands that were
+ * answered long ago. Here an answer is late only when a look at the sockets after the timeout did not find it.
+ */
+function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const late = (): void => reject(new RedisTimeout());
+  // guard: delay-of-the-event-loop
+  const timer = setTimeout(() => setImmediate(late), timeoutMs);
+  const settled = (): void => clearTimeout(timer);
+  answer.then(resolve, reject).finally(settled);
+  return promise;
 }
 
 function valueOrNull(range: string): string | null {

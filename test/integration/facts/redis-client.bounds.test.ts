@@ -3,7 +3,10 @@ import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { createRedisClient } from '../../../src/facts/redis-client.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { eventLoopTurn } from '../../support/event-loop.ts';
 import { createTestClock } from '../../support/facts/harness.ts';
+import { delayOfTheEventLoop } from '../../support/facts/redis-guard.ts';
+import { mutate } from '../../support/mutated.ts';
 import { portOf } from '../../support/port-of.ts';
 import { testRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
@@ -18,6 +21,8 @@ const open = async () => {
   const failures: string[] = [];
   const store = createRedisClient({
     url: through(url, proxy),
+    timeoutMs: 50,
+    pauseMs: 500,
     clock,
     onError: (operation, error) => failures.push(`${operation}: ${String(error)}`),
     onReady: () => {},
@@ -34,7 +39,7 @@ it('the Redis client gives a slow answer up, and then sends no reads for half a 
   await direct.set('slow', 'value');
   proxy.setMode('hold');
   expect(await store.get('slow')).toBeNull();
-  expect(failures).toEqual(['get: Error: Command timed out']);
+  expect(failures).toEqual(['get: RedisTimeout: Redis did not answer in time']);
   proxy.setMode('pass');
   expect(store.available()).toBe(false);
   clock.advance(499);
@@ -47,7 +52,7 @@ it('the Redis client gives a slow answer up, and then sends no reads for half a 
     return (await store.get('slow')) === 'value';
   });
   expect(await direct.exists('put')).toBe(0);
-  expect(failures.every((failure) => failure.endsWith('Command timed out'))).toBe(true);
+  expect(failures.every((failure) => failure.endsWith('Redis did not answer in time'))).toBe(true);
 });
 
 it('the Redis client sends deletions also during the pause, for other readers of the key', async () => {
@@ -80,4 +85,44 @@ it('the Redis client stores an entry for the given life and no longer', async ()
   const left = await direct.pttl('key');
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThanOrEqual(5_000);
+});
+
+/**
+ * Reads a value of a healthy Redis in a process whose event loop stands still for longer than the timeout, right after the
+ * command was sent. Without a proxy: its event loop would be the same.
+ */
+const readAcrossDelay = async (create: typeof createRedisClient) => {
+  const failures: string[] = [];
+  const store = create({
+    url,
+    timeoutMs: 50,
+    pauseMs: 500,
+    clock: createTestClock(),
+    onError: (operation, error) => failures.push(`${operation}: ${String(error)}`),
+    onReady: () => {},
+  });
+  onTestFinished(() => store.end());
+  await until('a connection', store.available);
+  store.set('healthy', 'value', 60_000);
+  await until('the value', async () => (await store.get('healthy')) === 'value');
+  failures.length = 0;
+  // The timers are next after this turn, and the sockets after them.
+  await eventLoopTurn();
+  const read = store.get('healthy');
+  process.nextTick(() => {
+    const end = performance.now() + 200;
+    while (performance.now() < end);
+  });
+  return { value: await read, failures, available: store.available() };
+};
+
+it('the Redis client does not take a delay of the event loop for one of Redis', async () => {
+  expect(await readAcrossDelay(createRedisClient)).toEqual({ value: 'value', failures: [], available: true });
+});
+
+it('without a look at the sockets after the timeout a delay of the event loop turns a healthy Redis off', async () => {
+  const source = mutate([delayOfTheEventLoop]);
+  onTestFinished(source.remove);
+  const { createRedisClient: changed } = await import(/* @vite-ignore */ `${source.path}/facts/redis-client.ts`);
+  expect(await readAcrossDelay(changed)).toMatchObject({ value: null, available: false });
 });

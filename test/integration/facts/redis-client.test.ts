@@ -18,6 +18,8 @@ it('the Redis client makes a new connection when the peer has vanished silently'
   let ready = 0;
   const store = createRedisClient({
     url: through(url, proxy),
+    timeoutMs: 50,
+    pauseMs: 500,
     clock: systemClock,
     onError: () => {},
     onReady: () => {
@@ -53,6 +55,8 @@ it('the Redis client connects to the new primary when its server has become read
   const failures: string[] = [];
   const store = createRedisClient({
     url: through(old.url, name.address() as AddressInfo),
+    timeoutMs: 50,
+    pauseMs: 500,
     clock: systemClock,
     onError: (_, error) => failures.push(String(error)),
     onReady: () => {},

@@ -30,7 +30,14 @@ let client: Redis;
 beforeAll(async () => {
   // Its own: the counts are the whole server's.
   server = await startRedis({ own: true });
-  store = createRedisClient({ url: server.url, clock, onError: () => {}, onReady: () => {} });
+  store = createRedisClient({
+    url: server.url,
+    timeoutMs: 50,
+    pauseMs: 500,
+    clock,
+    onError: () => {},
+    onReady: () => {},
+  });
   client = new Redis(server.url);
   await until('Redis', () => store.available());
   directory = directoryOf(database.url);

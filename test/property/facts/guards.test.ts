@@ -4,10 +4,13 @@ import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { guardsForChaos } from '../../support/chaos/guards.ts';
+import { delayOfTheEventLoop } from '../../support/facts/redis-guard.ts';
 import { allMarkers, by, condition, mutate, removed, value, withoutGuard } from '../../support/mutated.ts';
 import { loadBearing, optimisations } from './simulation/guards.ts';
 
-const listed = [...loadBearing, ...optimisations, ...guardsForChaos].map(({ without }) => without);
+const listed = [...loadBearing, ...optimisations, ...guardsForChaos]
+  .map(({ without }) => without)
+  .concat([[delayOfTheEventLoop]]);
 
 describe('the markers of guards in src', () => {
   it('the markers in src are exactly the guards that the tests remove, each once', () => {

@@ -67,7 +67,14 @@ const startReplica = (read: Parameters<typeof databaseTier>[0], onRefused: () =>
     rememberMs: TTL_MS + 60_000,
     maxRemembered: 1_000,
   });
-  const store = createRedisClient({ url: redis.url, clock, onError: () => {}, onReady: () => {} });
+  const store = createRedisClient({
+    url: redis.url,
+    timeoutMs: 50,
+    pauseMs: 500,
+    clock,
+    onError: () => {},
+    onReady: () => {},
+  });
   const database = databaseTier(read, clock, 2_500);
   const mac = createEntryMac(['the secret of all replicas']);
   const view = () => ({ role: '', permissions: [] });

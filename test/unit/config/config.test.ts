@@ -36,7 +36,7 @@ describe('loadConfig', () => {
   it('loadConfig takes the minimal environment, with the documented defaults', () => {
     const config = loadConfig(MINIMAL);
     expect(config).toMatchObject({
-      redisUrl: null,
+      redis: null,
       nats: null,
       tokens: {
         hs256: { secrets: [SECRET], issuer: null, audiences: null, types: ['JWT'] },
@@ -55,6 +55,17 @@ describe('loadConfig', () => {
       logLevel: 'info',
     });
     expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('loadConfig takes the waiting times of Redis from the environment', () => {
+    const redis = { ...MINIMAL, REDIS_URL: 'redis://redis' };
+    expect(loadConfig(redis).redis).toEqual({ url: 'redis://redis', timeoutMs: 50, pauseMs: 500 });
+    expect(loadConfig({ ...redis, ASSENT_REDIS_TIMEOUT_MS: '100', ASSENT_REDIS_PAUSE_MS: '0' }).redis).toEqual({
+      ...{ url: 'redis://redis', timeoutMs: 100, pauseMs: 0 },
+    });
+    expect(problemsOf({ ...MINIMAL, ASSENT_REDIS_TIMEOUT_MS: '50ms' })).toEqual([
+      'ASSENT_REDIS_TIMEOUT_MS must be a whole number from 1 to 60000.',
+    ]);
   });
 
   it('loadConfig selects the stream unless core NATS is configured, and keeps the configured domain', () => {
