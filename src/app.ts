@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { AuthService } from '../gen/assent/auth/v1/auth_service_pb.ts';
+import { ownDemand } from './admission/demand.ts';
 import { createCallersStore } from './callers/store.ts';
 import { systemClock } from './clock.ts';
 import { callersOf } from './config/caller-tokens.ts';
@@ -70,9 +71,10 @@ export async function createApp(
   const onlyStoredKeys = hs256.secrets.length === 0 && issuers.every(({ keys }) => keys === 'database');
   const directory = createDirectory({
     ...config.database,
-    size: LIMITS.poolSize,
-    statementTimeoutMs: LIMITS.statementTimeoutMs,
-    maxPending: LIMITS.pendingReads,
+    size: config.pool.connections,
+    statementTimeoutMs: config.pool.statementTimeoutMs,
+    overloadWaitMs: config.pool.overloadWaitMs,
+    onRefused: observe.readRefused,
     onFault: observe.databaseFault,
     onUnprepared: observe.databaseUnprepared,
     onWritable: observe.writableTable,
@@ -92,7 +94,7 @@ export async function createApp(
     config.redis === null
       ? null
       : createRedisClient({ ...config.redis, clock, onError: observe.redisError, onReady: observe.redisReady });
-  const database = databaseTier(directory.facts, clock, LIMITS.loadTimeoutMs);
+  const database = databaseTier(directory.facts, clock);
   const cached =
     redis === null
       ? database
@@ -109,13 +111,14 @@ export async function createApp(
   const cache = createFactsCache({ memory, freshness, clock, ttlMs, leaseMs, cached, database });
   metrics.observe({
     memoryEntries: memory.size,
+    readsWaiting: directory.waiting,
     subscription: config.nats && { mode: config.nats.mode, live: freshness.isLive },
     lagMs: freshness.lagMs,
   });
 
   // token
   const keys = createIssuerKeys(issuers, {
-    readRows: directory.jwks,
+    readRows: (signal) => directory.jwks(ownDemand(signal)),
     graceMs: jwksGraceMs,
     clock,
     onEvent: observe.keys,

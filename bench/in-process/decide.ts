@@ -32,7 +32,7 @@ export const createSubject: CreateSubject = async ({ policyPath, userId, organiz
     cached: loader,
     database: loader,
   });
-  const caller = { signal: new AbortController().signal };
+  const caller = { signal: new AbortController().signal, name: null };
   for (const other of others) await cache.read(other, false, caller);
   await cache.read({ userId, organizationId }, false, caller);
   return {

@@ -38,7 +38,7 @@ async function main(): Promise<number> {
     ...loadDatabaseConfig(process.env),
     size: 1,
     statementTimeoutMs: 5_000,
-    maxPending: 1,
+    overloadWaitMs: 30_000,
     onFault: () => {},
     onBadRole: () => {},
   });

@@ -17,12 +17,13 @@ import { parseSigningKeys } from './secrets.ts';
 import { type DatabaseConfig, readDatabase, readLogLevel, readTtlSeconds } from './shared.ts';
 import { readTls, type TlsConfig } from './tls.ts';
 import { readTokens, type TokensConfig } from './tokens.ts';
-import { type RedisConfig, readRedis } from './waiting.ts';
+import { type PoolConfig, type RedisConfig, readPool, readRedis } from './waiting.ts';
 
 export { type Address, ConfigError };
 
 export interface Config extends ListeningConfig {
   readonly database: DatabaseConfig;
+  readonly pool: PoolConfig;
   readonly redis: RedisConfig | null;
   readonly nats: NatsSubscriptionConfig | null;
   readonly tokens: TokensConfig;
@@ -64,6 +65,7 @@ export function loadConfig(environment: Environment): Config {
   const servers = readServers(read);
   const config: Config = {
     database,
+    pool: readPool(read),
     redis: readRedis(read),
     nats,
     tokens,

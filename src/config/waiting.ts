@@ -1,5 +1,14 @@
-/** How long the service waits for Redis: what depends on the place where it runs. */
+/** How long the service waits for PostgreSQL and Redis: what depends on the place where it runs. */
 import type { Reader } from './reader.ts';
+
+export interface PoolConfig {
+  /** The maximum number of connections to PostgreSQL, of each process. */
+  readonly connections: number;
+  /** How long one statement may take, in milliseconds. */
+  readonly statementTimeoutMs: number;
+  /** How long a call may go without a connection while more reads come than PostgreSQL answers, in milliseconds. */
+  readonly overloadWaitMs: number;
+}
 
 export interface RedisConfig {
   readonly url: string;
@@ -10,6 +19,14 @@ export interface RedisConfig {
 }
 
 const MINUTE_MS = 60_000;
+
+export function readPool(read: Reader): PoolConfig {
+  return {
+    connections: read.integer('ASSENT_DB_CONNECTIONS', 10, 1, 1_000),
+    statementTimeoutMs: read.integer('ASSENT_DB_STATEMENT_TIMEOUT_MS', 2_000, 10, MINUTE_MS),
+    overloadWaitMs: read.integer('ASSENT_DB_OVERLOAD_WAIT_MS', 200, 10, MINUTE_MS),
+  };
+}
 
 /** @returns Null without `REDIS_URL`. */
 export function readRedis(read: Reader): RedisConfig | null {

@@ -2,6 +2,7 @@
  * The interface of this folder: reads of Better Auth's tables as functions. The tables are detected at the first use and
  * looked at again once a minute.
  */
+import type { Demand } from '../admission/demand.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Facts, FactsKey } from '../policy/facts.ts';
 import { createFactsReader, type FactsReader } from './facts-query.ts';
@@ -43,7 +44,8 @@ export interface DirectoryOptions extends PoolOptions {
 
 /**
  * Reads of Better Auth's tables, always from PostgreSQL. Every method can fail with DATABASE_UNAVAILABLE or OVERLOADED, and
- * rejects with the reason of its signal when that is aborted: its statement does not begin, or is cancelled on the server.
+ * rejects with the reason of its demand's signal when that is aborted: its statement does not begin, or is cancelled on the
+ * server.
  */
 export interface Directory {
   /**
@@ -51,15 +53,17 @@ export interface Directory {
    * @throws {SchemaError} naming everything that is missing.
    */
   schema(): Promise<Schema>;
-  facts(key: FactsKey, signal?: AbortSignal): Promise<Facts>;
-  userById(id: string, signal?: AbortSignal): Promise<UserRecord | null>;
+  facts(key: FactsKey, demand?: Demand): Promise<Facts>;
+  userById(id: string, demand?: Demand): Promise<UserRecord | null>;
   /** Finds the user as Better Auth does: by the address in lower case, and by the equality of the column. */
-  userByEmail(email: string, signal?: AbortSignal): Promise<UserRecord | null>;
-  organizationById(id: string, signal?: AbortSignal): Promise<OrganizationRecord | null>;
-  organizationBySlug(slug: string, signal?: AbortSignal): Promise<OrganizationRecord | null>;
-  memberships(page: MembershipPage, signal?: AbortSignal): Promise<readonly MembershipRecord[]>;
+  userByEmail(email: string, demand?: Demand): Promise<UserRecord | null>;
+  organizationById(id: string, demand?: Demand): Promise<OrganizationRecord | null>;
+  organizationBySlug(slug: string, demand?: Demand): Promise<OrganizationRecord | null>;
+  memberships(page: MembershipPage, demand?: Demand): Promise<readonly MembershipRecord[]>;
   /** Reads the public keys of the JWKS table. */
-  jwks(signal?: AbortSignal): Promise<readonly JwksRecord[]>;
+  jwks(demand?: Demand): Promise<readonly JwksRecord[]>;
+  /** How many reads wait for a connection. */
+  waiting(): number;
   end(): Promise<void>;
 }
 
@@ -110,14 +114,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   return {
     schema: async () => (await detect()).schema,
-    facts: async (key, signal) => (await tables()).readFacts(key, signal),
-    userById: async (id, signal) => readUserById(db, await current(), id, onUnreadable, signal),
-    userByEmail: async (email, signal) => readUserByEmail(db, await current(), email, onUnreadable, signal),
-    organizationById: async (id, signal) => readOrganization(db, await current(), 'id', id, onUnreadable, signal),
-    organizationBySlug: async (slug, signal) =>
-      readOrganization(db, await current(), 'slug', slug, onUnreadable, signal),
-    memberships: async (page, signal) => readMemberships(db, await current(), page, onUnreadable, signal),
-    jwks: async (signal) => readJwks(db, await current(), onUnreadable, signal),
+    facts: async (key, demand) => (await tables()).readFacts(key, demand),
+    userById: async (id, demand) => readUserById(db, await current(), id, onUnreadable, demand),
+    userByEmail: async (email, demand) => readUserByEmail(db, await current(), email, onUnreadable, demand),
+    organizationById: async (id, demand) => readOrganization(db, await current(), 'id', id, onUnreadable, demand),
+    organizationBySlug: async (slug, demand) =>
+      readOrganization(db, await current(), 'slug', slug, onUnreadable, demand),
+    memberships: async (page, demand) => readMemberships(db, await current(), page, onUnreadable, demand),
+    jwks: async (demand) => readJwks(db, await current(), onUnreadable, demand),
+    waiting: db.waiting,
     end: db.end,
   };
 }

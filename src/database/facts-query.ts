@@ -1,6 +1,7 @@
 /** The facts of one (user, organization) pair, read by one statement. */
 import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import type { Demand } from '../admission/demand.ts';
 import type { DynamicRole, Facts, FactsKey, OrganizationFacts, UserFacts } from '../policy/facts.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
@@ -20,7 +21,7 @@ import {
 } from './values.ts';
 
 /** Reads the facts of a pair from PostgreSQL. */
-export type FactsReader = (key: FactsKey, signal?: AbortSignal) => Promise<Facts>;
+export type FactsReader = (key: FactsKey, demand?: Demand) => Promise<Facts>;
 
 /** @param onBadRole Called with the number of dynamic roles of the organization that could not be read. */
 export function createFactsReader(
@@ -39,11 +40,11 @@ export function createFactsReader(
     return { roles, ban: banOf(row.banned, row.banExpires, onUnreadable) };
   };
 
-  return async ({ userId, organizationId }, signal) => {
+  return async ({ userId, organizationId }, demand) => {
     if (!canHold(schema.user.columns.id, userId)) {
       return { user: null, organization: organizationId === null ? null : none };
     }
-    const [row, another] = await db.rows(statementFor(userId, organizationId), factsRow, signal);
+    const [row, another] = await db.rows(statementFor(userId, organizationId), factsRow, demand);
     if (another !== undefined)
       throw new Error('Two users have one id: whichever is read first would say who is banned.');
     const user = row === undefined || row.userId === null ? null : toUser(row);

@@ -1,6 +1,7 @@
 /** The JWKS table of Better Auth's jwt plugin. The column of the private key is neither selected nor granted. */
 import { sql } from 'slonik';
 import { z } from 'zod';
+import type { Demand } from '../admission/demand.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { tableName } from './sql.ts';
@@ -22,7 +23,7 @@ export async function readJwks(
   db: Database,
   schema: Schema,
   onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
+  demand?: Demand,
 ): Promise<readonly JwksRecord[]> {
   const { jwks } = schema;
   if (jwks === null) return [];
@@ -33,7 +34,7 @@ export async function readJwks(
         ${timeOf('k', columns.expiresAt)} AS "expiresAt"
       FROM ${tableName(jwks)} k`,
     jwksRow,
-    signal,
+    demand,
   );
   // A key whose expiry cannot be read may have expired.
   return rows.filter(

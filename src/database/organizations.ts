@@ -1,6 +1,7 @@
 /** Organizations by id and by slug, and the memberships of a user. */
 import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import type { Demand } from '../admission/demand.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
 import { canHold, equals, linkIds, tableName } from './sql.ts';
@@ -53,7 +54,7 @@ export async function readOrganization(
   field: 'id' | 'slug',
   value: string,
   onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
+  demand?: Demand,
 ): Promise<OrganizationRecord | null> {
   const { organizations } = schema;
   if (organizations === null) return null;
@@ -64,7 +65,7 @@ export async function readOrganization(
       FROM ${tableName(organizations.organization)} o
       WHERE ${equals('o', column, value)}`,
     organizationRow,
-    signal,
+    demand,
   );
   return row === undefined ? null : toOrganization(row, onUnreadable);
 }
@@ -75,14 +76,14 @@ export async function readMemberships(
   schema: Schema,
   page: MembershipPage,
   onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
+  demand?: Demand,
 ): Promise<readonly MembershipRecord[]> {
   const { organizations } = schema;
   if (organizations === null) return [];
   const { columns } = organizations.member;
   if (!canHold(columns.userId, page.userId)) return [];
   if (page.after !== null && !canHold(columns.organizationId, page.after)) return [];
-  const rows = await db.rows(membershipsStatement(organizations, page), membershipRow, signal);
+  const rows = await db.rows(membershipsStatement(organizations, page), membershipRow, demand);
   const form = rolesFormOf(columns.role);
   return rows.map(({ roles: stored, joinedAt, ...row }) => {
     const { roles, unreadable } = memberRoles(stored, form);

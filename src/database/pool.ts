@@ -4,8 +4,11 @@
  */
 import { createPool, type DatabasePool, type QuerySqlToken } from 'slonik';
 import { z } from 'zod';
+import { createAdmission, type Running } from '../admission/admission.ts';
+import { type Demand, ownDemand } from '../admission/demand.ts';
+import type { ReadEnd, RefusalReason } from '../admission/line.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { AssentError } from '../errors.ts';
-import { createSemaphore } from '../semaphore.ts';
 import { withTimeout } from '../with-timeout.ts';
 import { callerSignal, databaseTimeout, RecoveryError, readOnlyDriver } from './read-only-driver.ts';
 
@@ -14,10 +17,16 @@ export interface PoolOptions {
   readonly url: string;
   /** The maximum number of connections. */
   readonly size: number;
-  /** Limit on one statement, from asking for a connection to the last row, in milliseconds. */
+  /**
+   * Limit on one statement, from the beginning of its turn to the last row, in milliseconds. A new connection is part of it. A
+   * call waits as long for a turn while PostgreSQL answers nothing.
+   */
   readonly statementTimeoutMs: number;
-  /** The maximum number of statements that wait or run; one more is refused with OVERLOADED. */
-  readonly maxPending: number;
+  /** How long a call goes without a turn while more statements come than PostgreSQL answers, in milliseconds. */
+  readonly overloadWaitMs: number;
+  /** Counts a statement that is refused before its turn. */
+  readonly onRefused?: (reason: RefusalReason) => void;
+  readonly clock?: Clock;
   /** Reports a fault of the database; the text is for the log only. */
   readonly onFault: (error: unknown) => void;
   /** Called once, when it turns out that the connections do not keep prepared statements. */
@@ -28,31 +37,41 @@ export interface PoolOptions {
 export interface Database {
   /**
    * Runs one statement.
-   * @param signal When it is aborted, the statement leaves the queue or is cancelled on the server, and the signal's reason
-   *   is thrown.
-   * @throws {AssentError} DATABASE_UNAVAILABLE when PostgreSQL cannot be reached in time, OVERLOADED when too many
-   *   statements wait. Other errors are defects, among them a row of unexpected shape.
+   * @param demand The calls that want the rows; none for the service's own reads. When its signal is aborted, the statement
+   *   leaves the line or is cancelled on the server, and the signal's reason is thrown.
+   * @throws {AssentError} DATABASE_UNAVAILABLE when PostgreSQL cannot be reached in time, OVERLOADED when the turn of the
+   *   statement would come too late. Other errors are defects, among them a row of unexpected shape.
    */
-  rows<T>(statement: QuerySqlToken, schema: z.ZodType<T>, signal?: AbortSignal): Promise<readonly T[]>;
-  /** How many statements wait or run. */
-  pending(): number;
+  rows<T>(statement: QuerySqlToken, schema: z.ZodType<T>, demand?: Demand): Promise<readonly T[]>;
+  /** How many statements wait for a connection. */
+  waiting(): number;
   end(): Promise<void>;
 }
 
 /** Creates the database; no connection is made before the first statement. */
 export function createDatabase(options: PoolOptions): Database {
+  const { clock = systemClock, onRefused = () => {}, statementTimeoutMs } = options;
   let pool: Promise<DatabasePool> | null = null;
-  let pending = 0;
-  // Our own queue in front of slonik's, because slonik's cannot be left: abandoned reads would pile up in it while
+  // Our own line in front of slonik's queue, because slonik's cannot be left: abandoned reads would pile up in it while
   // PostgreSQL is out of reach, and would be served before any others once it is back. slonik never gets more tasks than
   // it has connections.
-  const semaphore = createSemaphore(options.size);
+  const admission = createAdmission({
+    connections: options.size,
+    stallWaitMs: statementTimeoutMs,
+    overloadWaitMs: options.overloadWaitMs,
+    clock,
+    refuse: (reason) => {
+      onRefused(reason);
+      return refusal(reason);
+    },
+  });
 
-  const run = async (statement: QuerySqlToken, signal?: AbortSignal): Promise<readonly unknown[]> => {
+  /** Begins a statement. */
+  function begin(statement: QuerySqlToken, signal: AbortSignal): Running<readonly unknown[]> {
     const abandoned = new AbortController();
     let wanted = true;
-    // Always settles, which returns the permit: making a connection, the statement and closing a connection have limits.
-    const { done, leave } = semaphore.run(async () => {
+    // Always settles, which returns the connection: making it, the statement and closing it have limits.
+    const done = (async (): Promise<readonly unknown[]> => {
       pool ??= open(options);
       const connected = await pool;
       return connected.connect(async (connection) => {
@@ -60,46 +79,60 @@ export function createDatabase(options: PoolOptions): Database {
         if (!wanted) return [];
         return (await callerSignal.run(abandoned.signal, () => connection.query(statement))).rows;
       });
-    });
-    try {
-      return await withTimeout(options.statementTimeoutMs, done, databaseTimeout, signal);
-    } catch (error) {
+    })();
+    const result = withTimeout(statementTimeoutMs, done, databaseTimeout, signal).catch((error: unknown) => {
       wanted = false;
-      leave();
       // Cancels a statement that still runs on the server.
       const abandon = (): void => abandoned.abort(databaseTimeout());
-      if (signal?.aborted === true) withTimeout(GRACE_MS, done, databaseTimeout).catch(abandon);
+      if (signal.aborted) withTimeout(GRACE_MS, done, databaseTimeout).catch(abandon);
       else abandon();
       throw error;
-    }
-  };
+    });
+    const ended = done.then(
+      (): ReadEnd => 'answered',
+      (): ReadEnd => (signal.aborted ? 'abandoned' : 'failed'),
+    );
+    return { result, ended };
+  }
 
   return {
-    rows: async <T>(statement: QuerySqlToken, schema: z.ZodType<T>, signal?: AbortSignal): Promise<readonly T[]> => {
-      signal?.throwIfAborted();
-      if (pending >= options.maxPending) {
-        throw new AssentError('OVERLOADED', 'Too many reads of the database are waiting: try again later.');
-      }
-      pending += 1;
+    rows: async <T>(
+      statement: QuerySqlToken,
+      schema: z.ZodType<T>,
+      demand: Demand = ownDemand(),
+    ): Promise<readonly T[]> => {
+      const { signal } = demand;
       try {
-        return z.array(schema).parse(await run(statement, signal));
+        return z.array(schema).parse(await admission.run(demand, () => begin(statement, signal)));
       } catch (error) {
         // A caller that left is no fault of the server, even if the signal's reason reads like one.
-        if (signal?.aborted === true && error === signal.reason) throw error;
+        if (signal.aborted && error === signal.reason) throw error;
         if (!isServerFault(error)) throw error;
         options.onFault(error);
         const message = 'The database cannot be read at the moment: try again.';
         throw new AssentError('DATABASE_UNAVAILABLE', message, { cause: error });
-      } finally {
-        pending -= 1;
       }
     },
-    pending: () => pending,
+    waiting: admission.waiting,
     end: async () => {
       await (await pool)?.end();
     },
   };
 }
+
+/** The error of a statement whose turn did not come. */
+function refusal(reason: RefusalReason): Error {
+  // Reported and answered as any other outage.
+  if (reason === 'stalled') return databaseTimeout();
+  // Callers that were refused together must not come back together.
+  const retryAfterMs = Math.round(RETRY_AFTER_MS * (1 + Math.random()));
+  return new AssentError('OVERLOADED', 'Too many reads of the database are waiting: try again later.', {
+    retryAfterMs,
+  });
+}
+
+/** The shortest delay before a refused statement may come again: an overload has lasted that long already. */
+const RETRY_AFTER_MS = 1_000;
 
 /**
  * How long a statement may still run after its caller left, in milliseconds. A cancellation costs the connection, and most

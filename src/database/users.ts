@@ -1,6 +1,7 @@
 /** Users by id and by e-mail address. No column of sessions, accounts or keys is selected. */
 import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import type { Demand } from '../admission/demand.ts';
 import type { Ban } from '../policy/facts.ts';
 import type { Schema } from './models.ts';
 import type { Database } from './pool.ts';
@@ -39,11 +40,11 @@ export async function readUserById(
   schema: Schema,
   id: string,
   onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
+  demand?: Demand,
 ): Promise<UserRecord | null> {
   const column = schema.user.columns.id;
   if (!canHold(column, id)) return null;
-  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow, signal);
+  const [row] = await db.rows(select(schema, equals('u', column, id)), userRow, demand);
   return row === undefined ? null : toUser(schema, row, onUnreadable);
 }
 
@@ -56,12 +57,12 @@ export async function readUserByEmail(
   schema: Schema,
   email: string,
   onUnreadable: OnUnreadable,
-  signal?: AbortSignal,
+  demand?: Demand,
 ): Promise<UserRecord | null> {
   const column = schema.user.columns.email;
   const lower = email.toLowerCase();
   if (!canHold(column, lower)) return null;
-  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow, signal);
+  const rows = await db.rows(select(schema, matches('u', column, lower)), userRow, demand);
   // Better Auth compares once more, too: a collation that ignores accents equates the addresses of two people.
   const row = rows.find((one) => one.email === lower) ?? rows.find((one) => folded(one.email ?? '') === folded(email));
   return row === undefined ? null : toUser(schema, row, onUnreadable);

@@ -2,6 +2,7 @@
  * The facts of a pair from the nearest tier that has them: memory, then Redis, then PostgreSQL. The protocol, and the
  * argument that no answer is older than an applied event, are in docs/understand/consistency.md.
  */
+import { type Caller, demandOf } from '../admission/demand.ts';
 import type { Clock } from '../clock.ts';
 import type { Facts, FactsKey } from '../policy/facts.ts';
 import { memoryKey } from './cache-key.ts';
@@ -11,7 +12,7 @@ import type { FreshnessTracker } from './freshness.ts';
 import type { MemoryEntry, MemoryStore } from './memory.ts';
 import { createSingleFlight } from './single-flight.ts';
 
-export type { FactsTier };
+export type { Caller, FactsTier };
 
 /** Facts for one answer. */
 export interface FactsReading {
@@ -19,12 +20,6 @@ export interface FactsReading {
   readonly tier: FactsTier;
   /** When they were read from PostgreSQL, in milliseconds since the epoch. */
   readonly readAt: number;
-}
-
-/** The call that needs facts. */
-export interface Caller {
-  /** Aborted when the call ends before its answer. Created on first use: most answers are in memory and need none. */
-  readonly signal: AbortSignal;
 }
 
 export interface FactsCache {
@@ -74,11 +69,11 @@ export function createFactsCache(options: FactsCacheOptions): FactsCache {
 
   return {
     read: (key, full, caller) => {
-      if (full) return unshared.load(key, freshness.revision(), caller.signal);
-      if (!freshness.isLive()) return sharedWhileStale.load(key, caller.signal);
+      if (full) return unshared.load(key, freshness.revision(), demandOf(caller));
+      if (!freshness.isLive()) return sharedWhileStale.load(key, caller);
       const entry = memory.get(memoryKey(key.userId, key.organizationId));
       if (mayAnswer(entry, key)) return { facts: entry.facts, tier: 'memory', readAt: entry.readAt };
-      return shared.load(key, caller.signal);
+      return shared.load(key, caller);
     },
   };
 
@@ -94,8 +89,8 @@ export function createFactsCache(options: FactsCacheOptions): FactsCache {
 
   function fillingMemory(loader: FactsLoader): FactsLoader {
     return {
-      load: async (key, revision, signal) => {
-        const loaded = await loader.load(key, revision, signal);
+      load: async (key, revision, demand) => {
+        const loaded = await loader.load(key, revision, demand);
         fillMemory(key, loaded);
         return loaded;
       },

@@ -1,8 +1,8 @@
 /** The interface that every tier behind memory has, and its innermost implementation: PostgreSQL. */
+import type { Demand } from '../admission/demand.ts';
 import type { Clock } from '../clock.ts';
-import { AssentError } from '../errors.ts';
 import type { Facts, FactsKey } from '../policy/facts.ts';
-import { withTimeout } from '../with-timeout.ts';
+import { unlessAborted } from '../with-timeout.ts';
 import type { CachedFacts } from './entry.ts';
 import type { Revision } from './freshness.ts';
 
@@ -17,32 +17,23 @@ export interface LoadedFacts extends CachedFacts {
 export interface FactsLoader {
   /**
    * Loads facts that are current by `revision`, which the caller takes before the call.
-   * @param signal Ends the load once no call waits for it. The load then rejects with the signal's reason.
+   * @param demand The calls that wait for the load. It ends once there is none, and rejects with the reason of the demand's
+   *   signal.
    */
-  load(key: FactsKey, revision: Revision, signal: AbortSignal): Promise<LoadedFacts>;
+  load(key: FactsKey, revision: Revision, demand: Demand): Promise<LoadedFacts>;
 }
 
 /**
  * Loads facts from PostgreSQL. `readAt` is taken before the statement, so that an age is never too short.
- * @param timeoutMs The load rejects after this time, whatever the driver does: the calls that wait must not hang with the
- *   driver, and a result that arrives later is not cached.
- * @throws AssentError `DATABASE_UNAVAILABLE` after the timeout.
+ * @param read Settles in time, whatever PostgreSQL does: the pool bounds each wait.
  */
-export function databaseTier(
-  read: (key: FactsKey, signal: AbortSignal) => Promise<Facts>,
-  clock: Clock,
-  timeoutMs: number,
-): FactsLoader {
+export function databaseTier(read: (key: FactsKey, demand: Demand) => Promise<Facts>, clock: Clock): FactsLoader {
   return {
-    load: async (key, revision, signal) => {
-      signal.throwIfAborted();
+    load: async (key, revision, demand) => {
+      demand.signal.throwIfAborted();
       const readAt = clock.now();
-      const facts = await withTimeout(timeoutMs, read(key, signal), databaseTimeout, signal);
+      const facts = await unlessAborted(read(key, demand), demand.signal);
       return { facts, revision, readAt, tier: 'database' };
     },
   };
-}
-
-function databaseTimeout(): Error {
-  return new AssentError('DATABASE_UNAVAILABLE', 'The database did not answer in time: try again.');
 }

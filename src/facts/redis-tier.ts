@@ -45,13 +45,13 @@ export function redisTier(options: RedisTierOptions): FactsLoader {
   const { store, freshness, clock, ttlMs, mac, onRefused, view, next } = options;
 
   return {
-    load: async (key, revision, signal) => {
+    load: async (key, revision, demand) => {
       const name = redisKey(key);
       const value = await store.get(name);
       const entry = value === null ? null : readEntry(key, name, value);
       if (entry !== null) return { ...entry, tier: 'redis' };
       // guard: revision-before-the-load
-      const loaded = await next.load(key, revision, signal);
+      const loaded = await next.load(key, revision, demand);
       fillRedis(key, name, loaded);
       return loaded;
     },

@@ -1,4 +1,5 @@
 /** Single-flight: one load for each key. Concurrent misses share the load while it is current and young enough. */
+import { type Caller, SharedDemand } from '../admission/demand.ts';
 import type { Clock } from '../clock.ts';
 import type { FactsKey } from '../policy/facts.ts';
 import { unlessAborted } from '../with-timeout.ts';
@@ -12,19 +13,19 @@ interface SharedLoad {
   /** By the monotonic clock, before the read began. */
   readonly startedAt: number;
   readonly result: Promise<LoadedFacts>;
-  /** How many calls wait for it and have not ended. */
-  waiting: number;
-  /** Ends the load. No later call joins it. */
-  abandon(reason: unknown): void;
+  /** The calls that wait for it and have not ended: it goes on for the last one, and has the first turn of any. */
+  readonly demand: SharedDemand;
+  /** Makes sure that no later call joins it. */
+  forget(): void;
 }
 
 export interface SingleFlight {
   /**
    * Loads the facts, or joins a load that is under way and still current. A failed load leaves nothing behind.
-   * @param signal The signal of the call; the promise rejects with its reason. Once every call that waits for a load has
-   *   ended, the load ends too.
+   * @param caller The promise rejects with the reason of its signal. Once every call that waits for a load has ended, the load
+   *   ends too.
    */
-  load(key: FactsKey, signal: AbortSignal): Promise<LoadedFacts>;
+  load(key: FactsKey, caller: Caller): Promise<LoadedFacts>;
   /** The number of loads under way. */
   size(): number;
 }
@@ -45,21 +46,21 @@ export function createSingleFlight({ loader, freshness, clock, joinableMs }: Sin
   const loads = new Map<string, SharedLoad>();
 
   return {
-    load: async (key, signal) => {
-      signal.throwIfAborted();
-      const { load, joined } = joinOrStart(key);
-      const loaded = await waitFor(load, signal);
+    load: async (key, caller) => {
+      caller.signal.throwIfAborted();
+      const { load, joined } = joinOrStart(key, caller);
+      const loaded = await waitFor(load, caller);
       if (!joined) return loaded;
       // guard: current-when-a-joined-load-ends
       if (freshness.isCurrent(loaded.revision, key.userId, key.organizationId)) return loaded;
       // An event arrived after the joined load began. One more load is enough: it begins after that event, and an event
       // that is applied while it runs came after this call began.
-      return waitFor(joinOrStart(key).load, signal);
+      return waitFor(joinOrStart(key, caller).load, caller);
     },
     size: () => loads.size,
   };
 
-  function joinOrStart(key: FactsKey): { readonly load: SharedLoad; readonly joined: boolean } {
+  function joinOrStart(key: FactsKey, caller: Caller): { readonly load: SharedLoad; readonly joined: boolean } {
     const id = memoryKey(key.userId, key.organizationId);
     const load = loads.get(id);
     const joined =
@@ -67,38 +68,35 @@ export function createSingleFlight({ loader, freshness, clock, joinableMs }: Sin
       clock.monotonic() - load.startedAt < joinableMs &&
       // guard: current-when-a-load-is-joined
       freshness.isCurrent(load.revision, key.userId, key.organizationId);
-    return joined ? { load, joined } : { load: start(id, key), joined: false };
+    if (!joined) return { load: start(id, key, caller), joined: false };
+    load.demand.join(caller);
+    return { load, joined };
   }
 
-  function start(id: string, key: FactsKey): SharedLoad {
+  function start(id: string, key: FactsKey, caller: Caller): SharedLoad {
     // The revision comes first: an event that is applied during the read must make its result stale.
     const revision = freshness.revision();
     const startedAt = clock.monotonic();
-    const unwanted = new AbortController();
-    const result = loader.load(key, revision, unwanted.signal);
+    const demand = new SharedDemand();
+    // Before the load begins: the line looks at the calls of a read as soon as it enters.
+    demand.join(caller);
+    const result = loader.load(key, revision, demand);
     const forget = (): void => {
       if (loads.get(id) === load) loads.delete(id);
     };
-    const abandon = (reason: unknown): void => {
-      forget();
-      unwanted.abort(reason);
-    };
-    const load: SharedLoad = { revision, startedAt, result, waiting: 0, abandon };
+    const load: SharedLoad = { revision, startedAt, result, demand, forget };
     loads.set(id, load);
     result.then(forget, forget);
     return load;
   }
 }
 
-async function waitFor(load: SharedLoad, signal: AbortSignal): Promise<LoadedFacts> {
-  load.waiting += 1;
+async function waitFor(load: SharedLoad, caller: Caller): Promise<LoadedFacts> {
+  const { signal } = caller;
   try {
     return await unlessAborted(load.result, signal);
   } catch (error) {
-    if (signal.aborted) {
-      load.waiting -= 1;
-      if (load.waiting === 0) load.abandon(signal.reason);
-    }
+    if (signal.aborted && load.demand.leave(caller, signal.reason)) load.forget();
     throw error;
   }
 }

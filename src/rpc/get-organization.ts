@@ -5,6 +5,7 @@ import {
   type GetOrganizationResponse,
   GetOrganizationResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { demandOf } from '../admission/demand.ts';
 import { AssentError, invalidArgument } from '../errors.ts';
 import { checkId, Violations } from './request.ts';
 import { organizationMessage } from './response.ts';
@@ -21,8 +22,8 @@ export async function getOrganization(
   violations.reject();
   const organization =
     lookup.case === 'organizationId'
-      ? await services.directory.organizationById(lookup.value, caller.signal)
-      : await services.directory.organizationBySlug(lookup.value, caller.signal);
+      ? await services.directory.organizationById(lookup.value, demandOf(caller))
+      : await services.directory.organizationBySlug(lookup.value, demandOf(caller));
   if (organization === null) throw new AssentError('ORGANIZATION_NOT_FOUND', 'There is no such organization.');
   return create(GetOrganizationResponseSchema, { organization: organizationMessage(organization) });
 }

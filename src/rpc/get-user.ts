@@ -5,6 +5,7 @@ import {
   type GetUserResponse,
   GetUserResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { demandOf } from '../admission/demand.ts';
 import { AssentError, invalidArgument } from '../errors.ts';
 import { checkId, Violations } from './request.ts';
 import { userMessage } from './response.ts';
@@ -21,8 +22,8 @@ export async function getUser(
   violations.reject();
   const user =
     lookup.case === 'userId'
-      ? await services.directory.userById(lookup.value, caller.signal)
-      : await services.directory.userByEmail(lookup.value, caller.signal);
+      ? await services.directory.userById(lookup.value, demandOf(caller))
+      : await services.directory.userByEmail(lookup.value, demandOf(caller));
   if (user === null) throw new AssentError('USER_NOT_FOUND', 'There is no such user.');
   const { defaultPlatformRole } = services.policy();
   return create(GetUserResponseSchema, { user: userMessage(user, defaultPlatformRole, services.clock.now()) });

@@ -5,6 +5,7 @@ import {
   type ListUserOrganizationsResponse,
   ListUserOrganizationsResponseSchema,
 } from '../../gen/assent/auth/v1/auth_service_pb.ts';
+import { demandOf } from '../admission/demand.ts';
 import { checkId, checkPageSize, checkPageToken, Violations } from './request.ts';
 import { membershipMessage } from './response.ts';
 import type { Caller, Services } from './services.ts';
@@ -22,7 +23,7 @@ export async function listUserOrganizations(
   violations.reject();
   const after = services.pageTokens.read(userId, pageToken);
   // One more than the page tells whether another page follows.
-  const memberships = await services.directory.memberships({ userId, after, limit: pageSize + 1 }, caller.signal);
+  const memberships = await services.directory.memberships({ userId, after, limit: pageSize + 1 }, demandOf(caller));
   const page = memberships.slice(0, pageSize);
   const last = page.at(-1);
   return create(ListUserOrganizationsResponseSchema, {

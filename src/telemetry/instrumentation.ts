@@ -115,6 +115,7 @@ function databaseInstrumentation(log: Logger, metrics: Metrics) {
         log.error({ event: 'database.fault', error: describeError(error), suppressed }, 'PostgreSQL could not answer'),
       ),
     ),
+    readRefused: metrics.readRefused,
     databaseUnprepared: (): void =>
       log.warn(
         { event: 'database.unprepared' },

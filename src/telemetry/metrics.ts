@@ -16,6 +16,7 @@ export interface Metrics {
   readonly redisError: (operation: string) => void;
   readonly redisRefused: (reason: string) => void;
   readonly databaseFault: () => void;
+  readonly readRefused: (reason: string) => void;
   readonly badDynamicRoles: (count: number) => void;
   readonly unreadableValue: () => void;
   readonly policyReload: (ok: boolean) => void;
@@ -24,6 +25,8 @@ export interface Metrics {
   /** Registers the values that are read at each scrape. */
   readonly observe: (read: {
     readonly memoryEntries: () => number;
+    /** Reads that wait for a connection to PostgreSQL. */
+    readonly readsWaiting: () => number;
     /** The source of events and the state of the subscription; null without NATS. */
     readonly subscription: { readonly mode: 'stream' | 'core'; readonly live: () => boolean } | null;
     readonly lagMs: () => number;
@@ -150,6 +153,12 @@ export function createMetrics(): Metrics {
     ['unreadable', 'overtaken', 'expired'],
   );
   const databaseFaults = total('assent_database_faults_total', 'Statements that PostgreSQL could not answer.');
+  const readsRefused = totals(
+    'assent_database_reads_refused_total',
+    'Reads that got no connection to PostgreSQL, by reason.',
+    'reason',
+    ['overload', 'stalled'],
+  );
   const badRoles = total('assent_bad_dynamic_roles_total', 'Dynamic roles that could not be read and grant nothing.');
   const unreadable = total(
     'assent_unreadable_values_total',
@@ -181,12 +190,21 @@ export function createMetrics(): Metrics {
     redisError: redisErrors,
     redisRefused,
     databaseFault: () => databaseFaults.inc(),
+    readRefused: readsRefused,
     badDynamicRoles: (count) => badRoles.inc(count),
     unreadableValue: () => unreadable.inc(),
     policyReload: (ok) => reloads(ok ? 'ok' : 'failed'),
     keyRefresh: refreshes,
     defect: () => defects.inc(),
-    observe: ({ memoryEntries, subscription, lagMs }) => {
+    observe: ({ memoryEntries, readsWaiting, subscription, lagMs }) => {
+      new Gauge({
+        name: 'assent_database_reads_waiting',
+        help: 'Reads that wait for a connection to PostgreSQL.',
+        registers,
+        collect() {
+          this.set(readsWaiting());
+        },
+      });
       new Gauge({
         name: 'assent_memory_entries',
         help: 'Facts in memory.',

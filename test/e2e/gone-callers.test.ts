@@ -21,10 +21,6 @@ import { until } from '../support/until.ts';
 
 const CONNECTIONS = 2;
 const PATIENT = { timeoutMs: 50_000 };
-vi.mock('../../src/limits.ts', async (original) => {
-  const { LIMITS } = await original<typeof import('../../src/limits.ts')>();
-  return { LIMITS: { ...LIMITS, statementTimeoutMs: 60_000, loadTimeoutMs: 60_000, poolSize: 2 } };
-});
 
 const database = await testDatabase(await applicationTemplate('plural'));
 /** Every statement of the service, with its values. */
@@ -70,6 +66,8 @@ let clients: ReadonlyMap<string, ProtocolClient>;
 beforeAll(async () => {
   const config = loadConfig({
     ...settingsFor(database.url),
+    ASSENT_DB_CONNECTIONS: String(CONNECTIONS),
+    ASSENT_DB_STATEMENT_TIMEOUT_MS: '60000',
     ASSENT_GRPC_ADDRESS: '127.0.0.1:0',
     ASSENT_HTTP_ADDRESS: '127.0.0.1:0',
   });

@@ -214,7 +214,7 @@ describe('outages', () => {
     });
     const [late, patient] = [all('GetUser', { userId: known }, 200), all('GetUser', { userId: known })];
     for (const { code } of [...(await late), ...(await check(unread, {}, 200))]) expect(code).toBe('DEADLINE_EXCEEDED');
-    // 1,000 reads may wait; the others are refused at once with a delay before a retry.
+    // None of them has a connection while those of the others hang.
     const ask = { organizationId, permission: 'a:b' };
     const flood = [0, 1, 2].map((batch) =>
       clients[0]?.call('BatchCheckPermissions', {
@@ -230,8 +230,9 @@ describe('outages', () => {
       (answer) => answer?.response?.['results'] as readonly JsonObject[],
     );
     const reasons = Map.groupBy(results, ({ error }) => (error as JsonObject | undefined)?.['reason']);
-    expect([...reasons.keys()].toSorted()).toEqual(['DATABASE_UNAVAILABLE', 'OVERLOADED']);
-    expect(reasons.get('OVERLOADED')?.length).toBeGreaterThan(400);
+    // Most wait in vain; on a slow machine the length of the line alone refuses the last ones.
+    expect(['DATABASE_UNAVAILABLE', 'OVERLOADED']).toEqual(expect.arrayContaining([...reasons.keys()]));
+    expect(reasons.get('DATABASE_UNAVAILABLE')?.length).toBeGreaterThan(0);
     // A caller resets its call at its deadline, which can come just before the server's own count of the time has ended:
     // that one is counted as a caller who left.
     const leavers = async () => (await counted('DEADLINE_EXCEEDED')) - before + (await counted('CANCELLED'));

@@ -27,9 +27,16 @@ export interface MutatedSource {
   remove(): void;
 }
 
-const MODULES = ['facts', 'invalidation', 'policy', 'clock.ts', 'errors.ts', 'mac.ts', 'with-timeout.ts'].map((part) =>
-  join('src', part),
-);
+const MODULES = [
+  'admission',
+  'facts',
+  'invalidation',
+  'policy',
+  'clock.ts',
+  'errors.ts',
+  'mac.ts',
+  'with-timeout.ts',
+].map((part) => join('src', part));
 const WHOLE = ['src', 'gen', 'package.json'];
 
 /**

@@ -6,7 +6,7 @@ export const directoryOf = (url: string, options: Partial<DirectoryOptions> = {}
     url,
     size: 1,
     statementTimeoutMs: 5_000,
-    maxPending: 100,
+    overloadWaitMs: 5_000,
     searchPath: null,
     naming: { tables: 'auto', renamed: new Map() },
     onFault: () => {},

@@ -32,7 +32,7 @@ const start = async (statementTimeoutMs: number): Promise<void> => {
     url: through(own.url, proxy),
     size: SIZE,
     statementTimeoutMs,
-    maxPending: 100,
+    overloadWaitMs: 1_000,
     onFault: (error) => faults.push(error),
   });
 };
@@ -79,7 +79,7 @@ describe('reads that are given up', () => {
     proxy.setMode('stall');
     for (let round = 0; round < 3; round += 1) {
       expect(await outcomes(50)).toEqual(['DATABASE_UNAVAILABLE']);
-      expect(database.pending()).toBe(0);
+      expect(database.waiting()).toBe(0);
       expect(waitingInSlonik()).toEqual([0]);
     }
     await recover();

@@ -3,9 +3,11 @@ import pg from 'pg';
 import { sql } from 'slonik';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
+import { type Caller, demandOf, ownDemand } from '../../../src/admission/demand.ts';
 import type { Database, PoolOptions } from '../../../src/database/pool.ts';
 import { startPostgres, withClient } from '../../../tools/local-services/index.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
+import { createCaller } from '../../support/caller.ts';
 import { numberRow, outcomeOf, poolOf } from '../../support/database/reads.ts';
 import { testDatabase } from '../../support/database.ts';
 import { portOf } from '../../support/port-of.ts';
@@ -175,13 +177,40 @@ describe('a statement', () => {
     expect(await outcomeOf(select(database))).toBe('OK');
   });
 
-  it('a statement beyond the limit of pending ones is refused as OVERLOADED', async () => {
-    const database = create({ maxPending: 2 });
-    const slow = () => database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(0.3)`, numberRow);
-    const [first, second, third] = [slow(), slow(), outcomeOf(slow())];
-    expect(await third).toBe('OVERLOADED');
-    await Promise.all([first, second]);
-    expect(database.pending()).toBe(0);
+  it('calls without a turn are refused as OVERLOADED while more statements come than PostgreSQL answers', async () => {
+    const reasons: string[] = [];
+    const database = create({ size: 1, overloadWaitMs: 20, onRefused: (reason) => reasons.push(reason) });
+    const slow = () =>
+      outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(0.1)`, numberRow, demandOf(createCaller())));
+    const outcomes = await Promise.all(Array.from({ length: 100 }, slow));
+    expect([...new Set(outcomes)].toSorted()).toEqual(['OK', 'OVERLOADED']);
+    expect([...new Set(reasons)]).toEqual(['overload']);
+    expect(database.waiting()).toBe(0);
+    expect(await slow()).toBe('OK');
+  });
+
+  it('a statement of another caller does not wait for a batch that came before it', async () => {
+    const database = create({ size: 1 });
+    const order: string[] = [];
+    const run = async (name: string, caller: Caller): Promise<void> => {
+      await database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(0.01)`, numberRow, demandOf(caller));
+      order.push(name);
+    };
+    const batch = createCaller({ name: 'a' });
+    const checks = Array.from({ length: 50 }, () => run('batch', batch));
+    const singles = ['a', 'b'].map((name) => run(`single of ${name}`, createCaller({ name })));
+    await Promise.all([...checks, ...singles]);
+    expect(order.slice(0, 6).toSorted().slice(-2)).toEqual(['single of a', 'single of b']);
+  });
+
+  it('a statement that has had no turn fails as DATABASE_UNAVAILABLE while nothing is answered', async () => {
+    const reasons: string[] = [];
+    const database = create({ size: 1, statementTimeoutMs: 300, onRefused: (reason) => reasons.push(reason) });
+    const hung = Array.from({ length: 3 }, () =>
+      outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(5)`, numberRow)),
+    );
+    expect(new Set(await Promise.all(hung))).toEqual(new Set(['DATABASE_UNAVAILABLE']));
+    expect(reasons).toContain('stalled');
   });
 
   it('a statement that the locks of a migration stop fails as DATABASE_UNAVAILABLE, by lock_timeout or a deadlock', async () => {
@@ -218,7 +247,7 @@ describe('a statement', () => {
         return rows.length;
       };
       const leaving = new AbortController();
-      const left = database.rows(sql.unsafe`SELECT n FROM held`, numberRow, leaving.signal);
+      const left = database.rows(sql.unsafe`SELECT n FROM held`, numberRow, ownDemand(leaving.signal));
       await until('the statement waits for the lock', async () => (await heldUp()) === 1);
       leaving.abort(LEFT);
       await expect(left).rejects.toBe(LEFT);
@@ -231,7 +260,7 @@ describe('a statement', () => {
   it('a statement that ends soon after its caller left keeps its connection', async () => {
     const database = create({ size: 1 });
     const session = (signal?: AbortSignal) =>
-      database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, numberRow, signal);
+      database.rows(sql.unsafe`SELECT pg_backend_pid() AS n`, numberRow, ownDemand(signal));
     const before = await session();
     // The cancellation never comes due in this test, however busy the machine is.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -253,8 +282,10 @@ describe('a statement', () => {
 
   it('a statement whose caller left before does not begin', async () => {
     const database = create({ size: 1 });
-    await expect(database.rows(sql.unsafe`SELECT 1 AS n`, numberRow, AbortSignal.abort(LEFT))).rejects.toBe(LEFT);
-    expect(database.pending()).toBe(0);
+    await expect(database.rows(sql.unsafe`SELECT 1 AS n`, numberRow, ownDemand(AbortSignal.abort(LEFT)))).rejects.toBe(
+      LEFT,
+    );
+    expect(database.waiting()).toBe(0);
   });
   it.each(["SELECT 'x", 'SELECT "connection', 'SELECT disclosed FROM (SELECT) AS t'])(
     'a statement that PostgreSQL cannot parse is a defect and not an outage: %s',

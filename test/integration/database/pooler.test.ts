@@ -2,6 +2,7 @@
 import { sql } from 'slonik';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
+import { ownDemand } from '../../../src/admission/demand.ts';
 import type { Database, PoolOptions } from '../../../src/database/pool.ts';
 import { directoryOf } from '../../../tools/assent/directory.ts';
 import {
@@ -58,13 +59,15 @@ it('a read runs in a read-only transaction with a timeout, and the session of th
   });
 });
 
-it('a statement whose caller times out is cancelled on the server before the timeout of the server', async () => {
-  // One connection, so that the second read begins late within the timeout of its caller.
-  const database = create({ size: 1, statementTimeoutMs: 2_000 });
-  const first = database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(1.5)`, numberRow);
-  const second = outcomeOf(database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(60)`, numberRow));
-  await first;
-  expect(await second).toBe('DATABASE_UNAVAILABLE');
+it('a statement whose call ends is cancelled on the server through the pooler, before the timeout of the server', async () => {
+  const database = create({ size: 1, statementTimeoutMs: 5_000 });
+  const ended = new AbortController();
+  const read = outcomeOf(
+    database.rows(sql.unsafe`SELECT 1 AS n FROM pg_sleep(60)`, numberRow, ownDemand(ended.signal)),
+  );
+  await until('the statement runs', async () => (await sleeping()) === 1);
+  ended.abort(new Error('the call has ended'));
+  expect(await read).toContain('the call has ended');
   await until('nothing sleeps', async () => (await sleeping()) === 0);
   expect(server.log()).toContain('canceling statement due to user request');
   expect(server.log()).not.toContain('canceling statement due to statement timeout');

@@ -37,7 +37,13 @@ const ask = async (parameters: string) => {
   const faults: unknown[] = [];
   const url = `${server.url}?${parameters}`;
   const onFault = (fault: unknown): void => void faults.push(fault);
-  const database = createDatabase({ url, size: 1, statementTimeoutMs: 5_000, maxPending: 1, onFault });
+  const database = createDatabase({
+    url,
+    size: 1,
+    statementTimeoutMs: 5_000,
+    overloadWaitMs: 1_000,
+    onFault,
+  });
   const statement = sql.unsafe`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`;
   try {
     const [row] = await database.rows(statement, z.object({ ssl: z.boolean() }));

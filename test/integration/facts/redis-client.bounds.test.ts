@@ -1,6 +1,7 @@
 /** What Redis can cost a call at most, however slow it is and whatever is stored in it. */
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { createRedisClient } from '../../../src/facts/redis-client.ts';
 import { startProxy, through } from '../../../tools/network/proxy.ts';
 import { eventLoopTurn } from '../../support/event-loop.ts';
@@ -97,7 +98,7 @@ const readAcrossDelay = async (create: typeof createRedisClient) => {
     url,
     timeoutMs: 50,
     pauseMs: 500,
-    clock: createTestClock(),
+    clock: systemClock,
     onError: (operation, error) => failures.push(`${operation}: ${String(error)}`),
     onReady: () => {},
   });

@@ -53,7 +53,7 @@ afterAll(async () => {
 
 const createCache = (): FactsCache => {
   const freshness = createTtlFreshness(clock);
-  const next = databaseTier(directory.facts, clock, 2_500);
+  const next = databaseTier(directory.facts, clock);
   const cached = redisTier({
     store,
     freshness,

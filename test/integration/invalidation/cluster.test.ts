@@ -133,7 +133,7 @@ it('a process whose server has lost its route to JetStream answers no revoked gr
   const publisher = await connectTo(cluster.urls[0] ?? '');
 
   let role: string | null = 'owner';
-  const database = databaseTier(async () => factsOf(role), systemClock, 2_500);
+  const database = databaseTier(async () => factsOf(role), systemClock);
   const cache = createFactsCache({
     ...{ memory: createMemoryStore(10), freshness, clock: systemClock, ttlMs: 300_000, leaseMs: LEASE_MS },
     ...{ cached: database, database },

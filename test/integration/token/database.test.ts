@@ -5,6 +5,7 @@ import { admin, type JwtOptions, jwt } from 'better-auth/plugins';
 import { decodeProtectedHeader } from 'jose';
 import pg from 'pg';
 import { afterAll, expect, it } from 'vitest';
+import { ownDemand } from '../../../src/admission/demand.ts';
 import { createJwksCache } from '../../../src/token/jwks-cache.ts';
 import { databaseJwks } from '../../../src/token/jwks-sources.ts';
 import { createTokenVerifier } from '../../../src/token/verifier.ts';
@@ -16,7 +17,7 @@ const ORIGIN = 'http://localhost:3000';
 const { url } = await testDatabase();
 const pool = new pg.Pool({ connectionString: url });
 const directory = directoryOf(url);
-const keys = createJwksCache(databaseJwks(directory.jwks));
+const keys = createJwksCache(databaseJwks((signal) => directory.jwks(ownDemand(signal))));
 afterAll(async () => {
   keys.stop();
   await directory.end();

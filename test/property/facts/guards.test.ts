@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { guardsOfLine } from '../../support/admission/guards.ts';
 import { guardsForChaos } from '../../support/chaos/guards.ts';
 import { delayOfTheEventLoop } from '../../support/facts/redis-guard.ts';
 import { allMarkers, by, condition, mutate, removed, value, withoutGuard } from '../../support/mutated.ts';
 import { loadBearing, optimisations } from './simulation/guards.ts';
 
-const listed = [...loadBearing, ...optimisations, ...guardsForChaos]
+const listed = [...loadBearing, ...optimisations, ...guardsForChaos, ...guardsOfLine]
   .map(({ without }) => without)
   .concat([[delayOfTheEventLoop]]);
 

@@ -75,7 +75,7 @@ const startReplica = (read: Parameters<typeof databaseTier>[0], onRefused: () =>
     onError: () => {},
     onReady: () => {},
   });
-  const database = databaseTier(read, clock, 2_500);
+  const database = databaseTier(read, clock);
   const mac = createEntryMac(['the secret of all replicas']);
   const view = () => ({ role: '', permissions: [] });
   const cached = redisTier({ store, freshness, clock, ttlMs: TTL_MS, mac, onRefused, view, next: database });

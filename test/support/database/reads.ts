@@ -8,7 +8,7 @@ import { AssentError } from '../../../src/errors.ts';
 /** A pool of two connections that ends with the test. */
 export function poolOf(url: string, options: Partial<PoolOptions> = {}): Database {
   const database = createDatabase({
-    ...{ url, size: 2, statementTimeoutMs: 1_000, maxPending: 10, onFault: () => {} },
+    ...{ url, size: 2, statementTimeoutMs: 1_000, overloadWaitMs: 200, onFault: () => {} },
     ...options,
   });
   onTestFinished(() => database.end());

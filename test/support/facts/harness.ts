@@ -1,5 +1,7 @@
 /** The real cache on in-process stores; the test controls time, loads and events. */
 
+import type { Demand } from '../../../src/admission/demand.ts';
+import { AssentError } from '../../../src/errors.ts';
 import { createFactsCache, type FactsCache } from '../../../src/facts/cache.ts';
 import { databaseTier } from '../../../src/facts/database-tier.ts';
 import { createEntryMac } from '../../../src/facts/entry.ts';
@@ -7,6 +9,7 @@ import { createFreshnessTracker, type FreshnessTracker } from '../../../src/fact
 import { createMemoryStore } from '../../../src/facts/memory.ts';
 import { type RefusedReason, redisTier, type ValueStore } from '../../../src/facts/redis-tier.ts';
 import type { Facts, FactsKey } from '../../../src/policy/facts.ts';
+import { withTimeout } from '../../../src/with-timeout.ts';
 
 export const TTL_MS = 300_000;
 export const LOAD_TIMEOUT_MS = 2_500;
@@ -77,7 +80,10 @@ export const createReplica = (options: {
     rememberMs: TTL_MS + 60_000,
     maxRemembered: 10_000,
   });
-  const database = databaseTier(read, clock, LOAD_TIMEOUT_MS);
+  // As the pool does.
+  const bounded = (key: FactsKey, { signal }: Demand): Promise<Facts> =>
+    withTimeout(LOAD_TIMEOUT_MS, read(key, signal), () => new AssentError('DATABASE_UNAVAILABLE', 'No answer.'));
+  const database = databaseTier(bounded, clock);
   const view = () => ({ role: '', permissions: [] });
   const cached = redisTier({
     store: redis,

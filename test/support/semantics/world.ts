@@ -125,11 +125,11 @@ export const createWorld = async (databaseUrl: string, size: number) => {
   const badRoles: number[] = [];
   const directory = directoryOf(databaseUrl, {
     size: 4,
-    maxPending: 1_000,
+    overloadWaitMs: 5_000,
     onFault: (error) => faults.push(error),
     onBadRole: (_, count) => badRoles.push(count),
   });
-  const database = databaseTier(directory.facts, systemClock, 5_000);
+  const database = databaseTier(directory.facts, systemClock);
   const handlers = createHandlers({
     verifier: createTokenVerifier({ hs256: null, issuers: [], now: systemClock.now }),
     cache: createFactsCache({

@@ -9,6 +9,7 @@ import {
   CheckPermissionResponseSchema,
   Reason,
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import type { Caller } from '../../../src/admission/demand.ts';
 import { type CallerEntry, parseCallers } from '../../../src/callers/file.ts';
 import { createKnownCallers } from '../../../src/callers/known-callers.ts';
 import { systemClock } from '../../../src/clock.ts';
@@ -45,6 +46,8 @@ export interface TestServer {
   readonly requests: readonly CheckPermissionRequest[];
   /** Lets the calls for `pending` go on. */
   release(): void;
+  /** The names of the callers of the checks. */
+  readonly callers: readonly (string | null)[];
   /** A test that expects some takes them out. */
   readonly defects: unknown[];
   /** The codes that were counted. */
@@ -96,11 +99,13 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
   } = options;
   const requests: CheckPermissionRequest[] = [];
   const asked: string[] = [];
+  const callers: (string | null)[] = [];
   const defects: unknown[] = [];
   const counted: number[] = [];
   const byCaller: (readonly [string | null, number | string])[] = [];
   const released = Promise.withResolvers<void>();
-  const checkPermission = (request: CheckPermissionRequest) => {
+  const checkPermission = (request: CheckPermissionRequest, { name: caller }: Caller) => {
+    callers.push(caller);
     requests.push(request);
     asked.push(request.permission);
     return answer(request.permission, released.promise);
@@ -141,6 +146,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     asked,
     requests,
     release: () => released.resolve(),
+    callers,
     defects,
     counted,
     byCaller,

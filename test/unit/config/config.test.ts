@@ -36,6 +36,7 @@ describe('loadConfig', () => {
   it('loadConfig takes the minimal environment, with the documented defaults', () => {
     const config = loadConfig(MINIMAL);
     expect(config).toMatchObject({
+      pool: { connections: 10, statementTimeoutMs: 2_000, overloadWaitMs: 200 },
       redis: null,
       nats: null,
       tokens: {
@@ -57,13 +58,22 @@ describe('loadConfig', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  it('loadConfig takes the waiting times of Redis from the environment', () => {
+  it('loadConfig takes the waiting times of PostgreSQL and Redis from the environment', () => {
+    const config = loadConfig({
+      ...MINIMAL,
+      ASSENT_DB_CONNECTIONS: '40',
+      ASSENT_DB_STATEMENT_TIMEOUT_MS: '5000',
+      ASSENT_DB_OVERLOAD_WAIT_MS: '400',
+      REDIS_URL: 'redis://redis',
+      ASSENT_REDIS_TIMEOUT_MS: '100',
+      ASSENT_REDIS_PAUSE_MS: '0',
+    });
+    expect(config.pool).toEqual({ connections: 40, statementTimeoutMs: 5_000, overloadWaitMs: 400 });
+    expect(config.redis).toEqual({ url: 'redis://redis', timeoutMs: 100, pauseMs: 0 });
     const redis = { ...MINIMAL, REDIS_URL: 'redis://redis' };
     expect(loadConfig(redis).redis).toEqual({ url: 'redis://redis', timeoutMs: 50, pauseMs: 500 });
-    expect(loadConfig({ ...redis, ASSENT_REDIS_TIMEOUT_MS: '100', ASSENT_REDIS_PAUSE_MS: '0' }).redis).toEqual({
-      ...{ url: 'redis://redis', timeoutMs: 100, pauseMs: 0 },
-    });
-    expect(problemsOf({ ...MINIMAL, ASSENT_REDIS_TIMEOUT_MS: '50ms' })).toEqual([
+    expect(problemsOf({ ...MINIMAL, ASSENT_DB_CONNECTIONS: '0', ASSENT_REDIS_TIMEOUT_MS: '50ms' })).toEqual([
+      'ASSENT_DB_CONNECTIONS must be a whole number from 1 to 1000.',
       'ASSENT_REDIS_TIMEOUT_MS must be a whole number from 1 to 60000.',
     ]);
   });

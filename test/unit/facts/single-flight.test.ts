@@ -1,5 +1,6 @@
 /** Loads that are shared, that hang and that fail. The test controls the clock. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Demand } from '../../../src/admission/demand.ts';
 import { CallEnded } from '../../../src/errors.ts';
 import type { Caller, FactsReading } from '../../../src/facts/cache.ts';
 import type { LoadedFacts } from '../../../src/facts/database-tier.ts';
@@ -55,7 +56,7 @@ describe('a load', () => {
     ['of a live process', 0, false],
     ['of a stale process', 2_000, false],
     ['for FULL', 0, true],
-  ])('a load %s that hangs is given up, even if its driver never settles', async (_name, silence, full) => {
+  ])('a load %s that hangs is given up, and its late result is not cached', async (_name, silence, full) => {
     clock.advance(silence);
     const waiting = Promise.allSettled([read(full), read(full)]);
     await eventLoopTurn();
@@ -165,6 +166,7 @@ describe('single-flight', () => {
   let loads: {
     readonly revision: Revision;
     readonly signal: AbortSignal;
+    readonly demand: Demand;
     readonly ends: PromiseWithResolvers<LoadedFacts>;
   }[];
   let singleFlight: SingleFlight;
@@ -186,9 +188,9 @@ describe('single-flight', () => {
     clock = createTestClock();
     singleFlight = createSingleFlight({
       loader: {
-        load: (_key, revision, signal) => {
+        load: (_key, revision, demand) => {
           const ends = Promise.withResolvers<LoadedFacts>();
-          loads.push({ revision, signal, ends });
+          loads.push({ revision, signal: demand.signal, demand, ends });
           return ends.promise;
         },
       },
@@ -199,12 +201,8 @@ describe('single-flight', () => {
   });
 
   it('calls for one key share one load, and calls for another key do not', async () => {
-    const shared = [
-      singleFlight.load(KEY, CALLER.signal),
-      singleFlight.load(KEY, CALLER.signal),
-      singleFlight.load(KEY, CALLER.signal),
-    ];
-    const other = singleFlight.load(OTHER, CALLER.signal);
+    const shared = [singleFlight.load(KEY, CALLER), singleFlight.load(KEY, CALLER), singleFlight.load(KEY, CALLER)];
+    const other = singleFlight.load(OTHER, CALLER);
     expect(singleFlight.size()).toBe(2);
     end(0, 'admin');
     end(1, 'viewer');
@@ -214,13 +212,13 @@ describe('single-flight', () => {
   });
 
   it('a load that is no longer current is not joined, and its end does not end the load after it', async () => {
-    const before = singleFlight.load(KEY, CALLER.signal);
+    const before = singleFlight.load(KEY, CALLER);
     freshness.apply(1, REMOVED);
-    const after = singleFlight.load(KEY, CALLER.signal);
+    const after = singleFlight.load(KEY, CALLER);
     expect(loads.map(({ revision }) => revision.seq)).toEqual([0, 1]);
     end(0, 'admin');
     expect((await before).facts).toEqual(factsOf('admin'));
-    const joined = singleFlight.load(KEY, CALLER.signal);
+    const joined = singleFlight.load(KEY, CALLER);
     expect(loads).toHaveLength(2);
     end(1, 'none');
     expect((await after).facts).toEqual(factsOf('none'));
@@ -228,8 +226,8 @@ describe('single-flight', () => {
   });
 
   it('calls whose joined load was overtaken share one more load, and never need a third', async () => {
-    const first = singleFlight.load(KEY, CALLER.signal);
-    const waiting = [singleFlight.load(KEY, CALLER.signal), singleFlight.load(KEY, CALLER.signal)];
+    const first = singleFlight.load(KEY, CALLER);
+    const waiting = [singleFlight.load(KEY, CALLER), singleFlight.load(KEY, CALLER)];
     freshness.apply(1, REMOVED);
     end(0, 'admin');
     await first;
@@ -245,11 +243,11 @@ describe('single-flight', () => {
 
   it('a load goes on for the remaining calls when one call ends', async () => {
     const [first, second] = [createCaller(), createCaller()];
-    const left = singleFlight.load(KEY, first.signal);
-    const stays = singleFlight.load(KEY, second.signal);
+    const left = singleFlight.load(KEY, first);
+    const stays = singleFlight.load(KEY, second);
     first.end();
     await expect(left).rejects.toThrow(CallEnded);
-    const joined = singleFlight.load(KEY, CALLER.signal);
+    const joined = singleFlight.load(KEY, CALLER);
     expect(loads).toHaveLength(1);
     second.end();
     await expect(stays).rejects.toThrow(CallEnded);
@@ -259,14 +257,29 @@ describe('single-flight', () => {
     expect(loads[0]?.signal.aborted).toBe(false);
   });
 
+  it('the line learns of each call that joins a load and that leaves it', async () => {
+    const [first, second] = [createCaller(), createCaller()];
+    const left = singleFlight.load(KEY, first);
+    const joined: Caller[] = [];
+    const gone: Caller[] = [];
+    loads[0]?.demand.watch({ joined: (caller) => joined.push(caller), left: (caller) => gone.push(caller) });
+    const stays = singleFlight.load(KEY, second);
+    expect(joined).toEqual([second]);
+    first.end();
+    await expect(left).rejects.toThrow(CallEnded);
+    expect(gone).toEqual([first]);
+    end(0, 'admin');
+    await stays;
+  });
+
   it('a load ends with its last call, and later calls do not join it', async () => {
     const calls = [createCaller(), createCaller()];
-    const left = calls.map(({ signal }) => singleFlight.load(KEY, signal));
+    const left = calls.map((call) => singleFlight.load(KEY, call));
     for (const call of calls) call.end();
     for (const one of left) await expect(one).rejects.toThrow(CallEnded);
     expect(loads[0]?.signal.aborted).toBe(true);
     expect(singleFlight.size()).toBe(0);
-    const next = singleFlight.load(KEY, CALLER.signal);
+    const next = singleFlight.load(KEY, CALLER);
     expect(loads).toHaveLength(2);
     // The abandoned load ends late and does not remove the next one.
     loads[0]?.ends.reject(new CallEnded());
@@ -278,9 +291,9 @@ describe('single-flight', () => {
 
   it('a load that is no longer current ends with its own calls, and the load after it goes on', async () => {
     const call = createCaller();
-    const before = singleFlight.load(KEY, call.signal);
+    const before = singleFlight.load(KEY, call);
     freshness.apply(1, REMOVED);
-    const after = singleFlight.load(KEY, CALLER.signal);
+    const after = singleFlight.load(KEY, CALLER);
     call.end();
     await expect(before).rejects.toThrow(CallEnded);
     expect(loads.map(({ signal }) => signal.aborted)).toEqual([true, false]);
@@ -292,13 +305,13 @@ describe('single-flight', () => {
   it('no load begins for a call that has ended', async () => {
     const call = createCaller();
     call.end();
-    await expect(singleFlight.load(KEY, call.signal)).rejects.toThrow(CallEnded);
+    await expect(singleFlight.load(KEY, call)).rejects.toThrow(CallEnded);
     expect(loads).toHaveLength(0);
   });
 
   it('each check of a batch counts as a waiting call, and the load ends with the batch', async () => {
     const call = createCaller();
-    const checks = Array.from({ length: 500 }, () => singleFlight.load(KEY, call.signal));
+    const checks = Array.from({ length: 500 }, () => singleFlight.load(KEY, call));
     expect(loads).toHaveLength(1);
     call.end();
     for (const check of checks) await expect(check).rejects.toThrow(CallEnded);
@@ -306,15 +319,15 @@ describe('single-flight', () => {
   });
 
   it('a load is joined only until it reaches the given age, and so is the load after it', async () => {
-    const old = singleFlight.load(KEY, CALLER.signal);
+    const old = singleFlight.load(KEY, CALLER);
     clock.advance(1_999);
-    const joined = singleFlight.load(KEY, CALLER.signal);
+    const joined = singleFlight.load(KEY, CALLER);
     expect(loads).toHaveLength(1);
     clock.advance(1);
-    const young = singleFlight.load(KEY, CALLER.signal);
+    const young = singleFlight.load(KEY, CALLER);
     expect(loads).toHaveLength(2);
     clock.advance(1_999);
-    const joinedYoung = singleFlight.load(KEY, CALLER.signal);
+    const joinedYoung = singleFlight.load(KEY, CALLER);
     end(0, 'admin');
     end(1, 'none');
     for (const one of [old, joined]) expect((await one).facts).toEqual(factsOf('admin'));

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_details_pb.ts';
 import { AssentError, type ErrorCode, invalidArgument } from '../../../src/errors.ts';
 import { type ErrorStatus, errorStatus } from '../../../src/rpc/status.ts';
+import { errorTrailers } from '../../../src/server/grpc/status.ts';
 
 const registry = createRegistry(file_google_rpc_error_details);
 const detailsOf = ({ details }: ErrorStatus): readonly JsonObject[] =>
@@ -46,6 +47,14 @@ it('the error OVERLOADED becomes RESOURCE_EXHAUSTED, with the delay before a ret
     errorInfo('OVERLOADED'),
     { '@type': 'google.rpc.RetryInfo', retryDelay: expect.stringMatching(/^0\.\d+s$/) },
   ]);
+});
+
+it('the error OVERLOADED names the time before a retry in RetryInfo, and in the trailer that clients of gRPC obey', () => {
+  const status = errorStatus(new AssentError('OVERLOADED', 'Too many.', { retryAfterMs: 1_250 }), never);
+  expect(detailsOf(status)).toContainEqual({ '@type': 'google.rpc.RetryInfo', retryDelay: '1.250s' });
+  expect(errorTrailers(status)).toMatchObject({ 'grpc-status': '8', 'grpc-retry-pushback-ms': '1250' });
+  const other = errorStatus(new AssentError('DATABASE_UNAVAILABLE', 'Away.'), never);
+  expect(errorTrailers(other)).not.toHaveProperty('grpc-retry-pushback-ms');
 });
 
 it('the error INVALID_ARGUMENT names the field', () => {

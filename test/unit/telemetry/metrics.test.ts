@@ -80,6 +80,8 @@ it('counters begin at 0, so that the first event of an alert is an increase', as
     ['assent_redis_refused_total', 'overtaken'],
     ['assent_redis_refused_total', 'expired'],
     ['assent_database_faults_total', undefined],
+    ['assent_database_reads_refused_total', 'overload'],
+    ['assent_database_reads_refused_total', 'stalled'],
     ['assent_bad_dynamic_roles_total', undefined],
     ['assent_unreadable_values_total', undefined],
     ['assent_policy_reloads_total', 'ok'],

@@ -8,6 +8,7 @@ const snapshotOf = async (times: number, live: boolean, lag: number | null = tim
   const metrics = createMetrics();
   metrics.observe({
     memoryEntries: () => times,
+    readsWaiting: () => times,
     subscription: { mode: 'stream', live: () => live },
     lagMs: () => times * 1_000,
   });
@@ -20,6 +21,7 @@ const snapshotOf = async (times: number, live: boolean, lag: number | null = tim
     metrics.redisError('get');
     metrics.redisRefused('expired');
     metrics.databaseFault();
+    metrics.readRefused('overload');
     metrics.unreadableValue();
     metrics.policyReload(true);
     metrics.keyRefresh('refreshed');
@@ -49,6 +51,7 @@ const counted = (times: number): Readonly<Record<string, number>> => ({
   'assent_redis_errors_total{operation="get"}': times,
   'assent_redis_refused_total{reason="expired"}': times,
   assent_database_faults_total: times,
+  'assent_database_reads_refused_total{reason="overload"}': times,
   assent_bad_dynamic_roles_total: times,
   assent_unreadable_values_total: times,
   'assent_policy_reloads_total{outcome="ok"}': times,
@@ -69,6 +72,7 @@ it('counters and cache sizes of workers are added; the lag is their maximum, the
     ...counted(8),
     ...workers(2, 0),
     assent_memory_entries: 8,
+    assent_database_reads_waiting: 8,
     assent_events_lag_messages: 5,
     assent_events_lag_seconds: 5,
     'assent_events_live{mode="stream"}': 0,
@@ -83,7 +87,12 @@ it('only the counters of a silent or ended worker stay in the metrics', async ()
   metrics.take(3, await snapshotOf(7, false));
   metrics.ended(3);
   metrics.ended(4);
-  const gauges = { assent_memory_entries: 5, assent_events_lag_messages: 5, assent_events_lag_seconds: 5 };
+  const gauges = {
+    assent_database_reads_waiting: 5,
+    assent_memory_entries: 5,
+    assent_events_lag_messages: 5,
+    assent_events_lag_seconds: 5,
+  };
   expect(ours(await metrics.text(new Set([1]), 4))).toEqual({
     ...counted(15),
     ...workers(1, 3),

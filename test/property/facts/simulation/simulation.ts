@@ -6,6 +6,7 @@ import type { FreshnessTracker } from '../../../../src/facts/freshness.ts';
 import type { MemoryStore } from '../../../../src/facts/memory.ts';
 import type { InvalidationSink } from '../../../../src/invalidation/sink.ts';
 import type { Facts } from '../../../../src/policy/facts.ts';
+import { withTimeout } from '../../../../src/with-timeout.ts';
 import { CALLER } from '../../../support/caller.ts';
 import {
   createDatabaseModel,
@@ -171,7 +172,15 @@ export const simulate = async (
       maxRemembered: script.remembered,
     });
     const store = redis.store(name, () => process.alive);
-    const direct = modules.databaseTier((key) => load(() => process, key), clock, LOAD_TIMEOUT_MS);
+    const direct = modules.databaseTier(
+      (key) =>
+        withTimeout(
+          LOAD_TIMEOUT_MS,
+          load(() => process, key),
+          () => new Error('the database did not answer in time'),
+        ),
+      clock,
+    );
     const view = () => ({ role: '', permissions: [] });
     const cached = modules.redisTier({
       store,
