@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import {
   ACK,
   clientHello,
+  dataFrames,
   END_HEADERS,
   END_STREAM,
   FRAME,
@@ -107,10 +108,7 @@ function createLink(port: number, block: Buffer, waiting: Set<LoadCall>, onEnd: 
       room -= message.length;
       streams.set(next, { call, answered: false });
       numbers.set(call, next);
-      frames.push(
-        http2Frame(FRAME.HEADERS, END_HEADERS, next, block),
-        http2Frame(FRAME.DATA, END_STREAM, next, message),
-      );
+      frames.push(http2Frame(FRAME.HEADERS, END_HEADERS, next, block), dataFrames(next, message));
       next += 2;
     }
     if (frames.length > 0) socket.write(Buffer.concat(frames));

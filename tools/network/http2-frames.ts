@@ -84,6 +84,16 @@ export const headerFrames = (stream: number, block: Buffer, flags = 0): Buffer =
   return Buffer.concat(frames);
 };
 
+/** The data of a stream and its end, in as many frames as they take. */
+export const dataFrames = (stream: number, data: Buffer): Buffer => {
+  const frames: Buffer[] = [];
+  for (let at = 0; at === 0 || at < data.length; at += MAX_FRAME_BYTES) {
+    const last = at + MAX_FRAME_BYTES >= data.length ? END_STREAM : 0;
+    frames.push(http2Frame(FRAME.DATA, last, stream, data.subarray(at, at + MAX_FRAME_BYTES)));
+  }
+  return Buffer.concat(frames);
+};
+
 /** How a server refuses a call for what it asks of it: ENHANCE_YOUR_CALM. */
 export const calmDown = (stream: number): Buffer => http2Frame(FRAME.RST_STREAM, 0, stream, Buffer.of(0, 0, 0, 11));
 
