@@ -57,7 +57,9 @@ async function run(config: Config, log: Logger): Promise<number> {
   const stopping = stopOnSignals(log);
   warnOfUnfixedNode(log);
   warnOfConfig(config, log);
-  for (const address of [config.grpcAddress, config.httpAddress]) if (address !== null) await clearStaleSocket(address);
+  for (const address of [config.grpcAddress, config.httpAddress, config.metricsAddress]) {
+    if (address !== null) await clearStaleSocket(address);
+  }
   const replicaKey = randomBytes(32).toString('base64url');
   const { workers: count, lameDuckMs } = config;
   if (count > 1) return runPrimary({ count, lameDuckMs }, stopping, log, replicaKey);

@@ -7,11 +7,8 @@ import { availableParallelism } from 'node:os';
 import { parseCallers } from '../callers/file.ts';
 import type { CallersFile } from '../callers/store.ts';
 import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
-
 import { type ListeningConfig, readListening } from './listening.ts';
-
 import { type NatsSubscriptionConfig, readNatsSubscription } from './nats.ts';
-
 import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
 import { parseSigningKeys } from './secrets.ts';
 import { type DatabaseConfig, readDatabase, readLogLevel, readTtlSeconds } from './shared.ts';

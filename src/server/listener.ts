@@ -26,8 +26,10 @@ export interface ListenerOptions {
   readonly address: Address;
   readonly tls: Config['tls'];
   readonly keepalive: Keepalive;
-  /** Answers a stream of HTTP/2. The arguments are those of Node's event `stream`. */
-  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void;
+  /** Answers a stream of HTTP/2. The arguments are those of Node's event `stream`. Null refuses HTTP/2 in the clear. */
+  readonly onStream:
+    | ((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void)
+    | null;
   /** Answers HTTP/1.1; null refuses it. Connections are handed to it. */
   readonly http1: Http1Server | null;
   /** The time, in milliseconds, that a connection has for the handshake of TLS, and then to show which version it speaks. */
@@ -61,7 +63,8 @@ export function createListener(options: ListenerOptions): Listener {
   let state: 'open' | 'draining' | 'silent' = 'open';
 
   let connecting: Socket | null = null;
-  const http2 = createHttp2Server(HTTP2_OPTIONS).on('stream', onStream);
+  const http2 = createHttp2Server(HTTP2_OPTIONS);
+  if (onStream !== null) http2.on('stream', onStream);
   http2.on('session', (session) => {
     if (connecting === null) return;
     sessions.set(session, connecting);
@@ -83,7 +86,7 @@ export function createListener(options: ListenerOptions): Listener {
     onFirstBytes(socket, firstBytesMs, (text) => {
       undecided.delete(socket);
       // With TLS it is ALPN that decides. Node refuses HTTP/2 without it, and leaves the socket without a handler of errors.
-      (tls === null && text === PREFACE ? startHttp2 : startHttp1)(socket);
+      (tls === null && text === PREFACE && onStream !== null ? startHttp2 : startHttp1)(socket);
     });
   };
   // A server that speaks only HTTP/2 leaves it to nghttp2 to refuse anything else.

@@ -1,9 +1,10 @@
-/** The servers: gRPC on one address; gRPC, Connect, gRPC-Web, probes and metrics on the other. */
+/** The servers: gRPC on one address; gRPC, Connect, gRPC-Web, probes and metrics on another; probes and metrics on a third. */
 import type { EventEmitter } from 'node:events';
 import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Config } from '../config/index.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
-import { createConnectHandler, type HttpHandler, writeAnswer } from './connect/connect-handler.ts';
+import { createConnectHandler, type HttpHandler } from './connect/connect-handler.ts';
+import { createEndpointHandler } from './endpoint-handler.ts';
 import { createEndpoints } from './endpoints.ts';
 import { codecOf, createGrpcHandler, type GrpcHandler } from './grpc/grpc-handler.ts';
 import { createHealth } from './health.ts';
@@ -15,7 +16,7 @@ import { reflectionMethods } from './reflection.ts';
 
 /** A server as the log names it. */
 export interface NamedServer extends Pick<Listener, 'listen'> {
-  readonly name: 'grpc' | 'http';
+  readonly name: 'grpc' | 'http' | 'metrics';
   /** From now on each answer of HTTP/1.1 is the last one of its connection. Connections and calls are still taken. */
   drain(): void;
   /** As {@link Listener.stop}. */
@@ -31,7 +32,7 @@ export interface Servers {
   drain(): void;
 }
 
-export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'tls'> {
+export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'metricsAddress' | 'tls'> {
   readonly pipeline: Pipeline;
   /** The methods of the API. Health and reflection come with the servers. */
   readonly api: readonly Method[];
@@ -44,7 +45,7 @@ export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddres
 
 /** Creates the servers of a configuration; nothing listens before {@link Listener.listen}. */
 export function createServers(options: ServersOptions): Servers {
-  const { pipeline, api, grpcAddress, httpAddress, keepalive = KEEPALIVE, tls, firstBytesMs } = options;
+  const { pipeline, api, grpcAddress, httpAddress, metricsAddress, keepalive = KEEPALIVE, tls, firstBytesMs } = options;
   const health = createHealth();
   const methods = [...api, ...health.methods, ...reflectionMethods()];
   const common = { tls, keepalive, ...(firstBytesMs === undefined ? {} : { firstBytesMs }) };
@@ -52,6 +53,9 @@ export function createServers(options: ServersOptions): Servers {
   const all: NamedServer[] = [createGrpcServer({ ...common, address: grpcAddress }, grpc())];
   if (httpAddress !== null) {
     all.push(createHttpServer({ ...common, address: httpAddress }, grpc(), health.isServing, options));
+  }
+  if (metricsAddress !== null) {
+    all.push(createMetricsServer({ ...common, address: metricsAddress }, health.isServing, options));
   }
   const drain = (): void => {
     for (const server of all) server.drain();
@@ -82,24 +86,15 @@ function createHttpServer(
   place: Place,
   grpc: GrpcHandler,
   isServing: () => boolean,
-  { pipeline, api, metrics, http1Bounds }: ServersOptions,
+  { pipeline, api, metrics, metricsAddress, http1Bounds }: ServersOptions,
 ): NamedServer {
-  let draining = false;
-  const endpoints = createEndpoints(metrics, isServing);
-  /** HTTP/1.1 has no GOAWAY: the answer itself says that the connection ends. */
-  const beforeAnswer: HttpHandler = (request, response) => {
-    if (draining && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
-  };
+  const lastAnswers = createLastAnswers();
+  const endpoints = createEndpoints(metricsAddress === null ? metrics : null, isServing);
   const handler = createConnectHandler({
     pipeline,
     methods: api.filter((method): method is UnaryMethod => method.kind === 'unary'),
-    beforeAnswer,
-    fallback: (request, response) => {
-      void endpoints(request.method, request.url).then(({ status, type, text }) => {
-        beforeAnswer(request, response);
-        writeAnswer(response, status, { 'content-type': type }, request.method === 'HEAD' ? '' : text);
-      });
-    },
+    beforeAnswer: lastAnswers.beforeAnswer,
+    fallback: createEndpointHandler(endpoints, lastAnswers.beforeAnswer),
   });
   const http1 = createHttp1(http1Bounds);
   // Makes requests and responses of streams; it listens nowhere.
@@ -117,12 +112,44 @@ function createHttpServer(
   return {
     name: 'http',
     listen: listener.listen,
-    drain: () => {
-      draining = true;
-    },
+    drain: lastAnswers.begin,
     stop: (timeoutMs) => {
-      draining = true;
+      lastAnswers.begin();
       return listener.stop(timeoutMs, grpc.endStreams);
+    },
+  };
+}
+
+/** Metrics and probes by HTTP/1.1 without TLS, also where callers need certificates: nothing here is about people. */
+function createMetricsServer(
+  place: Place,
+  isServing: () => boolean,
+  { metrics, http1Bounds }: ServersOptions,
+): NamedServer {
+  const lastAnswers = createLastAnswers();
+  const http1 = createHttp1(http1Bounds);
+  answerAll(http1, createEndpointHandler(createEndpoints(metrics, isServing), lastAnswers.beforeAnswer));
+  const listener = createListener({ ...place, tls: null, http1, onStream: null });
+  return {
+    name: 'metrics',
+    listen: listener.listen,
+    drain: lastAnswers.begin,
+    stop: (timeoutMs) => {
+      lastAnswers.begin();
+      return listener.stop(timeoutMs);
+    },
+  };
+}
+
+/** Marks answers of HTTP/1.1 as the last ones of their connections once a stop has begun: HTTP/1.1 has no GOAWAY. */
+function createLastAnswers(): { readonly beforeAnswer: HttpHandler; begin(): void } {
+  let begun = false;
+  return {
+    begin: () => {
+      begun = true;
+    },
+    beforeAnswer: (request, response) => {
+      if (begun && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     },
   };
 }

@@ -5,6 +5,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../telemetry/log.ts';
+import { shareScrapes } from '../telemetry/shared-scrape.ts';
 import { createCollector } from './collector.ts';
 import { isAssentMessage, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
@@ -35,6 +36,7 @@ export async function runPrimary(
   let exitCode = 0;
   const ended = Promise.withResolvers<void>();
   const collector = createCollector(send);
+  const collect = shareScrapes(() => collector.collect(workers(), count));
 
   stopping.addEventListener('abort', stopAll, { once: true });
   for (let started = 0; started < count; started += 1) start();
@@ -63,7 +65,7 @@ export async function runPrimary(
         break;
       case 'assent:scrape': {
         const { id } = message;
-        void collector.collect(workers(), count).then((text) => send(worker, { type: 'assent:scraped', id, text }));
+        void collect().then((text) => send(worker, { type: 'assent:scraped', id, text }));
       }
     }
   }

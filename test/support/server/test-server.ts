@@ -64,6 +64,8 @@ export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'f
   readonly tls?: Config['tls'];
   readonly authenticate?: CallerAuthentication;
   readonly metrics?: Scrape;
+  /** The address of the metrics server, which does not listen here. */
+  readonly metricsAddress?: Address;
   readonly http1Bounds?: Http1Bounds;
   readonly traceCall?: PipelineOptions['traceCall'];
 }
@@ -94,6 +96,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     tls = null,
     authenticate = acceptEveryCall,
     metrics,
+    metricsAddress = null,
     traceCall = null,
     ...bounds
   } = options;
@@ -132,6 +135,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     // Only the one that is asked for listens.
     grpcAddress: address,
     httpAddress: address,
+    metricsAddress: name === 'metrics' ? address : metricsAddress,
     tls,
     metrics: metrics ?? (async () => ({ text: 'up 1\n', contentType: 'text/plain' })),
     ...bounds,

@@ -21,3 +21,14 @@ it('a time of a stop or of an idle connection that is out of its range is refuse
     'ASSENT_LAME_DUCK_SECONDS must be a whole number from 0 to 300.',
   ]);
 });
+
+it('the metrics have a separate address where one is set, which may be reached from other machines', () => {
+  expect(read({}).config.metricsAddress).toBeNull();
+  expect(read({ ASSENT_METRICS_ADDRESS: '0.0.0.0:9464' })).toMatchObject({
+    config: { metricsAddress: { kind: 'tcp', host: '0.0.0.0', port: 9464 } },
+    problems: [],
+  });
+  expect(read({ ASSENT_METRICS_ADDRESS: 'off' }).problems).toEqual([
+    'ASSENT_METRICS_ADDRESS must be HOST:PORT, [IPV6]:PORT or unix:PATH.',
+  ]);
+});

@@ -25,6 +25,6 @@ it('metrics that cannot be collected are answered with 500 and without the reaso
     () => true,
   );
   expect(await endpoints('GET', '/metrics')).toEqual({
-    ...{ status: 500, type: 'text/plain', text: 'the metrics could not be collected\n' },
+    ...{ status: 500, type: 'text/plain', body: Buffer.from('the metrics could not be collected\n') },
   });
 });
