@@ -1,20 +1,26 @@
-/** Compression of messages in Connect and gRPC-Web, as connect negotiates it. */
-import { ConnectError } from '@connectrpc/connect';
-import { compressionNegotiate } from '@connectrpc/connect/protocol';
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
+/** Compression of messages in Connect and gRPC-Web: by the headers of a request, as connect negotiates it. */
 import { Code } from '../../rpc/status.ts';
-import { RefusedCall, tooLarge, UNKNOWN_COMPRESSION } from '../errors.ts';
+import { compress, decompress, type WaitingCall } from '../compression.ts';
+import { RefusedCall, UNKNOWN_COMPRESSION } from '../errors.ts';
 
 /** The compressions of one request and of its answer. */
 export interface Negotiated {
-  decompress(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
+  /** @throws {RefusedCall} when the request names an unknown compression. */
+  check(): void;
+  /** Also throws, or rejects, when the message is too large or damaged. */
+  decompress(bytes: Uint8Array, maxBytes: number, call: WaitingCall): Uint8Array | Promise<Uint8Array>;
   /** Null when the answer stays as it is. */
   compress(bytes: Uint8Array): Promise<{ readonly name: string; readonly bytes: Uint8Array }> | null;
 }
 
-const COMPRESSIONS = [compressionGzip, compressionBrotli];
+type Name = (typeof NAMES)[number];
+const NAMES = ['gzip', 'br'] as const;
+
 /** Answers below this size are not compressed, as in connect. */
 const COMPRESS_MIN_BYTES = 1_024;
+
+/** The names of encodings that are looked at. A header of 64 KiB could have 32,000. */
+const MAX_ACCEPTED = 16;
 
 /**
  * Negotiates the compressions of a request.
@@ -27,29 +33,34 @@ export function negotiate(
   accepted: string | undefined,
   acceptHeader: string,
 ): Negotiated {
-  const { request, response, error } = compressionNegotiate(
-    COMPRESSIONS,
-    requested ?? null,
-    accepted ?? null,
-    acceptHeader,
-  );
+  const request = nameOf(requested);
+  const response = accepted === undefined || accepted === '' ? request : firstOf(accepted);
+  const check = (): void => {
+    if (request !== null || requested === undefined || requested === 'identity') return;
+    throw new RefusedCall(Code.UNIMPLEMENTED, UNKNOWN_COMPRESSION, { [acceptHeader]: NAMES.join() });
+  };
   return {
-    decompress: async (bytes, maxBytes) => {
-      if (error !== undefined) {
-        const known = COMPRESSIONS.map(({ name }) => name).join();
-        throw new RefusedCall(Code.UNIMPLEMENTED, UNKNOWN_COMPRESSION, { [acceptHeader]: known });
-      }
-      if (request === null) return bytes;
-      try {
-        return await request.decompress(bytes, maxBytes);
-      } catch (cause) {
-        // Anything else is a message that cannot be read, which the pipeline says.
-        throw ConnectError.from(cause).code === (Code.RESOURCE_EXHAUSTED as number) ? tooLarge(maxBytes) : cause;
-      }
+    check,
+    decompress: (bytes, maxBytes, call) => {
+      check();
+      // A message without a byte is empty, compressed or not.
+      return request === null || bytes.length === 0 ? bytes : decompress(bytes, request, maxBytes, call);
     },
     compress: (bytes) =>
       response === null || bytes.byteLength < COMPRESS_MIN_BYTES
         ? null
-        : response.compress(bytes).then((compressed) => ({ name: response.name, bytes: compressed })),
+        : compress(bytes, response).then((compressed) => ({ name: response, bytes: compressed })),
   };
+}
+
+function nameOf(text: string | undefined): Name | null {
+  return NAMES.find((name) => name === text) ?? null;
+}
+
+function firstOf(accepted: string): Name | null {
+  for (const text of accepted.split(',', MAX_ACCEPTED)) {
+    const name = nameOf(text.trim());
+    if (name !== null) return name;
+  }
+  return null;
 }

@@ -7,7 +7,7 @@ import { certificateNamesOf } from '../client-certificate.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, CallContext, Outcome, Pipeline } from '../pipeline.ts';
-import { ACCEPTED_TYPES, type HttpAnswer, protocolOf, type RequestProtocol } from './protocols.ts';
+import { ACCEPTED_TYPES, type HttpAnswer, type IncomingCall, protocolOf, type RequestProtocol } from './protocols.ts';
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -76,7 +76,7 @@ async function serve(
   let message: Uint8Array;
   try {
     call.setDeadline(protocol.timeoutMs);
-    message = await call.race(protocol.read(call.body(), method.maxRequestBytes));
+    message = await call.race(protocol.read(call, method.maxRequestBytes));
   } catch (error) {
     const refusal = refusalOf(error, call);
     const status = statusOf(refusal, (defect) => admitted.onDefect(defect));
@@ -120,7 +120,7 @@ function headerOf({ headers }: HttpRequest, name: string): string | undefined {
 }
 
 /** One call: its headers, and how it ends before its answer. */
-class HttpCall implements CallContext {
+class HttpCall implements CallContext, IncomingCall {
   readonly #request: HttpRequest;
   readonly #response: HttpResponse;
   readonly #ended = Promise.withResolvers<never>();
@@ -172,6 +172,15 @@ class HttpCall implements CallContext {
     }
     const timer = setTimeout(passed, ms);
     this.#response.once('close', () => clearTimeout(timer));
+  }
+
+  get connection(): object {
+    // Node's socket of a request of HTTP/2 is another object for each request.
+    return ('stream' in this.#request ? this.#request.stream?.session : null) ?? this.#request.socket;
+  }
+
+  onGone(listener: () => void): void {
+    this.#response.once('close', listener);
   }
 
   /** The pieces of the body. A caller that leaves ends them without an error. */

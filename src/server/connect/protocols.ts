@@ -13,6 +13,7 @@ import { file_google_rpc_error_details } from '../../../gen/google/rpc/error_det
 import { invalidArgument } from '../../errors.ts';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import { CODECS, type Codec } from '../codecs.ts';
+import type { WaitingCall } from '../compression.ts';
 import { parseTimeout } from '../deadline.ts';
 import { MORE_MESSAGES, NO_MESSAGE, RefusedCall, tooLarge } from '../errors.ts';
 import { FrameReader } from '../grpc/framing.ts';
@@ -25,6 +26,12 @@ export interface RequestHead {
   /** Path and query. */
   readonly url: string;
   header(name: string): string | undefined;
+}
+
+/** A call whose message comes. */
+export interface IncomingCall extends WaitingCall {
+  /** The pieces of the body. */
+  body(): AsyncIterable<Uint8Array>;
 }
 
 /** An answer in HTTP. */
@@ -43,7 +50,7 @@ export interface RequestProtocol {
    * Reads the message of a request.
    * @throws {RefusedCall} when there is not exactly one, or it is too large or compressed in an unknown way.
    */
-  read(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array>;
+  read(call: IncomingCall, maxBytes: number): Promise<Uint8Array>;
   answer(message: Uint8Array): Promise<HttpAnswer>;
   fail(status: ErrorStatus, metadata: Readonly<Record<string, string>>): HttpAnswer;
 }
@@ -94,18 +101,18 @@ function connectPost(head: RequestHead, codec: Codec): RequestProtocol {
     ...connectAnswers(codec, negotiated),
     codec,
     timeoutMs: connectTimeout(head),
-    read: async (body, maxBytes) => {
+    read: async (call, maxBytes) => {
       // Refused before the message comes: an unknown compression, or a size that is too large.
-      await negotiated.decompress(new Uint8Array(0), maxBytes);
+      negotiated.check();
       if (Number(head.header('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
       const pieces: Uint8Array[] = [];
       let size = 0;
-      for await (const piece of body) {
+      for await (const piece of call.body()) {
         size += piece.byteLength;
         if (size > maxBytes) throw tooLarge(maxBytes);
         pieces.push(piece);
       }
-      return negotiated.decompress(Buffer.concat(pieces), maxBytes);
+      return negotiated.decompress(Buffer.concat(pieces), maxBytes, call);
     },
   };
 }
@@ -123,14 +130,14 @@ function connectGet(head: RequestHead): RequestProtocol | null {
     ...connectAnswers(CODECS[encoding], negotiated),
     codec: CODECS[encoding],
     timeoutMs: connectTimeout(head),
-    read: async (_body, maxBytes) => {
+    read: async (call, maxBytes) => {
       // As with a key of JSON that stands twice: a proxy may have looked at the other one.
       if (PARAMETERS.some((name) => query.getAll(name).length > 1)) {
         throw invalidArgument('', 'a parameter of the query stands twice.');
       }
       const message = query.get('message') ?? '';
       const bytes = query.get('base64') === '1' ? base64Decode(message) : Buffer.from(message);
-      return negotiated.decompress(bytes, maxBytes);
+      return negotiated.decompress(bytes, maxBytes, call);
     },
   };
 }
@@ -182,15 +189,11 @@ function grpcWeb(head: RequestHead, codec: Codec): RequestProtocol {
   return {
     codec,
     timeoutMs: timeout === undefined ? null : (parseTimeout(timeout) ?? Number.NaN),
-    read: async (body, maxBytes) => {
-      await negotiated.decompress(new Uint8Array(0), maxBytes);
-      let compressed = false;
-      const frames = new FrameReader(maxBytes, (payload) => {
-        compressed = true;
-        return payload;
-      });
+    read: async (call, maxBytes) => {
+      negotiated.check();
+      const frames = new FrameReader(maxBytes);
       let message: Buffer | null = null;
-      for await (const piece of body) {
+      for await (const piece of call.body()) {
         frames.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
         message ??= frames.next();
         if (message !== null && frames.pending) throw new RefusedCall(Code.UNIMPLEMENTED, MORE_MESSAGES);
@@ -200,7 +203,7 @@ function grpcWeb(head: RequestHead, codec: Codec): RequestProtocol {
           ? new Error('the request ends within a message')
           : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
       }
-      return compressed ? negotiated.decompress(message, maxBytes) : message;
+      return frames.compressed ? negotiated.decompress(message, maxBytes, call) : message;
     },
     answer: async (message) => {
       const compressed = await negotiated.compress(message);

@@ -1,15 +1,11 @@
 /** gRPC messages on the wire: a compression flag, the length in four bytes, the message. */
-import { gunzipSync, inflateSync } from 'node:zlib';
 import { Code } from '../../rpc/status.ts';
-import { RefusedCall, tooLarge, UNKNOWN_COMPRESSION } from '../errors.ts';
+import { RefusedCall, tooLarge } from '../errors.ts';
 
 const PREFIX_BYTES = 5;
 
 /** Loose pieces are joined at this number: each costs some hundred bytes and may bring only one. */
 const MAX_LOOSE_PIECES = 512;
-
-const DECOMPRESS = { gzip: gunzipSync, deflate: inflateSync } as const;
-const ACCEPTED = ['identity', ...Object.keys(DECOMPRESS)].join();
 
 /** A frame without compression. */
 export function frameOf(message: Uint8Array): Buffer {
@@ -23,21 +19,22 @@ export function frameOf(message: Uint8Array): Buffer {
 /** Puts messages together from bytes that come in pieces of any size. */
 export class FrameReader {
   readonly #maxBytes: number;
-  readonly #decompress: (payload: Buffer) => Buffer;
   // Nearly always one piece is one message: it is kept as it came.
   #piece: Buffer | null = null;
   #more: Buffer[] | null = null;
   /** How many pieces of `#more` are joined already. */
   #joined = 0;
   #size = 0;
+  #compressed = false;
 
-  /**
-   * @param maxBytes The largest message on the wire.
-   * @param decompress Called with the payload of a message that is marked as compressed.
-   */
-  constructor(maxBytes: number, decompress: (payload: Buffer) => Buffer) {
+  /** @param maxBytes The largest message on the wire. */
+  constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
-    this.#decompress = decompress;
+  }
+
+  /** Whether the message that {@link next} returned last is compressed. */
+  get compressed(): boolean {
+    return this.#compressed;
   }
 
   /** Whether bytes are left that {@link next} has not returned. */
@@ -55,8 +52,8 @@ export class FrameReader {
   }
 
   /**
-   * The next message, once it is complete.
-   * @throws {RefusedCall} when it is too large, as soon as its length is known, or cannot be decompressed.
+   * The next message, once it is complete, as it came.
+   * @throws {RefusedCall} when it is too large, as soon as its length is known.
    */
   next(): Buffer | null {
     if (this.#piece === null || this.#size < PREFIX_BYTES) return null;
@@ -70,8 +67,8 @@ export class FrameReader {
     this.#piece = this.#size === 0 ? null : bytes.subarray(end);
     const flag = bytes[0];
     if (flag !== 0 && flag !== 1) throw new RefusedCall(Code.INTERNAL, 'A message has an unknown flag.');
-    const payload = bytes.subarray(PREFIX_BYTES, end);
-    return flag === 0 ? payload : this.#decompress(payload);
+    this.#compressed = flag === 1;
+    return bytes.subarray(PREFIX_BYTES, end);
   }
 
   #join(piece: Buffer): Buffer {
@@ -82,28 +79,4 @@ export class FrameReader {
     this.#joined = 0;
     return joined;
   }
-}
-
-/**
- * Decompresses a message of gRPC.
- * @param encoding The request's `grpc-encoding`.
- * @throws {RefusedCall} when the encoding is unknown, or the message is too large or damaged.
- */
-export function decompress(payload: Buffer, encoding: string, maxBytes: number): Buffer {
-  if (encoding === 'identity') {
-    throw new RefusedCall(Code.INTERNAL, 'A message is marked as compressed, and grpc-encoding names no compression.');
-  }
-  if (!isKnown(encoding)) {
-    throw new RefusedCall(Code.UNIMPLEMENTED, UNKNOWN_COMPRESSION, { 'grpc-accept-encoding': ACCEPTED });
-  }
-  try {
-    return DECOMPRESS[encoding](payload, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if (error instanceof RangeError) throw tooLarge(maxBytes);
-    throw new RefusedCall(Code.INTERNAL, 'A compressed message could not be decompressed.');
-  }
-}
-
-function isKnown(encoding: string): encoding is keyof typeof DECOMPRESS {
-  return Object.hasOwn(DECOMPRESS, encoding);
 }

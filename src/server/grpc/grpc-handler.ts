@@ -6,7 +6,8 @@ import { CODECS, type Codec } from '../codecs.ts';
 import { HALF_MESSAGE, MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, Outcome, Pipeline } from '../pipeline.ts';
-import { decompress, FrameReader, frameOf } from './framing.ts';
+import { inflate, knownCompression } from './compressed-message.ts';
+import { FrameReader, frameOf } from './framing.ts';
 import { ServerCall, type ServerCallObserver } from './server-call.ts';
 
 export interface GrpcHandler {
@@ -138,7 +139,7 @@ function openStream(
 /** Calls `then` with the message once the caller has sent it and nothing else. Refuses the call otherwise. */
 function readOneMessage(call: ServerCall, maxBytes: number, then: (message: Buffer) => void): void {
   const { stream } = call;
-  const frames = frameReader(call, maxBytes);
+  const frames = new FrameReader(maxBytes);
   let message: Buffer | null = null;
 
   const read = (piece: Buffer): void => {
@@ -146,15 +147,32 @@ function readOneMessage(call: ServerCall, maxBytes: number, then: (message: Buff
     message ??= frames.next();
     // Refused at once and not at the end: bytes after the message could go on for ever.
     if (message !== null && frames.pending) throw new RefusedCall(Code.UNIMPLEMENTED, MORE_MESSAGES);
+    if (frames.compressed) knownCompression(call);
   };
-  const complete = (): Buffer => {
-    if (message !== null) return message;
-    throw frames.pending
-      ? new RefusedCall(Code.INTERNAL, HALF_MESSAGE)
-      : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
+  const complete = (): void => {
+    if (message === null) {
+      throw frames.pending
+        ? new RefusedCall(Code.INTERNAL, HALF_MESSAGE)
+        : new RefusedCall(Code.UNIMPLEMENTED, NO_MESSAGE);
+    }
+    // Decompressed only now: a caller that does not end its stream would have the service keep the larger message.
+    if (frames.compressed) withInflated(call, message, maxBytes, then);
+    else then(message);
   };
   stream.on('data', (piece: Buffer) => attempt(call, () => read(piece)));
-  stream.on('end', () => attempt(call, () => then(complete())));
+  stream.on('end', () => attempt(call, complete));
+}
+
+/** Calls `then` with the decompressed message, at once where it is small. */
+function withInflated(call: ServerCall, payload: Buffer, maxBytes: number, then: (message: Buffer) => void): void {
+  const message = inflate(call, payload, maxBytes);
+  if (!(message instanceof Promise)) then(message);
+  else {
+    message.then(
+      (late) => attempt(call, () => then(late)),
+      (error: unknown) => call.fail(error),
+    );
+  }
 }
 
 /**
@@ -163,20 +181,33 @@ function readOneMessage(call: ServerCall, maxBytes: number, then: (message: Buff
  */
 function readMessages(call: ServerCall, maxBytes: number, receive: (message: Buffer) => void): void {
   const { stream } = call;
-  const frames = frameReader(call, maxBytes);
+  const frames = new FrameReader(maxBytes);
   let ended = false;
+  /** Whether a message is being decompressed. Those after it wait, so that their order stays. */
+  let inflating = false;
   const pass = (): void =>
     attempt(call, () => {
-      while (call.open && !stream.writableNeedDrain) {
+      while (call.open && !stream.writableNeedDrain && !inflating) {
         const message = frames.next();
         if (message === null) {
           if (ended && frames.pending) throw new RefusedCall(Code.INTERNAL, HALF_MESSAGE);
           if (ended) call.end();
           return;
         }
-        receive(message);
+        if (frames.compressed) passInflated(message);
+        else receive(message);
       }
     });
+  const passInflated = (payload: Buffer): void => {
+    inflating = true;
+    stream.pause();
+    withInflated(call, payload, maxBytes, (message) => {
+      inflating = false;
+      stream.resume();
+      receive(message);
+      pass();
+    });
+  };
   stream.on('data', (piece: Buffer) => {
     frames.push(piece);
     pass();
@@ -185,12 +216,6 @@ function readMessages(call: ServerCall, maxBytes: number, receive: (message: Buf
   stream.on('end', () => {
     ended = true;
     pass();
-  });
-}
-
-function frameReader(call: ServerCall, maxBytes: number): FrameReader {
-  return new FrameReader(maxBytes, (payload) => {
-    return decompress(payload, call.header('grpc-encoding') ?? 'identity', maxBytes);
   });
 }
 

@@ -2,6 +2,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
+import type { WaitingCall } from '../compression.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { CallContext } from '../pipeline.ts';
@@ -18,7 +19,7 @@ export interface ServerCallObserver {
 }
 
 /** A call. Whatever is sent after its end, or after its caller left, is dropped. */
-export class ServerCall implements CallContext {
+export class ServerCall implements CallContext, WaitingCall {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly #contentType: string;
@@ -57,6 +58,14 @@ export class ServerCall implements CallContext {
   /** Names another observer, once the caller is known. */
   observeBy(observer: ServerCallObserver): void {
     this.#observer = observer;
+  }
+
+  get connection(): object {
+    return this.stream.session ?? this.stream;
+  }
+
+  onGone(listener: () => void): void {
+    this.stream.once('close', listener);
   }
 
   endedAs(): number | null {

@@ -22,7 +22,7 @@ import {
   createCallerAuthentication,
 } from '../../../src/server/caller-authentication.ts';
 import type { Http1Bounds } from '../../../src/server/listener.ts';
-import { API_RULES, methodsOf } from '../../../src/server/methods.ts';
+import { API_RULES, type Method, methodsOf } from '../../../src/server/methods.ts';
 import { createPipeline, type PipelineOptions } from '../../../src/server/pipeline.ts';
 import { createServers, type NamedServer, type ServersOptions } from '../../../src/server/servers.ts';
 import type { Scrape } from '../../../src/telemetry/metrics.ts';
@@ -68,6 +68,8 @@ export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'f
   readonly metricsAddress?: Address;
   readonly http1Bounds?: Http1Bounds;
   readonly traceCall?: PipelineOptions['traceCall'];
+  /** Methods beside those of the API. */
+  readonly methods?: readonly Method[];
 }
 
 /** Accepts a caller that sends this token. */
@@ -98,6 +100,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     metrics,
     metricsAddress = null,
     traceCall = null,
+    methods = [],
     ...bounds
   } = options;
   const requests: CheckPermissionRequest[] = [];
@@ -131,7 +134,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
   });
   const servers = createServers({
     pipeline,
-    api: methodsOf(AuthService, handlers, API_RULES),
+    api: [...methodsOf(AuthService, handlers, API_RULES), ...methods],
     // Only the one that is asked for listens.
     grpcAddress: address,
     httpAddress: address,

@@ -37,7 +37,6 @@ describe('the architecture of src', () => {
     ['nats', 'invalidation'],
     ['jose', 'token'],
     ['@connectrpc/connect', 'server'],
-    ['@connectrpc/connect-node', 'server'],
     ['pino', 'telemetry'],
     ['prom-client', 'telemetry'],
   ])('the folder %s is imported by %s only', (driver, folders) => {
