@@ -146,10 +146,12 @@ export async function createApp(
     workers: config.workers,
     now: clock.now,
     onReload: observe.callersReload,
-    onExpired: observe.callerTokenExpired,
+    expiry: observe.callerExpiry,
   });
+  if (config.callersFile !== null) metrics.observeCallers(callers.lastExpiries, clock.now);
   const pipeline = createPipeline({
     authenticate: entries.length === 0 ? acceptEveryCall : createCallerAuthentication(callers.current, clock),
+    openCalls: callers.openCalls,
     replica: `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
     position: () => {
       const { epoch, seq, takenAt } = freshness.applied();

@@ -3,46 +3,24 @@
  * No problem repeats a text of the file: the setting may name another file by mistake, and that one may hold secrets.
  */
 import { createHash } from 'node:crypto';
-import { isIP } from 'node:net';
 import { readYaml, type YamlNode, type YamlReader } from '@assent/policy-format';
-import { z } from 'zod';
+import type { CallerEntry, CallersPlace, TokenEntry } from './entry.ts';
 import { API_METHODS, methodPath } from './methods.ts';
-
-/** A caller of the file. */
-export interface CallerEntry {
-  readonly name: string;
-  readonly tokens: readonly TokenEntry[];
-  /** Subject alternative names, as `DNS:name` with a name in lower case, or `URI:uri`. */
-  readonly certificates: readonly string[];
-  /** The paths of the methods that it may call; null for every method. */
-  readonly methods: ReadonlySet<string> | null;
-  /** Calls a second, for all workers of a replica together; null without a limit. */
-  readonly rate: number | null;
-  /** Calls that are not answered yet, for all workers of a replica together; null without a limit. */
-  readonly inFlight: number | null;
-}
-
-/** A token of a caller. The token itself is not stored anywhere. */
-export interface TokenEntry {
-  /** SHA-256 of the token, as 64 hexadecimal digits in lower case. */
-  readonly digest: string;
-  /** From this moment on the token is unknown, in milliseconds since the epoch; null for a token without an end. */
-  readonly expiresAt: number | null;
-}
+import { certificateNameOf, isCallerName, momentOf } from './values.ts';
 
 /**
  * Parses the text of the file.
- * @param hasClientCertificates Whether the servers ask for client certificates. Without them, no caller can have one.
+ * @param place What the service is like that reads the file.
  * @returns The callers; with problems, each by line and column, they are not to be used.
  */
 export function parseCallers(
   text: string,
-  hasClientCertificates: boolean,
+  place: CallersPlace,
 ): { readonly value: readonly CallerEntry[]; readonly problems: readonly string[] } {
   if (text.length > MAX_LENGTH) return { value: [], problems: [`is longer than ${MAX_LENGTH} characters.`] };
   const read = readYaml(text, false);
   // What is read of a broken document would only add problems that follow from the first.
-  const value = read.problems.length > 0 ? [] : new FileReader(read, hasClientCertificates).callers();
+  const value = read.problems.length > 0 ? [] : new FileReader(read, place).callers();
   const sorted = read.problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
   return {
     value,
@@ -61,31 +39,22 @@ const MAX_LIMIT = 1_000_000;
 /** One call in a thousand seconds. The delay that a refused caller is told has to be a number of 31 bits in every worker. */
 const MIN_RATE = 0.001;
 
-/** The names are labels of metrics and fields of the log. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-
 /** The output of the documented command when the variable with the token is not set. */
 const DIGEST_OF_EMPTY = createHash('sha256').digest('hex');
 
 const KEYS = ['name', 'tokens', 'certificates', 'methods', 'rate', 'inFlight'] as const;
 const TOKEN_KEYS = ['sha256', 'expires'] as const;
 
-/** RFC 3339: a moment, or a day, which stands for its beginning in UTC. */
-const MOMENT = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
-
-const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
-const URI = /^[a-z][a-z0-9+.-]*:\/\/[^\s"*,]+$/i;
-
 /** Reads one file, and remembers where each name and credential stood first. */
 class FileReader {
   readonly #read: YamlReader;
-  readonly #hasClientCertificates: boolean;
+  readonly #place: CallersPlace;
   readonly #names = new Map<string, string>();
   readonly #credentials = new Map<string, string>();
 
-  constructor(read: YamlReader, hasClientCertificates: boolean) {
+  constructor(read: YamlReader, place: CallersPlace) {
     this.#read = read;
-    this.#hasClientCertificates = hasClientCertificates;
+    this.#place = place;
   }
 
   callers(): readonly CallerEntry[] {
@@ -109,7 +78,7 @@ class FileReader {
     if (fields.tokens === undefined && fields.certificates === undefined) {
       this.#read.problem(node, `${what} must have tokens or certificates: without either it cannot call`);
     }
-    if (fields.certificates !== undefined && !this.#hasClientCertificates) {
+    if (fields.certificates !== undefined && !this.#place.hasClientCertificates) {
       this.#read.problem(fields.certificates, `${what}.certificates needs ASSENT_TLS_CLIENT_CA`);
     }
     return {
@@ -121,14 +90,14 @@ class FileReader {
           ? API_METHODS
           : new Set(this.#each(fields.methods, `${what}.methods`, (item, at) => this.#method(item, at))),
       rate: this.#limit(fields.rate, `${what}.rate`, MIN_RATE, `a number from ${MIN_RATE}`),
-      inFlight: this.#limit(fields.inFlight, `${what}.inFlight`, 1, 'a whole number from 1'),
+      inFlight: this.#inFlight(fields.inFlight, `${what}.inFlight`),
     };
   }
 
   #name(node: YamlNode, what: string): string {
     const name = this.#text(node, `${what}.name`);
     if (name === null) return '';
-    if (!NAME.test(name)) {
+    if (!isCallerName(name)) {
       this.#read.problem(
         node,
         `${what}.name must be 1 to 64 letters, digits, dots, underscores and hyphens, the first a letter or a digit`,
@@ -160,8 +129,8 @@ class FileReader {
   }
 
   #moment(node: YamlNode, what: string): number | null {
-    const text = this.#read.value(node);
-    if (MOMENT.safeParse(text).success) return Date.parse(String(text));
+    const moment = momentOf(this.#read.value(node));
+    if (moment !== null) return moment;
     this.#read.problem(node, `${what} must be a moment with its offset, as 2027-01-31T00:00:00Z, or a day`);
     return null;
   }
@@ -169,16 +138,14 @@ class FileReader {
   #certificate(node: YamlNode, what: string): string | null {
     const text = this.#text(node, what);
     if (text === null) return null;
-    const lower = text.toLowerCase();
-    const isName = DNS_NAME.test(lower) && isIP(lower) === 0;
-    if (!isName && !URI.test(text)) {
+    const name = certificateNameOf(text);
+    if (name === null) {
       this.#read.problem(
         node,
         `${what} must be a DNS name or a URI, such as a SPIFFE ID, of the certificate's subject alternative names, without wildcards`,
       );
       return null;
     }
-    const name = isName ? `DNS:${lower}` : `URI:${text}`;
     this.#unique(this.#credentials, name, node, what, 'is the same as');
     return name;
   }
@@ -203,6 +170,19 @@ class FileReader {
     if (typeof value === 'number' && isWhole && value >= min && value <= MAX_LIMIT) return value;
     this.#read.problem(node, `${what} must be ${kind} to ${MAX_LIMIT}`);
     return null;
+  }
+
+  /** Each worker has a whole number of calls as its share, and a share of nothing would refuse every call there. */
+  #inFlight(node: YamlNode | undefined, what: string): number | null {
+    const { workers } = this.#place;
+    const limit = this.#limit(node, what, 1, 'a whole number from 1');
+    if (node !== undefined && limit !== null && limit < workers) {
+      this.#read.problem(
+        node,
+        `${what} must be at least ${workers}: each of so many workers (ASSENT_WORKERS) has a share`,
+      );
+    }
+    return limit;
   }
 
   #unique(known: Map<string, string>, value: string, node: YamlNode, what: string, says: string): void {

@@ -81,13 +81,14 @@ export class CallerLimits {
 const ROUNDING_MS = 1e-6;
 
 /**
- * The share of one process in the limits of its replica. Each process may have one call under way at least: a share of
- * nothing would refuse every call that happens to come there.
+ * The share of one process in the limits of its replica. The shares together are never more than the limit of calls in flight,
+ * and never more than the rate but for the first call of each process after a pause: every bucket holds one call at least.
+ * @param limits With a number of calls in flight that is not below `workers`; `file.ts` refuses a smaller one.
  * @param workers The number of processes of the replica.
  */
 export function shareOf({ rate, inFlight }: Limits, workers: number): Limits {
   return {
     rate: rate === null ? null : rate / workers,
-    inFlight: inFlight === null ? null : Math.max(1, Math.floor(inFlight / workers)),
+    inFlight: inFlight === null ? null : Math.floor(inFlight / workers),
   };
 }

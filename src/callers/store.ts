@@ -1,15 +1,17 @@
 /** The callers in force, and their file: a changed file takes effect as a whole, one with problems does not. */
 import { createWatchedFile } from '../watched-file.ts';
-import { type CallerEntry, parseCallers } from './file.ts';
+import type { CallerEntry, CallersPlace } from './entry.ts';
+import { createExpiryWatch, type ExpiryReports, lastExpiries } from './expiry.ts';
+import { parseCallers } from './file.ts';
 import { createKnownCallers, type KnownCallers } from './known-callers.ts';
+import { createOpenCalls, type OpenCalls } from './open-calls.ts';
 
 /** A file of callers as it was read at the start. */
 export interface CallersFile {
   readonly path: string;
   readonly text: string;
   readonly entries: readonly CallerEntry[];
-  /** Whether the servers ask for client certificates. */
-  readonly hasClientCertificates: boolean;
+  readonly place: CallersPlace;
 }
 
 export interface CallersStoreOptions {
@@ -21,8 +23,8 @@ export interface CallersStoreOptions {
   readonly workers: number;
   readonly now: () => number;
   readonly onReload: (reload: { readonly ok: boolean; readonly problems: readonly string[] }) => void;
-  /** Called at the start and at each reload for each token that has expired already. */
-  readonly onExpired: (caller: string) => void;
+  /** Reports at the start, at each reload and as time goes on. */
+  readonly expiry: ExpiryReports;
   /** Time between two looks at the file, in milliseconds; 500 when absent. */
   readonly intervalMs?: number;
 }
@@ -30,10 +32,16 @@ export interface CallersStoreOptions {
 export interface CallersStore {
   /** The callers in force now. */
   readonly current: () => KnownCallers;
-  /** Begins to look at the file. */
+  /** The streaming calls that are open; each ends within half a second after its caller may no longer make it. */
+  readonly openCalls: OpenCalls;
+  /** The end of each caller's last token in milliseconds since the epoch, for callers whose tokens all have an end. */
+  lastExpiries(): ReadonlyMap<string, number>;
+  /** Begins to look at the file and at the clock. */
   start(): void;
   /** Looks at the file once, as the timer does. */
   look(): Promise<void>;
+  /** Looks at the clock once, as the timer does: at the tokens, and at the open calls. */
+  review(): void;
   /** Reads the file now and takes its callers, as after a change; without a file nothing happens. It never rejects. */
   reload(): Promise<void>;
   stop(): void;
@@ -41,40 +49,56 @@ export interface CallersStore {
 
 /** Creates the store. */
 export function createCallersStore(options: CallersStoreOptions): CallersStore {
-  const { file, entries, workers, now, onReload, onExpired, intervalMs } = options;
+  const { file, entries, workers, now, onReload, intervalMs = 500 } = options;
   let callers = createKnownCallers(entries, workers);
+  let expiries = lastExpiries(entries);
+  let timer: NodeJS.Timeout | null = null;
+  const openCalls = createOpenCalls(() => callers, now);
+  const expiry = createExpiryWatch(options.expiry);
   const watched =
     file === null
       ? null
       : createWatchedFile({
           path: file.path,
           intervalMs,
-          onChange: (text) => take(text, file.hasClientCertificates),
+          onChange: (text) => take(text, file.place),
           onUnreadable: (problem) => onReload({ ok: false, problems: [problem] }),
         });
 
   return {
     current: () => callers,
+    openCalls,
+    lastExpiries: () => expiries,
     start: () => {
-      reportExpired(entries);
+      expiry.begin(entries, now());
       watched?.start(file?.text ?? '');
+      if (file !== null) timer = setInterval(review, intervalMs).unref();
     },
     look: async () => watched?.look(),
     reload: async () => watched?.reload(),
-    stop: () => watched?.stop(),
+    review,
+    stop: () => {
+      watched?.stop();
+      if (timer !== null) clearInterval(timer);
+    },
   };
 
-  function take(text: string, hasClientCertificates: boolean): void {
-    const { value, problems } = parseCallers(text, hasClientCertificates);
-    if (problems.length === 0) callers = callers.changed(value);
-    onReload({ ok: problems.length === 0, problems });
-    if (problems.length === 0) reportExpired(value);
+  function take(text: string, place: CallersPlace): void {
+    const { value, problems } = parseCallers(text, place);
+    const ok = problems.length === 0;
+    if (ok) {
+      callers = callers.changed(value);
+      expiries = lastExpiries(value);
+    }
+    onReload({ ok, problems });
+    if (!ok) return;
+    expiry.begin(value, now());
+    openCalls.review();
   }
 
-  // Not a problem of the file: a service that is restarted after the end of a token has to start.
-  function reportExpired(of: readonly CallerEntry[]): void {
-    for (const { name, tokens } of of) {
-      for (const { expiresAt } of tokens) if (expiresAt !== null && expiresAt <= now()) onExpired(name);
-    }
+  // By the wall clock at each look, and not by a timer for each token: the clock may be set.
+  function review(): void {
+    expiry.advance(now());
+    openCalls.review();
   }
 }

@@ -1,6 +1,6 @@
 /** The file of caller tokens: lines of `name: sha256-hex`. Pure. */
 import { createHash } from 'node:crypto';
-import type { CallerEntry } from '../callers/file.ts';
+import type { CallerEntry } from '../callers/entry.ts';
 
 /** A caller and the digest of its token. The token itself is not stored anywhere. */
 export interface CallerToken {

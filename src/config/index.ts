@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import type { CallersPlace } from '../callers/entry.ts';
 import { parseCallers } from '../callers/file.ts';
 import type { CallersFile } from '../callers/store.ts';
 import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
@@ -59,7 +60,8 @@ export function loadConfig(environment: Environment): Config {
   const nats = readNatsSubscription(read, leaseSeconds);
   const tokens = readTokens(read);
   const signingKeys = read.parsed('', parseSigningKeys(read.text('ASSENT_SIGNING_KEY')));
-  const servers = readServers(read);
+  const workers = read.integer('ASSENT_WORKERS', 1, 0, 256) || availableParallelism();
+  const servers = readServers(read, workers);
   const config: Config = {
     database,
     pool: readPool(read),
@@ -73,7 +75,7 @@ export function loadConfig(environment: Environment): Config {
     leaseSeconds,
     ttlSeconds: readTtlSeconds(read),
     memoryEntries: read.integer('ASSENT_MEMORY_ENTRIES', 100_000, 1, 10_000_000),
-    workers: read.integer('ASSENT_WORKERS', 1, 0, 256) || availableParallelism(),
+    workers,
     logLevel: readLogLevel(read),
     traces: wantsTraces(read),
     unknown: read.unknown(),
@@ -84,11 +86,11 @@ export function loadConfig(environment: Environment): Config {
 
 type ServersConfig = Pick<Config, 'grpcAddress' | 'httpAddress' | 'callers' | 'callersFile' | 'tls' | 'insecure'>;
 
-function readServers(read: Reader): ServersConfig {
+function readServers(read: Reader, workers: number): ServersConfig {
   const tls = readTls(read);
   const tokens = read.file('ASSENT_CALLER_TOKENS');
   const callers = tokens === null ? [] : read.parsed('ASSENT_CALLER_TOKENS', parseCallerTokens(tokens));
-  const callersFile = readCallersFile(read, read.has('ASSENT_TLS_CLIENT_CA'));
+  const callersFile = readCallersFile(read, { hasClientCertificates: read.has('ASSENT_TLS_CLIENT_CA'), workers });
   const grpcAddress = read.address('ASSENT_GRPC_ADDRESS', '127.0.0.1:50051');
   const httpAddress =
     read.text('ASSENT_HTTP_ADDRESS') === 'off' ? null : read.address('ASSENT_HTTP_ADDRESS', '127.0.0.1:8080');
@@ -98,7 +100,7 @@ function readServers(read: Reader): ServersConfig {
   return servers;
 }
 
-function readCallersFile(read: Reader, hasClientCertificates: boolean): CallersFile | null {
+function readCallersFile(read: Reader, place: CallersPlace): CallersFile | null {
   const path = read.text('ASSENT_CALLERS');
   if (path === null) return null;
   // Which of the two counts is not guessed: one of them may have been left behind.
@@ -107,8 +109,8 @@ function readCallersFile(read: Reader, hasClientCertificates: boolean): CallersF
   }
   const text = read.file('ASSENT_CALLERS');
   if (text === null) return null;
-  const entries = read.parsed('ASSENT_CALLERS', parseCallers(text, hasClientCertificates));
-  return { path, text, entries, hasClientCertificates };
+  const entries = read.parsed('ASSENT_CALLERS', parseCallers(text, place));
+  return { path, text, entries, place };
 }
 
 /** A server without authentication of its callers must not be reachable from other machines, unless the operator accepts it. */

@@ -3,7 +3,7 @@
  * it is decided, by the headers alone, who calls, which methods it may call, and whether it is within its limits.
  */
 import { hash } from 'node:crypto';
-import type { KnownCaller, KnownCallers } from '../callers/known-callers.ts';
+import { type Evidence, hasExpired, type KnownCaller, type KnownCallers } from '../callers/known-callers.ts';
 import type { Clock } from '../clock.ts';
 import { AssentError } from '../errors.ts';
 
@@ -46,13 +46,27 @@ const UNAUTHENTICATED =
   'The caller is not authenticated: send the metadata "authorization: Bearer <caller token>" with a token that is known and has not expired, or connect with a certificate of a known caller.';
 
 function byToken(callers: KnownCallers, authorization: string, clock: Pick<Clock, 'now'>): KnownCaller | null {
-  const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  const token = tokenOf(authorization);
   // A missing token is refused even where the digest of the empty text is configured.
   if (token === undefined) return null;
   const credential = callers.byDigest(hash('sha256', token));
   if (credential === null) return null;
-  const { caller, expiresAt } = credential;
-  return expiresAt !== null && expiresAt <= clock.now() ? null : caller;
+  return hasExpired(credential, clock.now()) ? null : credential.caller;
+}
+
+/** What an authenticated call has shown of its caller, for a call that stays open: headers are dropped once they are read. */
+export function evidenceOf(call: CallCredentials): Evidence {
+  const authorization = call.header('authorization');
+  if (authorization === undefined) return { names: call.certificateNames() };
+  return { digest: hash('sha256', tokenOf(authorization) ?? '') };
+}
+
+function tokenOf(authorization: string): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+}
+
+function monotonic(): number {
+  return performance.now();
 }
 
 /**
@@ -63,7 +77,7 @@ function byToken(callers: KnownCallers, authorization: string, clock: Pick<Clock
  * @returns Whether the call has to be ended by `caller.limits.end()`.
  * @throws {AssentError} CALLER_METHOD_NOT_ALLOWED, CALLER_IN_FLIGHT_EXCEEDED or CALLER_RATE_EXCEEDED.
  */
-export function admitCaller(caller: KnownCaller, path: string, now: () => number): boolean {
+export function admitCaller(caller: KnownCaller, path: string, now: () => number = monotonic): boolean {
   if (!caller.mayCall(path)) {
     throw new AssentError('CALLER_METHOD_NOT_ALLOWED', 'The caller is known and may not call this method.');
   }

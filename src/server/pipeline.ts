@@ -6,75 +6,18 @@
  * {@link Pipeline.admit} authenticates the caller, and applies its methods and limits, by the headers alone, before anything of
  * the message is kept. Only it makes an {@link AdmittedCall}, and only an admitted call can run.
  */
-import { isUtf8 } from 'node:buffer';
 import type { Message } from '@bufbuild/protobuf';
-import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
-import type { KnownCaller } from '../callers/known-callers.ts';
-import { AssentError, CallEnded, undecodable } from '../errors.ts';
+import type { Evidence, KnownCaller } from '../callers/known-callers.ts';
+import { AssentError, CallEnded } from '../errors.ts';
 import type { Caller } from '../rpc/services.ts';
-import type { ErrorStatus } from '../rpc/status.ts';
-import type { EndTrace, TraceCall } from '../telemetry/traces.ts';
-import { admitCaller, type CallCredentials, type CallerAuthentication } from './caller-authentication.ts';
+import type { EndTrace } from '../telemetry/traces.ts';
+import type { CallContext, Outcome, Refusal, ResponseWriter } from './call-context.ts';
+import { admitCaller, evidenceOf } from './caller-authentication.ts';
+import { decoded, keepIllFormedText } from './decoding.ts';
 import { RefusedCall, statusOf } from './errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from './methods.ts';
-
-/** A call as a protocol hands it over once its headers are there. */
-export interface CallContext extends CallCredentials {
-  /** Sets metadata that goes out before the answer. */
-  setHeader(name: string, value: string): void;
-  /** The google.rpc.Code that the call has ended with already: its deadline passed or its caller left. Null otherwise. */
-  endedAs(): number | null;
-  /** Calls `listener` once the call ends before its answer, at once where it has. It may be called after an answer, too. */
-  onEnd(listener: () => void): void;
-  /** Calls `listener` once the call is over, at whichever end, at once where it is. */
-  onClose(listener: () => void): void;
-}
-
-/** A call that ends with an error. */
-export interface Refusal {
-  readonly ok: false;
-  readonly status: ErrorStatus;
-}
-
-/** The result of a call. */
-export type Outcome<Answer> = { readonly ok: true; readonly answer: Answer } | Refusal;
-
-/** Where the responses of a streaming call go. */
-export interface ResponseWriter<Answer> {
-  write(answer: Answer): void;
-  /** Ends the call, well or with a status. */
-  end(refusal: Refusal | null): void;
-  /** Calls back once the call is over, at whichever end. */
-  onClose(listener: () => void): void;
-}
-
-export interface PipelineOptions {
-  readonly authenticate: CallerAuthentication;
-  /** Names this process. */
-  readonly replica: string;
-  /**
-   * For a call with `assent-trace: 1`: `epoch:sequence` of the events applied by now, and the moment (RFC 3339) of the last,
-   * where it is known.
-   */
-  readonly position: () => { readonly revision: string; readonly takenAt: string | null };
-  /** Counts a call: the method's name, the google.rpc.Code and the seconds that it took. */
-  readonly onCall: (method: string, code: number, seconds: number) => void;
-  /** Counts a call of a known caller. */
-  readonly onCallerCall: (caller: string, code: number) => void;
-  /** Reports a call that is refused for its caller, whose name is null for a call that did not authenticate. */
-  readonly onCallerRefused: (caller: string | null, method: string, reason: string) => void;
-  /** Reports an error that is not the caller's. Its text never reaches the caller. */
-  readonly onDefect: (error: unknown, call?: DefectiveCall) => void;
-  /** Traces calls; null where no traces are wanted. */
-  readonly traceCall: TraceCall | null;
-}
-
-/** The call of a defect. */
-export interface DefectiveCall {
-  readonly method: string;
-  /** Null where callers are not authenticated. */
-  readonly caller: string | null;
-}
+import type { PipelineOptions } from './pipeline-options.ts';
+import { runStream } from './streaming-call.ts';
 
 export interface Pipeline {
   /** Authenticates the caller and applies its methods and limits. A refusal is counted and ends the call. */
@@ -106,6 +49,8 @@ class Admitted<Kind extends Method> implements Caller {
   readonly #method: Kind;
   readonly #call: CallContext;
   #caller: KnownCaller | null = null;
+  /** How the caller of a streaming call has authenticated. */
+  #evidence: Evidence | null = null;
   /** Whether the call counts as one under way of its caller. */
   #counts = false;
   /** Whether the call was refused for its caller. */
@@ -133,11 +78,15 @@ class Admitted<Kind extends Method> implements Caller {
 
   /** @internal Null when the caller may call. */
   authenticate(): Refusal | null {
-    if (this.#method.open) return null;
+    if (this.#method.open) {
+      if (this.#method.kind !== 'unary') this.#recognize();
+      return null;
+    }
     try {
       const caller = this.#options.authenticate(this.#call);
       this.#caller = caller;
-      if (caller !== null && admitCaller(caller, this.#method.path, monotonic)) this.#countUntilEnd();
+      if (caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(this.#call);
+      if (caller !== null && admitCaller(caller, this.#method.path)) this.#countUntilEnd();
       return null;
     } catch (error) {
       this.#refused = error instanceof AssentError;
@@ -146,6 +95,18 @@ class Admitted<Kind extends Method> implements Caller {
         this.#options.onCallerRefused(this.name, this.#method.name, error.code);
       }
       return this.#fail(error);
+    }
+  }
+
+  /** Finds the caller of a streaming call that is open to everyone, where it shows who it is. */
+  #recognize(): void {
+    const call = this.#call;
+    if (call.header('authorization') === undefined && call.certificateNames().length === 0) return;
+    try {
+      this.#caller = this.#options.authenticate(call);
+      if (this.#caller !== null) this.#evidence = evidenceOf(call);
+    } catch {
+      // A stranger may make the call.
     }
   }
 
@@ -195,36 +156,29 @@ class Admitted<Kind extends Method> implements Caller {
     writer: ResponseWriter<Answer>,
   ): (decode: () => Message) => void {
     this.#begin();
-    let over = false;
-    const end = (refusal: Refusal | null): void => {
-      if (over) return;
-      over = true;
-      if (refusal === null) this.#count(0);
-      writer.end(refusal);
-    };
-    const fail = (error: unknown): void => {
-      if (!over) end(this.#fail(error));
-    };
-    const attempt = (step: () => void): void => {
-      if (over) return;
-      try {
-        step();
-      } catch (error) {
-        fail(error);
-      }
-    };
-    writer.onClose(() => {
-      if (!over) this.#count(0);
-      over = true;
-    });
     this.#describe();
-    const receive = this.#method.handle({
-      send: (response) => attempt(() => writer.write(encode(response))),
-      end: () => end(null),
-      fail,
-      onClose: (listener) => writer.onClose(listener),
+    return runStream(this.#method, encode, writer, {
+      ended: () => this.#count(0),
+      failed: (error) => this.#fail(error),
+      watch: (end) => this.#watch(end),
     });
-    return (decode) => attempt(() => receive(decoded(decode)));
+  }
+
+  /** Has the call ended by `end` once its caller may no longer make it. */
+  #watch(end: (error: unknown) => void): () => void {
+    const { openCalls, onCallerRefused } = this.#options;
+    const evidence = this.#evidence;
+    const { name } = this;
+    if (evidence === null || name === null) return () => {};
+    return openCalls.add({
+      evidence,
+      caller: name,
+      path: this.#method.open ? null : this.#method.path,
+      end: (error) => {
+        onCallerRefused(name, this.#method.name, error.code);
+        end(error);
+      },
+    });
   }
 
   #begin(): void {
@@ -286,33 +240,8 @@ class Admitted<Kind extends Method> implements Caller {
 /** The type without its constructor: {@link Pipeline.admit} alone makes one. */
 export type AdmittedCall<Kind extends Method> = Admitted<Kind>;
 
-function monotonic(): number {
-  return performance.now();
-}
-
 function endOf(call: CallContext): AbortSignal {
   const ended = new AbortController();
   call.onEnd(() => ended.abort(new CallEnded()));
   return ended.signal;
-}
-
-function decoded(decode: () => Message): Message {
-  try {
-    return decode();
-  } catch (cause) {
-    throw cause instanceof AssentError || cause instanceof RefusedCall ? cause : undecodable(cause);
-  }
-}
-
-/**
- * Decodes text that is not UTF-8 as half a surrogate pair, which no valid text can hold, so that `rpc/request.ts` can name
- * the field. protobuf-es would refuse the whole message without the name. The setting is global to the process.
- */
-function keepIllFormedText(): void {
-  const encoding = getTextEncoding();
-  configureTextEncoding({
-    ...encoding,
-    // A decoder that throws takes 7 us for each text, and one that replaces takes 15 ns for each byte.
-    decodeUtf8: (bytes) => (isUtf8(bytes) ? encoding.decodeUtf8(bytes) : '\ud800'),
-  });
 }

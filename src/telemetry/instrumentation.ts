@@ -80,11 +80,18 @@ function callerInstrumentation(log: Logger, metrics: Metrics) {
           'the changed file of callers has problems: the old callers stay',
         );
     },
-    callerTokenExpired: (caller: string): void =>
-      log.warn(
-        { event: 'callers.token_expired', caller },
-        'a token in the file of callers has expired: it is refused, and can be removed',
-      ),
+    callerExpiry: {
+      onExpired: (caller: string): void =>
+        log.warn(
+          { event: 'callers.token_expired', caller },
+          'a token in the file of callers has expired: it is refused, and can be removed',
+        ),
+      onExpiring: (caller: string, expiresAt: number): void =>
+        log.warn(
+          { event: 'callers.token_expires_soon', caller, expires: new Date(expiresAt).toISOString() },
+          'the last token of a caller expires soon: add another one to the file of callers',
+        ),
+    },
   };
 }
 

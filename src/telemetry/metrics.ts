@@ -22,6 +22,8 @@ export interface Metrics {
   readonly policyReload: (ok: boolean) => void;
   readonly keyRefresh: (outcome: string) => void;
   readonly defect: () => void;
+  /** Adds the metric of the ends of tokens: the end of each caller's last token in milliseconds since the epoch. */
+  readonly observeCallers: (lastExpiries: () => ReadonlyMap<string, number>, now: () => number) => void;
   /** Registers the values that are read at each scrape. */
   readonly observe: (read: {
     readonly memoryEntries: () => number;
@@ -196,6 +198,20 @@ export function createMetrics(): Metrics {
     policyReload: (ok) => reloads(ok ? 'ok' : 'failed'),
     keyRefresh: refreshes,
     defect: () => defects.inc(),
+    observeCallers: (lastExpiries, now) => {
+      new Gauge({
+        name: 'assent_caller_token_expiry_seconds',
+        help: "Seconds until a caller's last token expires, for callers whose tokens all expire; negative afterwards.",
+        labelNames: ['caller'],
+        aggregator: 'min',
+        registers,
+        collect() {
+          // Callers that are no longer in the file leave no series behind.
+          this.reset();
+          for (const [caller, expiresAt] of lastExpiries()) this.set({ caller }, (expiresAt - now()) / 1_000);
+        },
+      });
+    },
     observe: ({ memoryEntries, readsWaiting, subscription, lagMs }) => {
       new Gauge({
         name: 'assent_database_reads_waiting',

@@ -3,10 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { AssentError, invalidArgument, undecodable } from '../../errors.ts';
 import { Code } from '../../rpc/status.ts';
+import type { CallContext, Outcome } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
-import type { AdmittedCall, CallContext, Outcome, Pipeline } from '../pipeline.ts';
+import type { AdmittedCall, Pipeline } from '../pipeline.ts';
 import { ACCEPTED_TYPES, type HttpAnswer, type IncomingCall, protocolOf, type RequestProtocol } from './protocols.ts';
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;

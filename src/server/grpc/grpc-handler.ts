@@ -2,10 +2,11 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Message } from '@bufbuild/protobuf';
 import { Code } from '../../rpc/status.ts';
+import type { Outcome } from '../call-context.ts';
 import { CODECS, type Codec } from '../codecs.ts';
 import { HALF_MESSAGE, MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from '../methods.ts';
-import type { AdmittedCall, Outcome, Pipeline } from '../pipeline.ts';
+import type { AdmittedCall, Pipeline } from '../pipeline.ts';
 import { inflate, knownCompression } from './compressed-message.ts';
 import { FrameReader, frameOf } from './framing.ts';
 import { ServerCall, type ServerCallObserver } from './server-call.ts';

@@ -1,11 +1,11 @@
 /** One gRPC call on the wire: its deadline, and its response, sent at most once. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
+import type { CallContext } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
 import type { WaitingCall } from '../compression.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
-import type { CallContext } from '../pipeline.ts';
 import { errorTrailers, OK_TRAILERS } from './status.ts';
 
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };

@@ -10,8 +10,10 @@ import {
   Reason,
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
 import type { Caller } from '../../../src/admission/demand.ts';
-import { type CallerEntry, parseCallers } from '../../../src/callers/file.ts';
+import type { CallerEntry } from '../../../src/callers/entry.ts';
+import { parseCallers } from '../../../src/callers/file.ts';
 import { createKnownCallers } from '../../../src/callers/known-callers.ts';
+import { createOpenCalls, type OpenCalls } from '../../../src/callers/open-calls.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { callersOf } from '../../../src/config/caller-tokens.ts';
 import type { Address, Config } from '../../../src/config/index.ts';
@@ -23,7 +25,8 @@ import {
 } from '../../../src/server/caller-authentication.ts';
 import type { Http1Bounds } from '../../../src/server/listener.ts';
 import { API_RULES, type Method, methodsOf } from '../../../src/server/methods.ts';
-import { createPipeline, type PipelineOptions } from '../../../src/server/pipeline.ts';
+import { createPipeline } from '../../../src/server/pipeline.ts';
+import type { PipelineOptions } from '../../../src/server/pipeline-options.ts';
 import { createServers, type NamedServer, type ServersOptions } from '../../../src/server/servers.ts';
 import type { Scrape } from '../../../src/telemetry/metrics.ts';
 
@@ -63,6 +66,8 @@ export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'f
   readonly address?: Address;
   readonly tls?: Config['tls'];
   readonly authenticate?: CallerAuthentication;
+  /** Ends no call by default. */
+  readonly openCalls?: OpenCalls;
   readonly metrics?: Scrape;
   /** The address of the metrics server, which does not listen here. */
   readonly metricsAddress?: Address;
@@ -79,9 +84,36 @@ export function callersWith(token: string): CallerAuthentication {
 
 /** Accepts the callers of a file's text. */
 export function callersFrom(text: string): CallerAuthentication {
-  const { value, problems } = parseCallers(text, true);
+  const { value, problems } = parseCallers(text, { hasClientCertificates: true, workers: 1 });
   if (problems.length > 0) throw new Error(problems.join('\n'));
   return callersIn(value);
+}
+
+/** Callers of a file that changes, at a time that the test sets. */
+export function changingCallers(text: string) {
+  const parse = (file: string): readonly CallerEntry[] => {
+    const { value, problems } = parseCallers(file, { hasClientCertificates: true, workers: 1 });
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+    return value;
+  };
+  let callers = createKnownCallers(parse(text), 1);
+  let now = Date.now();
+  const openCalls = createOpenCalls(
+    () => callers,
+    () => now,
+  );
+  return {
+    authenticate: createCallerAuthentication(() => callers, { now: () => now }),
+    openCalls,
+    change: (file: string): void => {
+      callers = callers.changed(parse(file));
+      openCalls.review();
+    },
+    setTime: (moment: string): void => {
+      now = Date.parse(moment);
+      openCalls.review();
+    },
+  };
 }
 
 function callersIn(entries: readonly CallerEntry[]): CallerAuthentication {
@@ -97,6 +129,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     address = LOOPBACK,
     tls = null,
     authenticate = acceptEveryCall,
+    openCalls = { add: () => () => {}, review: () => {} },
     metrics,
     metricsAddress = null,
     traceCall = null,
@@ -124,6 +157,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
   };
   const pipeline = createPipeline({
     authenticate,
+    openCalls,
     replica: 'replica-1',
     position: () => ({ revision: 'epoch:7', takenAt: '2026-11-30T08:00:00.000000001Z' }),
     onCall: (_method, code) => counted.push(code),

@@ -5,14 +5,22 @@ import { API_METHODS } from '../../../src/callers/methods.ts';
 import { sha256 } from '../../support/callers.ts';
 
 const [ONE, TWO] = [sha256('one'), sha256('two')];
-const problemsOf = (text: string, hasClientCertificates = true): readonly string[] =>
-  parseCallers(text, hasClientCertificates).problems;
+const problemsOf = (text: string, hasClientCertificates = true, workers = 1): readonly string[] =>
+  parseCallers(text, { hasClientCertificates, workers }).problems;
 /** A file of one caller with these further lines. */
 const caller = (...lines: readonly string[]): string =>
   ['callers:', '  - name: orders', ...lines.map((line) => `    ${line}`), ''].join('\n');
 const TOKEN = `tokens: [{ sha256: ${ONE} }]`;
 
 describe('the file of callers', () => {
+  it('a limit of calls in flight that has no share for each worker is a problem', () => {
+    expect(problemsOf(caller(TOKEN, 'inFlight: 4'), true, 4)).toEqual([]);
+    expect(problemsOf(caller(TOKEN, 'inFlight: 3'), true, 4)).toEqual([
+      'line 4, column 15: callers[0].inFlight must be at least 4: each of so many workers (ASSENT_WORKERS) has a share.',
+    ]);
+    expect(problemsOf(caller(TOKEN, 'rate: 0.5'), true, 4)).toEqual([]);
+  });
+
   it('the file of callers gives each caller its credentials, methods and limits', () => {
     const { value, problems } = parseCallers(
       `
@@ -28,7 +36,7 @@ callers:
   - name: billing.eu-1
     certificates: [Billing.Internal, "spiffe://example.org/ns/prod/sa/Billing"]
 `,
-      true,
+      { hasClientCertificates: true, workers: 1 },
     );
     expect(problems).toEqual([]);
     expect(value).toEqual([

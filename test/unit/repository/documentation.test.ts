@@ -75,6 +75,10 @@ describe('the table of variables', () => {
 it('docs/operate/metrics.md names exactly the metrics that exist, and docs/operate/alerts.md names no others', async () => {
   const metrics = createMetrics();
   // Every value that is asked for at a scrape.
+  metrics.observeCallers(
+    () => new Map(),
+    () => 0,
+  );
   metrics.observe(
     new Proxy({} as Parameters<typeof metrics.observe>[0], {
       get: (_, name) => (name === 'subscription' ? null : () => 0),
@@ -166,7 +170,7 @@ it('the policies and cases in docs/use/policy.md hold', () => {
 
 it('the file in docs/operate/callers.md is one that the service takes', () => {
   const [, text = ''] = /```yaml\n(callers:.*?)```/s.exec(read('docs/operate/callers.md')) ?? [];
-  const { value, problems } = parseCallers(text, true);
+  const { value, problems } = parseCallers(text, { hasClientCertificates: true, workers: 1 });
   expect(problems).toEqual([]);
   expect(value.map(({ name }) => name)).toEqual(['orders', 'billing']);
 });

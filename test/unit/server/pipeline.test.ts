@@ -5,8 +5,10 @@ import {
   CheckPermissionRequestSchema,
   CheckPermissionResponseSchema,
 } from '../../../gen/assent/auth/v1/auth_service_pb.ts';
+import type { CallContext } from '../../../src/server/call-context.ts';
 import { API_RULES, methodsOf, type UnaryMethod } from '../../../src/server/methods.ts';
-import { type CallContext, createPipeline, type DefectiveCall, type Pipeline } from '../../../src/server/pipeline.ts';
+import { createPipeline, type Pipeline } from '../../../src/server/pipeline.ts';
+import type { DefectiveCall } from '../../../src/server/pipeline-options.ts';
 import { sha256 } from '../../support/callers.ts';
 import { callersFrom } from '../../support/server/test-server.ts';
 
@@ -25,6 +27,7 @@ beforeEach(() => {
   traced = [];
   pipeline = createPipeline({
     authenticate,
+    openCalls: { add: () => () => {}, review: () => {} },
     replica: 'replica',
     position: () => ({ revision: 'epoch:1', takenAt: null }),
     onCall: () => {},

@@ -64,11 +64,13 @@ it('refused calls are logged once in five seconds for each reason, by the name o
 it('a changed file of callers is logged and counted, and so is a token that has expired', async () => {
   observe.callersReload({ ok: true, problems: [] });
   observe.callersReload({ ok: false, problems: ['line 1, column 1: callers is missing.'] });
-  observe.callerTokenExpired('orders');
+  observe.callerExpiry.onExpired('orders');
+  observe.callerExpiry.onExpiring('billing', Date.parse('2027-01-31'));
   expect(lines).toEqual([
     { level: 'info', event: 'callers.reloaded' },
     { level: 'error', event: 'callers.refused', problems: ['line 1, column 1: callers is missing.'] },
     { level: 'warn', event: 'callers.token_expired', caller: 'orders' },
+    { level: 'warn', event: 'callers.token_expires_soon', caller: 'billing', expires: '2027-01-31T00:00:00.000Z' },
   ]);
   expect((await metrics.scrape()).text).toContain('assent_callers_reloads_total{outcome="failed"} 1');
 });

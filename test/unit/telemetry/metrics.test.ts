@@ -92,3 +92,22 @@ it('counters begin at 0, so that the first event of an alert is an increase', as
     ['assent_defects_total', undefined],
   ]);
 });
+
+it('the end of the last token of each caller is a metric, and a caller that is gone has none', async () => {
+  const metrics = createMetrics();
+  let ends = new Map([
+    ['orders', 61_000],
+    ['billing', 500],
+  ]);
+  metrics.observeCallers(
+    () => ends,
+    () => 1_000,
+  );
+  const values = async () => (await metrics.scrape()).text.match(/^assent_caller_token_expiry_seconds.*/gm);
+  expect(await values()).toEqual([
+    'assent_caller_token_expiry_seconds{caller="orders"} 60',
+    'assent_caller_token_expiry_seconds{caller="billing"} -0.5',
+  ]);
+  ends = new Map([['orders', 1_000]]);
+  expect(await values()).toEqual(['assent_caller_token_expiry_seconds{caller="orders"} 0']);
+});
