@@ -1,4 +1,5 @@
 /** All attacks, in the order of the table. */
+import { churn } from './attacks/churn.ts';
 import { closedWindow } from './attacks/closed-window.ts';
 import { endlessHealth } from './attacks/endless-health.ts';
 import { frameFloods } from './attacks/frame-floods.ts';
@@ -17,6 +18,7 @@ import type { Attack } from './scenario.ts';
 
 export const ATTACKS: readonly Attack[] = [
   ...refusedCalls,
+  churn,
   rapidReset,
   madeYouReset,
   ...frameFloods,

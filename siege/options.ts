@@ -15,7 +15,7 @@ export interface SiegeOptions {
   readonly writeDocs: boolean;
   /** The deadline of the honest caller's calls, in milliseconds. */
   readonly deadlineMs: number;
-  /** Shorter waits around each attack, for the tests: the times of honest calls then say little. */
+  /** Shorter waits and several attacks at a time, for the tests: the times of honest calls then say little. */
   readonly short: boolean;
   /** The service's main file, for a changed copy of it; null: this repository's. */
   readonly service: string | null;
@@ -30,7 +30,7 @@ export const USAGE = `npm run siege [-- OPTIONS]
   --rounds N      runs each scenario so often and takes the medians (1)
   --deadline MS   the deadline of the honest caller's calls (1000)
   --service FILE  the main file of a changed copy of the service, to see that an attack then breaks through
-  --short         shorter waits around each attack, as in the tests
+  --short         shorter waits around each attack, and three attacks at a time, as in the tests
   --list          prints the names
   --write-docs    puts this run into docs/operate/siege.md and draws docs/operate/siege.svg
 `;

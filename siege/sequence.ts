@@ -18,6 +18,8 @@ export interface SequenceOptions extends Pick<SiegeOptions, 'seconds' | 'rounds'
 
 /** How long the honest caller is alone before an attack, how long it stays after it, and when the heap is looked at. */
 const WAITS = { aloneMs: 1_500, afterMs: 2_000, holdMs: 10_000 };
+/** Where times say little, attacks run side by side. */
+const SHORT_LANES = 3;
 const SHORT_WAITS = { aloneMs: 500, afterMs: 500, holdMs: 5_000 };
 
 /** Runs the attacks one after the other; what each leaves is looked at while the next one runs. */
@@ -27,8 +29,9 @@ export async function runAttacks(
   { seconds, rounds, deadlineMs, service, short, cores, say }: SequenceOptions,
 ): Promise<readonly AttackResult[]> {
   const results = attacks.map((attack) => ({ attack, rounds: [] as Promise<Figures | string>[] }));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const one of results) {
+  const runs = Array.from({ length: rounds }, () => results).flat();
+  const lane = async (): Promise<void> => {
+    for (let one = runs.shift(); one !== undefined; one = runs.shift()) {
       say(`${one.attack.name}: ${one.attack.title}`);
       const options = { seconds, deadlineMs, cores, main: service, ...(short ? SHORT_WAITS : WAITS) };
       try {
@@ -38,7 +41,8 @@ export async function runAttacks(
         one.rounds.push(Promise.resolve(textOf(error)));
       }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: short ? SHORT_LANES : 1 }, lane));
   return Promise.all(
     results.map(async ({ attack, rounds: all }) => {
       const seen = await Promise.all(all);

@@ -11,8 +11,10 @@ export interface Wire {
   isOpen(): boolean;
   /** Writes; resolves to whether the connection is open once there is room for more. */
   write(bytes: Uint8Array): Promise<boolean>;
-  /** Resolves when the service has ended it. */
+  /** Resolves when either side has ended it. */
   readonly ended: Promise<void>;
+  /** Ends it; that does not count as an end by the service. */
+  leave(): void;
 }
 
 export interface WireOptions {
@@ -116,9 +118,10 @@ function openWire(
 }
 
 function wireOf(socket: Socket, tally: Tally): Wire {
+  let left = false;
   const ended = new Promise<void>((resolve) => {
     socket.once('close', () => {
-      tally.ended += 1;
+      if (!left) tally.ended += 1;
       resolve();
     });
   });
@@ -129,6 +132,10 @@ function wireOf(socket: Socket, tally: Tally): Wire {
     socket,
     isOpen,
     ended,
+    leave: () => {
+      left = true;
+      socket.destroy();
+    },
     write: async (bytes) => {
       if (!isOpen()) return false;
       if (!socket.write(bytes)) {

@@ -60,7 +60,7 @@ export const smuggling: Attack = {
       const answers = text.split('HTTP/1.1 ').slice(1);
       tally.answered += answers.length;
       if (answers.some((answer) => answer.startsWith('200'))) tally.wrong += 1;
-      wire.socket.destroy();
+      wire.leave();
       return wire;
     }),
 };

@@ -39,7 +39,7 @@ export const handshakes: Attack = {
       secure.once('secureConnect', () => {
         tally.answered += 1;
         secure.destroy();
-        wire.socket.destroy();
+        wire.leave();
       });
       return wire;
     }),

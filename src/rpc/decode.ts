@@ -58,6 +58,7 @@ const NO_FIELD = 0;
 export function decodeJson(schema: DescMessage, bytes: Uint8Array): Message {
   try {
     const rule = LIST_RULES.get(schema);
+    // guard: shape-of-json
     const shape = countJson(bytes, rule?.tooMany ?? Number.POSITIVE_INFINITY);
     if (rule !== undefined && shape.listed >= rule.tooMany) rule.check(shape.listed);
     const json = JSON.parse(UTF8.decode(bytes)) as JsonValue;

@@ -42,6 +42,7 @@ export function decompress(
   call: WaitingCall,
 ): Buffer | Promise<Buffer> {
   if (payload.length <= SMALL_BYTES) {
+    // guard: growth-at-once
     const bound = Math.min(maxBytes, SMALL_RESULT_BYTES);
     try {
       return DECOMPRESS[compression].atOnce(payload, { maxOutputLength: bound });

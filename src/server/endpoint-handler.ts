@@ -24,6 +24,7 @@ export function createEndpointHandler(endpoints: Endpoints, beforeAnswer: HttpHa
   return (request, response) => {
     const connection = request.httpVersionMajor === 1 ? connectionOf(connections, request) : null;
     if (connection?.ending === true) return;
+    // guard: pipelined-probes
     const pipelined = connection?.underWay === true;
     if (connection !== null) {
       connection.ending = pipelined || isTooFast(connection);
@@ -59,5 +60,6 @@ function isTooFast(connection: Connection): boolean {
     connection.requests = 0;
   }
   connection.requests += 1;
+  // guard: probes-a-second
   return connection.requests >= MAX_PER_SECOND;
 }

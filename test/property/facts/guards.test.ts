@@ -6,12 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { guardsOfLine } from '../../support/admission/guards.ts';
 import { guardsForChaos } from '../../support/chaos/guards.ts';
 import { delayOfTheEventLoop } from '../../support/facts/redis-guard.ts';
-import { allMarkers, by, condition, mutate, removed, value, withoutGuard } from '../../support/mutated.ts';
+import { allMarkers, by, condition, type Edit, mutate, removed, value, withoutGuard } from '../../support/mutated.ts';
+import { guardsForSiege } from '../../support/siege/guards.ts';
 import { loadBearing, optimisations } from './simulation/guards.ts';
 
-const listed = [...loadBearing, ...optimisations, ...guardsForChaos, ...guardsOfLine]
+const listed = [...loadBearing, ...optimisations, ...guardsForChaos, ...guardsOfLine, ...guardsForSiege]
   .map(({ without }) => without)
   .concat([[delayOfTheEventLoop]]);
+/** These stand in parts that the simulations do not copy. */
+const ofProcesses: ReadonlySet<readonly Edit[]> = new Set(guardsForSiege.map(({ without }) => without));
 
 describe('the markers of guards in src', () => {
   it('the markers in src are exactly the guards that the tests remove, each once', () => {
@@ -21,7 +24,7 @@ describe('the markers of guards in src', () => {
   it.each(listed.map((without) => ({ names: without.map(({ guard }) => guard).join(', '), without })))(
     'the sources parse without $names',
     ({ without }) => {
-      const { path, remove } = mutate(without);
+      const { path, remove } = mutate(without, ofProcesses.has(without));
       try {
         for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' })) {
           if (name.endsWith('.ts')) stripTypeScriptTypes(readFileSync(join(path, name), 'utf8'));
