@@ -22,11 +22,15 @@ export function parseCallers(
   // What is read of a broken document would only add problems that follow from the first.
   const value = read.problems.length > 0 ? [] : new FileReader(read, place).callers();
   const sorted = read.problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
-  return {
-    value,
-    problems: sorted.map(({ line, column, message }) => `line ${line}, column ${column}: ${message}.`),
-  };
+  const problems = sorted
+    .slice(0, MAX_PROBLEMS)
+    .map(({ line, column, message }) => `line ${line}, column ${column}: ${message}.`);
+  if (sorted.length > MAX_PROBLEMS) problems.push(`has ${sorted.length - MAX_PROBLEMS} further problems.`);
+  return { value, problems };
 }
+
+/** More are no help to an operator: a file of another kind has a problem in each line, and each would be in the log. */
+const MAX_PROBLEMS = 50;
 
 /** In UTF-16 units. */
 const MAX_LENGTH = 1_048_576;
@@ -142,7 +146,7 @@ class FileReader {
     if (name === null) {
       this.#read.problem(
         node,
-        `${what} must be a DNS name or a URI, such as a SPIFFE ID, of the certificate's subject alternative names, without wildcards`,
+        `${what} must be a DNS name or a URI, such as spiffe://example.org/orders, of the certificate's subject alternative names, without wildcards`,
       );
       return null;
     }

@@ -18,9 +18,16 @@ export function momentOf(value: unknown): number | null {
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
 const URI = /^[a-z][a-z0-9+.-]*:\/\/[^\s"*,]+$/i;
 
+/**
+ * A SPIFFE ID of a workload (SPIFFE-ID, section 2): a trust domain in lower case without a port, and a path of plain segments.
+ * An ID in another form is in no certificate, and its caller would be refused without a reason.
+ */
+const SPIFFE_ID = /^(?=.{1,2048}$)spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
+
 /** A subject alternative name as `DNS:name`, in lower case, or `URI:uri`; null for a text that is neither. */
 export function certificateNameOf(text: string): string | null {
   const lower = text.toLowerCase();
   if (DNS_NAME.test(lower) && isIP(lower) === 0) return `DNS:${lower}`;
-  return URI.test(text) ? `URI:${text}` : null;
+  const isUri = lower.startsWith('spiffe:') ? SPIFFE_ID.test(text) : URI.test(text);
+  return isUri ? `URI:${text}` : null;
 }

@@ -14,6 +14,7 @@ import { connectClient, grpcWebClient } from '../../support/protocol-clients/htt
 import { answerOf, CHECK, check, frame, rawCall, send, withSession } from '../../support/server/raw-call.ts';
 import {
   callersFrom,
+  changingCallers,
   GRPC_SERVERS,
   openServer,
   type ServerName,
@@ -212,6 +213,40 @@ describe.each(GRPC_SERVERS)('calls of a caller on the %s address', (name) => {
     for (const token of [null, 'old', 'unknown', 'reflects']) {
       expect(await ask(token, '/grpc.health.v1.Health/Check')).toBe('0');
     }
+  });
+});
+
+describe.each(GRPC_SERVERS)('reloads among calls on the %s address', (name) => {
+  it('a reload refuses no call of a caller that stays, and leaves none in flight, whatever it changes of the limits', async () => {
+    const entry = (more: string): string =>
+      `callers:\n  - name: orders\n    tokens: [{ sha256: ${sha256('orders')} }]\n${more}`;
+    const limits = ['', '    inFlight: 64\n', '    rate: 1000000\n', '    inFlight: 65\n    rate: 999999\n'];
+    const callers = changingCallers(entry(''));
+    server = await openServer(name, callers);
+    const pieces = [frame(check('later:1'))];
+    let reloads = 0;
+    const reload = setInterval(() => {
+      reloads += 1;
+      callers.change(entry(limits[reloads % limits.length] ?? ''));
+    }, 1);
+    try {
+      const statuses = new Set<string | undefined>();
+      await withSession(server.url, async (session) => {
+        const ask = async (): Promise<void> => {
+          for (let call = 0; call < 50 || reloads < 20; call += 1) {
+            statuses.add((await answerOf(send(session, { headers: as('orders'), pieces }))).status);
+          }
+        };
+        await Promise.all(Array.from({ length: 16 }, ask));
+      });
+      expect([...statuses]).toEqual(['0']);
+    } finally {
+      clearInterval(reload);
+    }
+    // With room for one call, a call that was left behind would refuse all further ones.
+    callers.change(entry('    inFlight: 1\n'));
+    const { status } = await rawCall(server.url, { headers: as('orders'), pieces });
+    expect(status).toBe('0');
   });
 });
 

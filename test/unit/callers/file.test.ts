@@ -13,6 +13,12 @@ const caller = (...lines: readonly string[]): string =>
 const TOKEN = `tokens: [{ sha256: ${ONE} }]`;
 
 describe('the file of callers', () => {
+  it('a file of another kind has a bounded number of problems', () => {
+    const problems = problemsOf(Array.from({ length: 5_000 }, (_, line) => `key${line}: value`).join('\n'));
+    expect(problems).toHaveLength(51);
+    expect(problems.at(-1)).toBe('has 4951 further problems.');
+  });
+
   it('a limit of calls in flight that has no share for each worker is a problem', () => {
     expect(problemsOf(caller(TOKEN, 'inFlight: 4'), true, 4)).toEqual([]);
     expect(problemsOf(caller(TOKEN, 'inFlight: 3'), true, 4)).toEqual([
@@ -102,13 +108,17 @@ callers:
       caller('tokens:', `  - sha256: ${ONE}`, `    expires: ${moment}`),
       ['callers[0].tokens[0].expires must be a moment with its offset'],
     ]),
-    ...['"*.internal"', '10.0.0.1', '""', '"a b"', '"a,b"', 'spiffe://example.org/*'].map(
-      (name): [string, string, string[]] => [
-        `the certificate ${name}`,
-        caller(`certificates: [${name}]`),
-        ['line 3, column 20: callers[0].certificates[0] must be a DNS name or a URI'],
-      ],
-    ),
+    ...[
+      ...['"*.internal"', '10.0.0.1', '""', '"a b"', '"a,b"', 'spiffe://example.org/*'],
+      // No certificate of a workload has an ID in such a form.
+      ...['SPIFFE://example.org/a', 'spiffe://Example.org/a', 'spiffe://example.org/a/', 'spiffe://example.org'],
+      ...['spiffe://example.org:80/a', 'spiffe://u@example.org/a', 'spiffe://example.org/a/../b', 'spiffe:///a'],
+      ...['spiffe://example.org/%61', '"spiffe://example.org/a?b"', '"spiffe://example.org/a#b"', 'spiffe://e//a'],
+    ].map((name): [string, string, string[]] => [
+      `the certificate ${name}`,
+      caller(`certificates: [${name}]`),
+      ['line 3, column 20: callers[0].certificates[0] must be a DNS name or a URI'],
+    ]),
     ...['CheckPermissions', 'checkPermission', 'Health/Check', '"*"', '/assent.auth.v1.AuthService/GetUser'].map(
       (method): [string, string, string[]] => [
         `the method ${method}`,

@@ -150,3 +150,29 @@ it('a reload takes the file of callers at once', async () => {
   ]);
   store.stop();
 });
+
+it('open calls are judged again at each change of the file, and as time goes on', async () => {
+  const first = text(caller('orders'), caller('billing', ', expires: 2027-01-02'));
+  const { store, pass, write } = open('open', first);
+  const ended: string[] = [];
+  for (const name of ['orders', 'billing']) {
+    store.openCalls.add({
+      evidence: { digest: sha256(name) },
+      caller: name,
+      path: '/assent.auth.v1.AuthService/GetUser',
+      end: ({ code }) => ended.push(`${name} ${code}`),
+    });
+  }
+  pass(24 * 3_600_000 - 1);
+  expect(ended).toEqual([]);
+  pass(1);
+  expect(ended.splice(0)).toEqual(['billing CALLER_UNAUTHENTICATED']);
+  await write(
+    text('{ name: orders, tokens: [{ sha256: SHA }], methods: [CheckPermission] }'.replace('SHA', sha256('orders'))),
+  );
+  expect(ended.splice(0)).toEqual(['orders CALLER_METHOD_NOT_ALLOWED']);
+  await write(text(caller('other')));
+  pass(1);
+  expect(ended).toEqual([]);
+  store.stop();
+});
