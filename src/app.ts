@@ -29,11 +29,12 @@ import { createPolicyStore } from './policy/store.ts';
 import { createHandlers } from './rpc/handlers.ts';
 import { createPageTokens } from './rpc/page-token.ts';
 import { acceptEveryCall, createCallerAuthentication } from './server/caller-authentication.ts';
+import { Connections, END_REASONS, MAX_STRANGERS } from './server/connections.ts';
 import { API_RULES, methodsOf } from './server/methods.ts';
 import { createPipeline } from './server/pipeline.ts';
 import { createServers } from './server/servers.ts';
 import { type App, createLifecycle } from './service.ts';
-import { createInstrumentation, isDatabaseAway } from './telemetry/instrumentation.ts';
+import { connectionsInstrumentation, createInstrumentation, isDatabaseAway } from './telemetry/instrumentation.ts';
 import type { Logger } from './telemetry/log.ts';
 import type { Metrics, Scrape } from './telemetry/metrics.ts';
 import { startTraces } from './telemetry/traces.ts';
@@ -165,7 +166,15 @@ export async function createApp(
   });
   const api = methodsOf(AuthService, createHandlers(services), API_RULES);
   const http1Bounds = { keepAliveTimeout: config.keepAliveMs };
-  const servers = createServers({ ...config, pipeline, api, metrics: scrape, http1Bounds });
+  const connections = new Connections({
+    total: config.connections.max,
+    perAddress: config.connections.maxPerAddress,
+    strangers: MAX_STRANGERS,
+    callersAuthenticate: entries.length > 0,
+    onEnded: (reason, address) => connectionEnded(reason, address),
+  });
+  const connectionEnded = connectionsInstrumentation(log, metrics.connections(connections, END_REASONS));
+  const servers = createServers({ ...config, pipeline, connections, api, metrics: scrape, http1Bounds });
 
   // events
   const { nats } = config;

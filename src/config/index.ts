@@ -8,6 +8,7 @@ import type { CallersPlace } from '../callers/entry.ts';
 import { parseCallers } from '../callers/file.ts';
 import type { CallersFile } from '../callers/store.ts';
 import { type CallerToken, parseCallerTokens } from './caller-tokens.ts';
+import { type ConnectionsConfig, readConnections } from './connections.ts';
 import { type ListeningConfig, readListening } from './listening.ts';
 import { type NatsSubscriptionConfig, readNatsSubscription } from './nats.ts';
 import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
@@ -34,6 +35,7 @@ export interface Config extends ListeningConfig {
   /** `ASSENT_CALLERS`; null when it is not set. */
   readonly callersFile: CallersFile | null;
   readonly tls: TlsConfig | null;
+  readonly connections: ConnectionsConfig;
   /** True when the operator accepts callers without authentication. */
   readonly insecure: boolean;
   readonly policyPath: string | null;
@@ -71,6 +73,7 @@ export function loadConfig(environment: Environment): Config {
     signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,
     ...servers,
     ...readListening(read),
+    connections: readConnections(read),
     policyPath: read.text('ASSENT_POLICY'),
     leaseSeconds,
     ttlSeconds: readTtlSeconds(read),

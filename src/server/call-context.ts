@@ -1,9 +1,11 @@
 /** A call between a protocol and the pipeline: its headers, its end, and its result. */
 import type { ErrorStatus } from '../rpc/status.ts';
 import type { CallCredentials } from './caller-authentication.ts';
+import type { CallConnection } from './connection.ts';
 
 /** A call as a protocol hands it over once its headers are there. */
 export interface CallContext extends CallCredentials {
+  readonly connection: CallConnection;
   /** Sets metadata that goes out before the answer. */
   setHeader(name: string, value: string): void;
   /** The google.rpc.Code that the call has ended with already: its deadline passed or its caller left. Null otherwise. */

@@ -1,5 +1,6 @@
 /** Writes the answers of the endpoints, and bounds the requests of one connection of HTTP/1.1. */
-import { type HttpHandler, type HttpRequest, writeAnswer } from './connect/connect-handler.ts';
+import { connectionOfRequest, type HttpHandler, type HttpRequest, writeAnswer } from './connect/connect-handler.ts';
+import { dropHeaders } from './drop-headers.ts';
 import type { Endpoints } from './endpoints.ts';
 
 /** Requests in a second on one connection. A balancer asks a few times. */
@@ -36,11 +37,14 @@ export function createEndpointHandler(endpoints: Endpoints, beforeAnswer: HttpHa
       writeAnswer(response, 429, headers, 'one request at a time: wait for the answer before the next request\n');
       return;
     }
-    void endpoints(request.method, request.url).then(({ status, type, body }) => {
+    const { method, url } = request;
+    dropHeaders(request.headers, request.rawHeaders);
+    void endpoints(method, url).then(({ status, type, body }) => {
+      if (status === 404) connectionOfRequest(request).refused();
       beforeAnswer(request, response);
       if (connection !== null) response.once('close', () => (connection.underWay = false));
       const headers = { 'content-type': type, 'content-length': String(body.length) };
-      writeAnswer(response, status, headers, request.method === 'HEAD' ? '' : body);
+      writeAnswer(response, status, headers, method === 'HEAD' ? '' : body);
     });
   };
 }

@@ -4,6 +4,7 @@
  */
 import { createServer as createHttp1Server, type Server as Http1Server, type ServerOptions } from 'node:http';
 import {
+  constants,
   createServer as createHttp2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
@@ -14,6 +15,8 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { Address, Config } from '../config/index.ts';
 import { formatAddress } from './address.ts';
 import { endWhenHalfClosed, takeWaiting } from './closing.ts';
+import { connectionOf } from './connection.ts';
+import type { Connections } from './connections.ts';
 import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
 
 /** The time that a connection of HTTP/1.1 has for its requests. Absent values are Node's own. */
@@ -26,6 +29,7 @@ export interface ListenerOptions {
   readonly address: Address;
   readonly tls: Config['tls'];
   readonly keepalive: Keepalive;
+  readonly connections: Connections;
   /** Answers a stream of HTTP/2. The arguments are those of Node's event `stream`. Null refuses HTTP/2 in the clear. */
   readonly onStream:
     | ((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void)
@@ -53,7 +57,7 @@ const LATE_REQUEST_MS = 250;
 
 /** Creates the listener; nothing listens before {@link Listener.listen}. */
 export function createListener(options: ListenerOptions): Listener {
-  const { address, tls, keepalive, onStream, http1, firstBytesMs = FIRST_BYTES_MS } = options;
+  const { address, tls, keepalive, connections, onStream, http1, firstBytesMs = FIRST_BYTES_MS } = options;
   /** The sessions of HTTP/2, each with its socket, which Node keeps to itself. */
   const sessions = new Map<ServerHttp2Session, Socket>();
   const sockets = new Set<Socket>();
@@ -64,10 +68,15 @@ export function createListener(options: ListenerOptions): Listener {
 
   let connecting: Socket | null = null;
   const http2 = createHttp2Server(HTTP2_OPTIONS);
-  if (onStream !== null) http2.on('stream', onStream);
   http2.on('session', (session) => {
     if (connecting === null) return;
     sessions.set(session, connecting);
+    const connection = connectionOf(connecting);
+    connection.begin(session);
+    session.on('stream', (stream, headers, ...rest) => {
+      if (connection.request(stream)) onStream?.(stream, headers, ...rest);
+      else refuse(stream);
+    });
     session.once('close', () => sessions.delete(session));
     if (state !== 'open') session.close();
   });
@@ -92,18 +101,23 @@ export function createListener(options: ListenerOptions): Listener {
   // A server that speaks only HTTP/2 leaves it to nghttp2 to refuse anything else.
   const server =
     tls === null
-      ? createTcpServer(http1 === null ? startHttp2 : byFirstBytes)
+      ? createTcpServer()
       : createTlsListener(tls, http1 !== null, firstBytesMs, (socket, protocol) => {
           endWhenHalfClosed(socket);
-          if (state === 'silent') socket.destroy();
+          if (state === 'silent' || !connections.join(socket)) socket.destroy();
           else if (protocol === 'h2') startHttp2(socket);
           else if (http1 === null) socket.destroy();
           else byFirstBytes(socket);
         });
   server.on('connection', (socket: Socket) => {
+    // Over TLS a connection on a unix socket is taken in when its handshake is done.
+    const later = tls !== null && address.kind === 'unix';
+    if (!later && connections.accept(socket) === null) return;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    if (tls === null) endWhenHalfClosed(socket);
+    if (tls !== null) return;
+    endWhenHalfClosed(socket);
+    (http1 === null ? startHttp2 : byFirstBytes)(socket);
   });
   const stopKeepalive = keepAlive(sessions, keepalive);
   const endSilent = (): void => {
@@ -156,6 +170,12 @@ export function createHttp1(bounds: Http1Bounds = {}): Http1Server {
   // Node begins to look for slow connections when a server begins to listen. This one is handed its connections and never does.
   server.emit('listening');
   return server;
+}
+
+/** Ends a stream of a connection that takes no more. */
+function refuse(stream: ServerHttp2Stream): void {
+  stream.on('error', () => {});
+  stream.close(constants.NGHTTP2_REFUSED_STREAM);
 }
 
 function createTlsListener(

@@ -78,13 +78,15 @@ class Admitted<Kind extends Method> implements Caller {
 
   /** @internal Null when the caller may call. */
   authenticate(): Refusal | null {
+    const { connection } = this.#call;
     if (this.#method.open) {
-      if (this.#method.kind !== 'unary') this.#recognize();
+      if (!connection.known || this.#method.kind !== 'unary') this.#recognize();
       return null;
     }
     try {
       const caller = this.#options.authenticate(this.#call);
       this.#caller = caller;
+      if (!connection.known) connection.authenticated();
       if (caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(this.#call);
       if (caller !== null && admitCaller(caller, this.#method.path)) this.#countUntilEnd();
       return null;
@@ -94,17 +96,19 @@ class Admitted<Kind extends Method> implements Caller {
       if (error instanceof AssentError) {
         this.#options.onCallerRefused(this.name, this.#method.name, error.code);
       }
+      if (!connection.known) connection.refused();
       return this.#fail(error);
     }
   }
 
-  /** Finds the caller of a streaming call that is open to everyone, where it shows who it is. */
+  /** Finds the caller of a call that is open to everyone, where it shows who it is. */
   #recognize(): void {
     const call = this.#call;
     if (call.header('authorization') === undefined && call.certificateNames().length === 0) return;
     try {
       this.#caller = this.#options.authenticate(call);
-      if (this.#caller !== null) this.#evidence = evidenceOf(call);
+      if (!call.connection.known) call.connection.authenticated();
+      if (this.#caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(call);
     } catch {
       // A stranger may make the call.
     }

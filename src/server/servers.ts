@@ -1,9 +1,12 @@
 /** The servers: gRPC on one address; gRPC, Connect, gRPC-Web, probes and metrics on another; probes and metrics on a third. */
 import type { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Config } from '../config/index.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
 import { createConnectHandler, type HttpHandler } from './connect/connect-handler.ts';
+import { connectionOf } from './connection.ts';
+import type { Connections } from './connections.ts';
 import { createEndpointHandler } from './endpoint-handler.ts';
 import { createEndpoints } from './endpoints.ts';
 import { codecOf, createGrpcHandler, type GrpcHandler } from './grpc/grpc-handler.ts';
@@ -34,6 +37,7 @@ export interface Servers {
 
 export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'metricsAddress' | 'tls'> {
   readonly pipeline: Pipeline;
+  readonly connections: Connections;
   /** The methods of the API. Health and reflection come with the servers. */
   readonly api: readonly Method[];
   /** The content of `/metrics`. */
@@ -45,10 +49,11 @@ export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddres
 
 /** Creates the servers of a configuration; nothing listens before {@link Listener.listen}. */
 export function createServers(options: ServersOptions): Servers {
-  const { pipeline, api, grpcAddress, httpAddress, metricsAddress, keepalive = KEEPALIVE, tls, firstBytesMs } = options;
+  const { pipeline, connections, api, grpcAddress, httpAddress, metricsAddress, tls, firstBytesMs } = options;
+  const { keepalive = KEEPALIVE } = options;
   const health = createHealth();
   const methods = [...api, ...health.methods, ...reflectionMethods()];
-  const common = { tls, keepalive, ...(firstBytesMs === undefined ? {} : { firstBytesMs }) };
+  const common = { tls, keepalive, connections, ...(firstBytesMs === undefined ? {} : { firstBytesMs }) };
   const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods);
   const all: NamedServer[] = [createGrpcServer({ ...common, address: grpcAddress }, grpc())];
   if (httpAddress !== null) {
@@ -63,7 +68,10 @@ export function createServers(options: ServersOptions): Servers {
   return { all, setServing: health.setServing, drain };
 }
 
-type Place = Pick<Parameters<typeof createListener>[0], 'address' | 'tls' | 'keepalive' | 'firstBytesMs'>;
+type Place = Pick<
+  Parameters<typeof createListener>[0],
+  'address' | 'tls' | 'keepalive' | 'connections' | 'firstBytesMs'
+>;
 
 function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {
   const listener = createListener({
@@ -99,7 +107,7 @@ function createHttpServer(
   const http1 = createHttp1(http1Bounds);
   // Makes requests and responses of streams; it listens nowhere.
   const http2 = createHttp2Server();
-  answerAll(http1, handler);
+  answerAll(http1, counted(handler));
   answerAll(http2, handler);
   const listener = createListener({
     ...place,
@@ -128,7 +136,7 @@ function createMetricsServer(
 ): NamedServer {
   const lastAnswers = createLastAnswers();
   const http1 = createHttp1(http1Bounds);
-  answerAll(http1, createEndpointHandler(createEndpoints(metrics, isServing), lastAnswers.beforeAnswer));
+  answerAll(http1, counted(createEndpointHandler(createEndpoints(metrics, isServing), lastAnswers.beforeAnswer)));
   const listener = createListener({ ...place, tls: null, http1, onStream: null });
   return {
     name: 'metrics',
@@ -149,13 +157,22 @@ function createLastAnswers(): { readonly beforeAnswer: HttpHandler; begin(): voi
       begun = true;
     },
     beforeAnswer: (request, response) => {
-      if (begun && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
+      if (request.httpVersionMajor > 1) return;
+      if (begun || connectionOf(request.socket).ending) response.setHeader('connection', 'close');
     },
+  };
+}
+
+/** Counts requests of HTTP/1.1 on their connections. One of HTTP/2 is counted as its stream. */
+function counted(handler: HttpHandler): HttpHandler {
+  return (request, response) => {
+    if (connectionOf(request.socket).request(response as ServerResponse)) handler(request, response);
   };
 }
 
 /** Answers a request that is not gRPC where only gRPC is spoken. */
 function refuseType(stream: ServerHttp2Stream): void {
+  connectionOf(stream.session).refused();
   stream.on('error', () => {});
   stream.respond({ ':status': 415, 'content-type': 'text/plain', 'accept-post': 'application/grpc' });
   stream.end('This address speaks gRPC: use the content type application/grpc.\n');

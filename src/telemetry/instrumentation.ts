@@ -95,6 +95,30 @@ function callerInstrumentation(log: Logger, metrics: Metrics) {
   };
 }
 
+/**
+ * Counts the connections that the server ends, and writes a line at most every five seconds for each reason.
+ * @param counted Counts one.
+ */
+export function connectionsInstrumentation(
+  log: Logger,
+  counted: (reason: string) => void,
+): (reason: string, address: string | undefined) => void {
+  const lines = new Map<string, (address: string | undefined) => void>();
+  const lineOf = (reason: string) =>
+    rateLimited((address: string | undefined, suppressed) =>
+      log.warn(
+        { event: 'server.connection_ended', reason, address, suppressed },
+        'the server ended a connection: its caller has not authenticated, or there are too many',
+      ),
+    );
+  return (reason, address) => {
+    counted(reason);
+    const line = lines.get(reason) ?? lineOf(reason);
+    lines.set(reason, line);
+    line(address);
+  };
+}
+
 /** True for an error that only means that PostgreSQL cannot be reached at the moment. */
 export function isDatabaseAway(error: unknown): boolean {
   return error instanceof AssentError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'OVERLOADED');

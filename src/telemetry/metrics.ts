@@ -1,6 +1,7 @@
 /** Metrics in Prometheus' format, by prom-client. docs/operate/metrics.md lists them. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { codeName } from './code-name.ts';
+import { type ConnectionCounts, createConnectionMetrics } from './connection-metrics.ts';
 
 export interface Metrics {
   readonly call: (method: string, code: number, seconds: number) => void;
@@ -33,6 +34,8 @@ export interface Metrics {
     readonly subscription: { readonly mode: 'stream' | 'core'; readonly live: () => boolean } | null;
     readonly lagMs: () => number;
   }) => void;
+  /** Registers the metrics of connections. Returns a function that counts one that the server ended. */
+  readonly connections: (counts: ConnectionCounts, reasons: readonly string[]) => (reason: string) => void;
   readonly scrape: Scrape;
   /** The values of all metrics, for the sums over several workers. */
   readonly snapshot: () => Promise<MetricsSnapshot>;
@@ -250,6 +253,7 @@ export function createMetrics(): Metrics {
         },
       });
     },
+    connections: (counts, reasons) => createConnectionMetrics(registry, counts, reasons),
     scrape: async () => ({ text: await registry.metrics(), contentType: METRICS_CONTENT_TYPE }),
     snapshot: () => registry.getMetricsAsJSON(),
   };

@@ -5,6 +5,8 @@ import { AssentError, invalidArgument, undecodable } from '../../errors.ts';
 import { Code } from '../../rpc/status.ts';
 import type { CallContext, Outcome } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
+import { type CallConnection, connectionOf } from '../connection.ts';
+import { dropHeaders } from '../drop-headers.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, Pipeline } from '../pipeline.ts';
@@ -48,11 +50,13 @@ export function createConnectHandler(options: ConnectHandlerOptions): HttpHandle
     };
     if (verb !== 'POST' && !(verb === 'GET' && method.safe)) {
       const allowed = method.safe ? ['GET', 'POST'] : ['POST'];
+      connectionOfRequest(request).refused();
       send(plain(405, { allow: allowed.join(', ') }, `Call the method by ${allowed.join(' or ')}.`));
       return;
     }
     const protocol = protocolOf({ method: verb, url, header: (name) => headerOf(request, name) });
     if (protocol === null) {
+      connectionOfRequest(request).refused();
       const types = ACCEPTED_TYPES.join(', ');
       send(plain(415, { 'accept-post': types }, `The content type is not supported: use ${types}; gRPC needs HTTP/2.`));
       return;
@@ -73,7 +77,10 @@ async function serve(
 ): Promise<HttpAnswer> {
   const began = performance.now();
   const admitted = pipeline.admit(method, call);
-  if (!admitted.ok) return protocol.fail(admitted.status, {});
+  if (!admitted.ok) {
+    call.dropHeaders();
+    return protocol.fail(admitted.status, {});
+  }
   let message: Uint8Array;
   try {
     call.setDeadline(protocol.timeoutMs);
@@ -115,6 +122,11 @@ function refusalOf(error: unknown, call: HttpCall): unknown {
   return error instanceof AssentError ? error : undecodable(error);
 }
 
+/** The connection of a request. */
+export function connectionOfRequest(request: HttpRequest): CallConnection {
+  return connectionOf('stream' in request ? request.stream.session : request.socket);
+}
+
 function headerOf({ headers }: HttpRequest, name: string): string | undefined {
   const value = headers[name];
   return typeof value === 'string' ? value : undefined;
@@ -136,8 +148,16 @@ class HttpCall implements CallContext, IncomingCall {
     if ('stream' in request) request.once('aborted', () => this.#end(Code.CANCELLED, 'The caller has left.'));
   }
 
+  get connection(): CallConnection {
+    return connectionOfRequest(this.#request);
+  }
+
   header(name: string): string | undefined {
     return headerOf(this.#request, name);
+  }
+
+  dropHeaders(): void {
+    dropHeaders(this.#request.headers, this.#request.rawHeaders);
   }
 
   setHeader(name: string, value: string): void {
@@ -173,11 +193,6 @@ class HttpCall implements CallContext, IncomingCall {
     }
     const timer = setTimeout(passed, ms);
     this.#response.once('close', () => clearTimeout(timer));
-  }
-
-  get connection(): object {
-    // Node's socket of a request of HTTP/2 is another object for each request.
-    return ('stream' in this.#request ? this.#request.stream?.session : null) ?? this.#request.socket;
   }
 
   onGone(listener: () => void): void {

@@ -4,6 +4,7 @@ import type { Message } from '@bufbuild/protobuf';
 import { Code } from '../../rpc/status.ts';
 import type { Outcome } from '../call-context.ts';
 import { CODECS, type Codec } from '../codecs.ts';
+import { dropHeaders } from '../drop-headers.ts';
 import { HALF_MESSAGE, MORE_MESSAGES, NO_MESSAGE, RefusedCall } from '../errors.ts';
 import type { Method, StreamingMethod, UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, Pipeline } from '../pipeline.ts';
@@ -45,6 +46,7 @@ export function createGrpcHandler(pipeline: Pipeline, methods: readonly Method[]
       const route = headers[':method'] === 'POST' ? routes.get(headers[':path'] ?? '') : undefined;
       const call = new ServerCall(stream, headers, codec.grpcContentType, route?.observer ?? unknown);
       if (route === undefined) {
+        call.connection.refused();
         call.fail(new RefusedCall(Code.UNIMPLEMENTED, 'There is no such method.'));
         return;
       }
@@ -87,10 +89,12 @@ function admit<Kind extends Method>(pipeline: Pipeline, method: Kind, call: Serv
   const admitted = pipeline.admit(method, call);
   if (!admitted.ok) {
     call.endWith(admitted.status);
+    dropHeaders(call.headers);
     return null;
   }
   call.observeBy(admitted);
   call.startDeadline();
+  if (!call.connection.known) dropHeaders(call.headers);
   return call.open ? admitted : null;
 }
 
@@ -112,6 +116,7 @@ function serveStreaming(
   call.stream.on('close', () => streaming.delete(call));
   const begin = (): ((message: Buffer) => void) => {
     call.handled();
+    if (method.open) call.connection.unbound(call.stream);
     const receive = openStream(admitted, method, codec, call);
     return (message) => receive(() => codec.decode(method.input, message));
   };

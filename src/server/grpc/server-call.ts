@@ -4,6 +4,7 @@ import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import type { CallContext } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
 import type { WaitingCall } from '../compression.ts';
+import { type CallConnection, connectionOf } from '../connection.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import { errorTrailers, OK_TRAILERS } from './status.ts';
@@ -51,6 +52,10 @@ export class ServerCall implements CallContext, WaitingCall {
     return !this.#ended && !this.stream.closed && !this.stream.destroyed;
   }
 
+  get connection(): CallConnection {
+    return connectionOf(this.stream.session);
+  }
+
   certificateNames(): readonly string[] {
     return certificateNamesOf(this.stream.session);
   }
@@ -58,10 +63,6 @@ export class ServerCall implements CallContext, WaitingCall {
   /** Names another observer, once the caller is known. */
   observeBy(observer: ServerCallObserver): void {
     this.#observer = observer;
-  }
-
-  get connection(): object {
-    return this.stream.session ?? this.stream;
   }
 
   onGone(listener: () => void): void {

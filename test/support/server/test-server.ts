@@ -23,6 +23,7 @@ import {
   type CallerAuthentication,
   createCallerAuthentication,
 } from '../../../src/server/caller-authentication.ts';
+import { Connections, type ConnectionsOptions, type EndReason } from '../../../src/server/connections.ts';
 import type { Http1Bounds } from '../../../src/server/listener.ts';
 import { API_RULES, type Method, methodsOf } from '../../../src/server/methods.ts';
 import { createPipeline } from '../../../src/server/pipeline.ts';
@@ -57,6 +58,9 @@ export interface TestServer {
   readonly counted: readonly number[];
   /** The names of callers with the codes of their calls, and with the reasons of refusals. */
   readonly byCaller: readonly (readonly [caller: string | null, code: number | string])[];
+  /** Why the server ended connections. */
+  readonly ended: readonly EndReason[];
+  readonly connections: Connections;
   setServing(serving: boolean): void;
   drain(): void;
   stop(timeoutMs: number): Promise<void>;
@@ -68,6 +72,7 @@ export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'f
   readonly authenticate?: CallerAuthentication;
   /** Ends no call by default. */
   readonly openCalls?: OpenCalls;
+  readonly connectionLimits?: Partial<ConnectionsOptions>;
   readonly metrics?: Scrape;
   /** The address of the metrics server, which does not listen here. */
   readonly metricsAddress?: Address;
@@ -130,6 +135,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     tls = null,
     authenticate = acceptEveryCall,
     openCalls = { add: () => () => {}, review: () => {} },
+    connectionLimits = {},
     metrics,
     metricsAddress = null,
     traceCall = null,
@@ -166,9 +172,19 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     onDefect: (error) => defects.push(error),
     traceCall,
   });
+  const ended: EndReason[] = [];
+  const connections = new Connections({
+    total: 0,
+    perAddress: 0,
+    strangers: 0,
+    callersAuthenticate: authenticate !== acceptEveryCall,
+    onEnded: (reason) => ended.push(reason),
+    ...connectionLimits,
+  });
   const servers = createServers({
     pipeline,
     api: [...methodsOf(AuthService, handlers, API_RULES), ...methods],
+    connections,
     // Only the one that is asked for listens.
     grpcAddress: address,
     httpAddress: address,
@@ -191,6 +207,8 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     defects,
     counted,
     byCaller,
+    ended,
+    connections,
     setServing: servers.setServing,
     drain: servers.drain,
     stop: server.stop,

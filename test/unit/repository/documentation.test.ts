@@ -84,6 +84,7 @@ it('docs/operate/metrics.md names exactly the metrics that exist, and docs/opera
       get: (_, name) => (name === 'subscription' ? null : () => 0),
     }),
   );
+  metrics.connections({ known: 0, strangers: 0 }, []);
   const text = (await metrics.scrape()).text + (await createWorkerMetrics().text(new Set(), 2));
   const there = [...text.matchAll(/^# HELP (assent_\w+)/gm)].map(([, name]) => name);
   expect(

@@ -1,0 +1,175 @@
+/** One connection as calls see it: whether its caller is known, and the bounds of a stranger where it is not. */
+import type { ServerResponse } from 'node:http';
+import { constants, type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { Socket } from 'node:net';
+import type { StrangerBounds, StrangerFault } from './stranger-bounds.ts';
+
+/** A request under way: its stream, or its response by HTTP/1.1. */
+export type OpenRequest = ServerHttp2Stream | ServerResponse;
+
+/** What a call does with its connection. */
+export interface CallConnection {
+  /** Whether a call on the connection has authenticated, or none has to. */
+  readonly known: boolean;
+  /** Notes that a call has authenticated. */
+  authenticated(): void;
+  /** Notes that a call was refused. Too many of them end a stranger, once it had the time to read the answers. */
+  refused(): void;
+  /** Takes the bound off the time of one stream, the first: a watch of health, which lasts as long as the connection. */
+  unbound(stream: ServerHttp2Stream): void;
+}
+
+/** Callbacks of a connection. */
+export interface ConnectionObserver {
+  /** Called with each request of a stranger. Returns whether strangers as a whole ask too much. */
+  request(): boolean;
+  /** Called once the caller is known. */
+  known(): void;
+  /** Called when the connection ends itself. */
+  ended(fault: StrangerFault): void;
+}
+
+/** The time, in milliseconds, that a peer has to read the last answers before its socket is destroyed. */
+const LINGER_MS = 500;
+
+export class Connection implements CallConnection {
+  readonly address: string | undefined;
+  readonly #socket: Socket;
+  readonly #observer: ConnectionObserver;
+  #session: ServerHttp2Session | null = null;
+  /** Null once the caller is known. */
+  #bounds: StrangerBounds | null;
+  /** Whether the observer knows of the caller. */
+  #noted = false;
+  #ending = false;
+  /** The requests under way of a stranger, with their times, the oldest first. */
+  #open: Map<OpenRequest, number> | null = null;
+  #unbound: ServerHttp2Stream | null = null;
+
+  /** @param bounds Null where callers do not authenticate. */
+  constructor(socket: Socket, bounds: StrangerBounds | null, observer: ConnectionObserver) {
+    this.address = socket.remoteAddress;
+    this.#socket = socket;
+    this.#bounds = bounds;
+    this.#observer = observer;
+  }
+
+  get known(): boolean {
+    return this.#bounds === null;
+  }
+
+  /** Whether the server has decided to end the connection. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  /** Notes that the connection speaks HTTP/2. */
+  begin(session: ServerHttp2Session): void {
+    this.#session = session;
+    setConnection(session, this);
+  }
+
+  /**
+   * Notes a request.
+   * @returns False for a request that is not to be answered.
+   */
+  request(opened: OpenRequest): boolean {
+    if (this.#ending) return false;
+    if (this.#bounds === null) {
+      // Where no caller authenticates, a connection is known by its first request.
+      if (!this.#noted) this.authenticated();
+      return true;
+    }
+    const now = performance.now();
+    const fault = this.#bounds.request(now, this.#socket.bytesRead, this.#observer.request());
+    if (fault !== null || !this.#bounds.hasRoom(this.#open?.size ?? 0)) {
+      this.end(fault ?? 'requests');
+      return false;
+    }
+    this.#open ??= new Map();
+    this.#open.set(opened, now);
+    opened.once('close', () => this.#open?.delete(opened));
+    return true;
+  }
+
+  authenticated(): void {
+    this.#bounds = null;
+    this.#open = null;
+    if (this.#noted) return;
+    this.#noted = true;
+    this.#observer.known();
+  }
+
+  refused(): void {
+    const fault = this.#bounds?.refused(performance.now()) ?? null;
+    if (fault !== null) this.end(fault);
+  }
+
+  unbound(stream: ServerHttp2Stream): void {
+    if (this.#unbound !== null || this.#open === null) return;
+    this.#unbound = stream;
+    this.#open.delete(stream);
+    stream.once('close', () => {
+      this.#unbound = null;
+    });
+  }
+
+  /** Looks at a stranger as a whole. */
+  check(now: number): void {
+    if (this.#bounds === null || this.#ending) return;
+    const [oldest] = this.#open ?? [];
+    const fault = this.#bounds.check(now, this.#socket.bytesRead, oldest?.[1] ?? null);
+    if (fault === null) return;
+    const [opened] = oldest ?? [];
+    // A stream ends alone, where its peer lets it: the connection may have a watch beside it.
+    if (fault === 'slow_request' && opened !== undefined && 'session' in opened && !opened.closed) {
+      opened.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    } else this.end(fault);
+  }
+
+  /**
+   * Ends the connection: takes no new requests at once, sends the answers that are ready, and destroys the socket a little
+   * later. A socket that is destroyed at once would take the answers from a peer that has not read them yet.
+   * @param fault Null where the reason is not the connection's own.
+   */
+  end(fault: StrangerFault | null = null): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    if (fault !== null) this.#observer.ended(fault);
+    const session = this.#session;
+    // Closed first: then Node leaves the socket open after its last frames, which are the answers and GOAWAY. At once: a loop
+    // turn may read two megabytes more from every connection, and a destroyed session looks at none of them.
+    session?.close();
+    session?.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (session === null) pauseParser(this.#socket);
+    setImmediate(() => {
+      if (session === null) this.#socket.end();
+      // The peer waits, with all that it still has to send.
+      this.#socket.pause();
+    });
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+}
+
+/** Stops Node's parser of HTTP/1.1 after the request at hand. It would go on with all that came in the same piece. */
+function pauseParser(socket: Socket & { readonly parser?: { pause(): void } | null }): void {
+  socket.parser?.pause();
+}
+
+/** The key under which sockets and sessions have their connection. */
+const CONNECTION = Symbol('connection');
+
+type Carrier = (Socket | Http2Session) & { [CONNECTION]?: Connection };
+
+/** Notes the connection of a socket or a session. */
+export function setConnection(carrier: Socket | Http2Session, connection: Connection): void {
+  (carrier as Carrier)[CONNECTION] = connection;
+}
+
+/** Stands for a connection that is gone, of which nothing is bounded any more. */
+const GONE = new Connection(new Socket(), null, { request: () => false, known: () => {}, ended: () => {} });
+
+/** The connection of a socket or a session, which is undefined once it is gone. */
+export function connectionOf(carrier: Socket | Http2Session | undefined): Connection {
+  return (carrier as Carrier | undefined)?.[CONNECTION] ?? GONE;
+}
