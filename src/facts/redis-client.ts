@@ -1,28 +1,29 @@
-/** Redis through ioredis, as a store that never fails a call: an unavailable, slow or failing Redis is a miss. */
-import { Redis } from 'ioredis';
+/** Redis as a store that never fails a call: an unavailable, slow or failing Redis is a miss. */
 import type { Clock } from '../clock.ts';
+import { connectToRedis } from './redis-connection.ts';
+import type { RedisLocation } from './redis-location.ts';
+import type { RedisServer } from './redis-server.ts';
 import type { ValueStore } from './redis-tier.ts';
 
 /** No entry is longer. A longer value was written by another program and is read only up to here. */
 const MAX_VALUE_BYTES = 1_048_576;
-const RECONNECT_MAX_MS = 1_000;
-/** A connection without any answer for this long after a command is dropped and made again. */
-const SILENCE_MS = 1_000;
-/** How often to look for the new primary after a server has become read-only. */
-const FAILOVER_RETRY_MS = 1_000;
+/** The default of {@link RedisClientOptions.connectTimeoutMs}. */
+const CONNECT_TIMEOUT_MS = 2_000;
 
 const NOTHING: Promise<null> = Promise.resolve(null);
 
 export interface RedisClientOptions {
-  /** A Redis URL, `redis://` or `rediss://`. */
-  readonly url: string;
+  /** A Redis URL, `redis://` or `rediss://`, or the servers of a larger deployment. */
+  readonly url: RedisLocation;
   /** How long an answer may take, in milliseconds. After this time the read goes to PostgreSQL. */
   readonly timeoutMs: number;
   /**
-   * How long no read goes to Redis after an answer that took too long, in milliseconds: otherwise every miss would wait for the
+   * How long no read goes to a server of Redis after an answer that took too long, in milliseconds: otherwise every miss would wait for the
    * timeout.
    */
   readonly pauseMs: number;
+  /** How long it may take to connect, in milliseconds; 2,000 when absent. */
+  readonly connectTimeoutMs?: number;
   readonly clock: Clock;
   /** Called with every command that failed and its error, for the log only. */
   readonly onError: (operation: 'connect' | 'get' | 'set' | 'delete', error: unknown) => void;
@@ -38,80 +39,66 @@ export interface RedisClient extends ValueStore {
 
 /** Connects in the background; never fails and never waits for the connection. */
 export function createRedisClient(options: RedisClientOptions): RedisClient {
-  const { url, timeoutMs, pauseMs, clock, onError, onReady } = options;
-  let pausedUntil = Number.NEGATIVE_INFINITY;
-  let failoverAt = Number.NEGATIVE_INFINITY;
-  let gathering = false;
-  const redis = new Redis(url, {
-    // A command goes out now or fails now: a queued one would be answered, or would store, much later.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: 2_000,
-    // Without this a connection whose peer vanished silently would time out at every command and never be made again.
-    socketTimeout: SILENCE_MS,
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
-    // After a failover the name leads to the new primary, but the old one keeps its connections and stores nothing any more.
-    reconnectOnError: (error) => {
-      const now = clock.monotonic();
-      if (!error.message.startsWith('READONLY') || now - failoverAt < FAILOVER_RETRY_MS) return false;
-      failoverAt = now;
-      return true;
-    },
-    // The process must not linger for a connection that is closing.
-    disableClientInfo: true,
+  const { url, timeoutMs, pauseMs, connectTimeoutMs = CONNECT_TIMEOUT_MS, clock, onError, onReady } = options;
+  const connection = connectToRedis(url, {
+    ...{ connectTimeoutMs, timeoutMs, clock, onReady },
+    onError: (error) => onError('connect', error),
   });
-  redis.on('error', (error) => onError('connect', error));
-  redis.on('ready', onReady);
-  const getFailed = failed('get');
-  const setFailed = failed('set');
-  const deleteFailed = failed('delete');
 
   return {
-    available,
+    available: () => connection.servers().some(isOpen),
     get: (key) => {
-      if (!available()) return NOTHING;
-      sendTogether();
+      const server = openServerOf(key);
+      if (server === null) return NOTHING;
+      sendTogether(server);
       // Like GET, with a bound on the length of the answer; a key that does not exist reads as the empty string.
-      return inTime(redis.getrange(key, 0, MAX_VALUE_BYTES - 1), timeoutMs).then(valueOrNull, getFailed);
+      const answer = connection.run(server, (redis) => redis.getrange(key, 0, MAX_VALUE_BYTES - 1));
+      return inTime(answer, timeoutMs).then(valueOrNull, (error: unknown) => failed('get', server, error));
     },
     set: (key, value, lifeMs) => {
-      if (!available()) return;
-      sendTogether();
-      inTime(redis.set(key, value, 'PX', Math.ceil(lifeMs)), timeoutMs).catch(setFailed);
+      const server = openServerOf(key);
+      if (server === null) return;
+      sendTogether(server);
+      const answer = connection.run(server, (redis) => redis.set(key, value, 'PX', Math.ceil(lifeMs)));
+      inTime(answer, timeoutMs).catch((error: unknown) => failed('set', server, error));
     },
     delete: (key) => {
       // Sent also during a pause: other services read the key, and no call waits for the answer.
-      if (redis.status !== 'ready') return;
-      sendTogether();
-      inTime(redis.unlink(key), timeoutMs).catch(deleteFailed);
+      const server = connection.serverOf(key);
+      if (server === null) return;
+      sendTogether(server);
+      const answer = connection.run(server, (redis) => redis.unlink(key));
+      inTime(answer, timeoutMs).catch((error: unknown) => failed('delete', server, error));
     },
-    end: () => redis.disconnect(),
+    end: () => connection.end(),
   };
 
-  function available(): boolean {
-    return redis.status === 'ready' && clock.monotonic() >= pausedUntil;
+  function openServerOf(key: string): RedisServer | null {
+    const server = connection.serverOf(key);
+    return server !== null && isOpen(server) ? server : null;
   }
 
-  function failed(operation: 'get' | 'set' | 'delete'): (error: unknown) => null {
-    return (error) => {
-      if (error instanceof RedisTimeout) pausedUntil = clock.monotonic() + pauseMs;
-      onError(operation, error);
-      return null;
-    };
+  function isOpen({ pausedUntil }: RedisServer): boolean {
+    return clock.monotonic() >= pausedUntil;
   }
 
-  /** Sends all commands of this turn of the event loop by one write: each write costs a system call. */
-  function sendTogether(): void {
-    if (gathering) return;
-    gathering = true;
-    const { stream } = redis;
-    stream.cork();
-    process.nextTick(() => {
-      gathering = false;
-      stream.uncork();
-    });
+  function failed(operation: 'get' | 'set' | 'delete', server: RedisServer, error: unknown): null {
+    if (error instanceof RedisTimeout) server.pausedUntil = clock.monotonic() + pauseMs;
+    onError(operation, error);
+    return null;
   }
+}
+
+/** Sends all commands of this turn of the event loop to a server by one write: each write costs a system call. */
+function sendTogether(server: RedisServer): void {
+  if (server.gathering) return;
+  server.gathering = true;
+  const { stream } = server.redis;
+  stream.cork();
+  process.nextTick(() => {
+    server.gathering = false;
+    stream.uncork();
+  });
 }
 
 class RedisTimeout extends Error {

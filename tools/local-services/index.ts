@@ -13,6 +13,6 @@ export { type NatsLink, type NatsLinkOpener, type NatsServerPlan, startNatsNetwo
 export { type Pooler, type PoolerOptions, startPgBouncer } from './pgbouncer.ts';
 export { freePort } from './ports.ts';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';
-export { startRedis } from './redis.ts';
+export { startRedis, startRedisSentinel } from './redis.ts';
 export type { Server, ServerOptions } from './server.ts';
 export { ServiceUnavailable } from './unavailable.ts';

@@ -27,3 +27,22 @@ const redis: ServerKind = {
 export function startRedis(options: ServerOptions = {}): Promise<Server> {
   return startServer(redis, options);
 }
+
+const sentinel: ServerKind = {
+  ...redis,
+  args: ({ host, port, config = '' }) => [
+    // The path of its configuration, which Sentinel keeps its state in, comes first.
+    ...[config, '--sentinel', '--bind', host, '--port', String(port)],
+    ...['--protected-mode', 'no', '--daemonize', 'no'],
+  ],
+  ready: /Sentinel ID is/,
+};
+
+/**
+ * Starts a Redis Sentinel, always another one.
+ * @param config The text of its configuration: `sentinel monitor …` and more. Sentinel adds what it finds out.
+ * @throws ServiceUnavailable
+ */
+export function startRedisSentinel(config: string): Promise<Server> {
+  return startServer(sentinel, { config });
+}

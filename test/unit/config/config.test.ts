@@ -69,9 +69,14 @@ describe('loadConfig', () => {
       ASSENT_REDIS_PAUSE_MS: '0',
     });
     expect(config.pool).toEqual({ connections: 40, statementTimeoutMs: 5_000, overloadWaitMs: 400 });
-    expect(config.redis).toEqual({ url: 'redis://redis', timeoutMs: 100, pauseMs: 0 });
+    expect(config.redis).toEqual({ url: 'redis://redis', timeoutMs: 100, pauseMs: 0, connectTimeoutMs: 2_000 });
     const redis = { ...MINIMAL, REDIS_URL: 'redis://redis' };
-    expect(loadConfig(redis).redis).toEqual({ url: 'redis://redis', timeoutMs: 50, pauseMs: 500 });
+    expect(loadConfig(redis).redis).toEqual({
+      url: 'redis://redis',
+      timeoutMs: 50,
+      pauseMs: 500,
+      connectTimeoutMs: 2_000,
+    });
     expect(problemsOf({ ...MINIMAL, ASSENT_DB_CONNECTIONS: '0', ASSENT_REDIS_TIMEOUT_MS: '50ms' })).toEqual([
       'ASSENT_DB_CONNECTIONS must be a whole number from 1 to 1000.',
       'ASSENT_REDIS_TIMEOUT_MS must be a whole number from 1 to 60000.',

@@ -54,7 +54,13 @@ const WORDS: readonly Word[] = [
   {
     replaced: /\bslots?\b/i,
     instead: 'semaphore',
-    allowed: [[/^src\/facts\/cache-key\.ts$/, 'a slot of Redis Cluster']],
+    allowed: [
+      [
+        /^src\/facts\/(?:cache-key|redis-\w+)\.ts$|\/redis-(?:cluster|deployments|slot)[.\w]*\.ts$/,
+        'a slot of Redis Cluster',
+      ],
+      [/^docs\/(?:operate\/configuration|understand\/(?:hardening|adr\/0021-.*))\.md$/, 'a slot of Redis Cluster'],
+    ],
   },
   { replaced: /\bin-place\b|[vV]erifyInPlace/, instead: 'synchronous verification' },
   { replaced: /token\/compact\b|parseCompact/, instead: 'JWS' },
