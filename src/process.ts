@@ -5,6 +5,7 @@ import { createApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config/index.ts';
 import { warnOfUnfixedNode } from './node-version.ts';
 import { clearStaleSocket } from './server/address.ts';
+import { umaskFor } from './server/unix-socket.ts';
 import { runService, type ServiceControl } from './service.ts';
 import { stopOnSignals } from './stop-signals.ts';
 import { createLog, defectFields, type Logger } from './telemetry/log.ts';
@@ -57,11 +58,14 @@ async function run(config: Config, log: Logger): Promise<number> {
   const stopping = stopOnSignals(log);
   warnOfUnfixedNode(log);
   warnOfConfig(config, log);
-  for (const address of [config.grpcAddress, config.httpAddress, config.metricsAddress]) {
-    if (address !== null) await clearStaleSocket(address);
-  }
+  const addresses = [config.grpcAddress, config.httpAddress, config.metricsAddress].filter((one) => one !== null);
+  for (const address of addresses) await clearStaleSocket(address);
   const replicaKey = randomBytes(32).toString('base64url');
   const { workers: count, lameDuckMs } = config;
+  if (count > 1 && addresses.some(({ kind }) => kind === 'unix')) {
+    // The primary process makes the sockets, whenever a worker listens. It makes no other files.
+    process.umask(umaskFor(config.socketMode));
+  }
   if (count > 1) return runPrimary({ count, lameDuckMs }, stopping, log, replicaKey);
   const metrics = createMetrics();
   const control: ServiceControl = {

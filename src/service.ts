@@ -89,11 +89,12 @@ export async function runService(app: App, log: Logger, control: ServiceControl)
   await app.end();
 }
 
-/** @returns The addresses by the names of the servers. */
+/** @returns The addresses by the names of the servers. When one cannot listen, those before it have ended: unix sockets are files. */
 async function listenOnAll(servers: Servers): Promise<Readonly<Record<string, string>>> {
   const addresses: Record<string, string> = {};
-  for (const { name, listen } of servers.all) {
-    addresses[name] = await listen().catch((error: unknown) => {
+  for (const [index, { name, listen }] of servers.all.entries()) {
+    addresses[name] = await listen().catch(async (error: unknown) => {
+      await Promise.all(servers.all.slice(0, index).map((server) => server.stop(0)));
       // Node's text names the address, but not the setting.
       throw new Error(`ASSENT_${name.toUpperCase()}_ADDRESS cannot be listened on: ${describeError(error)}`, {
         cause: error,

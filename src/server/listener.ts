@@ -18,6 +18,7 @@ import { endWhenHalfClosed, takeWaiting } from './closing.ts';
 import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
+import { listenOn } from './unix-socket.ts';
 
 /** The time that a connection of HTTP/1.1 has for its requests. Absent values are Node's own. */
 export type Http1Bounds = Pick<
@@ -27,6 +28,8 @@ export type Http1Bounds = Pick<
 
 export interface ListenerOptions {
   readonly address: Address;
+  /** The permission bits of a unix socket. */
+  readonly socketMode: number;
   readonly tls: Config['tls'];
   readonly keepalive: Keepalive;
   readonly connections: Connections;
@@ -57,7 +60,7 @@ const LATE_REQUEST_MS = 250;
 
 /** Creates the listener; nothing listens before {@link Listener.listen}. */
 export function createListener(options: ListenerOptions): Listener {
-  const { address, tls, keepalive, connections, onStream, http1, firstBytesMs = FIRST_BYTES_MS } = options;
+  const { address, socketMode, tls, keepalive, connections, onStream, http1, firstBytesMs = FIRST_BYTES_MS } = options;
   /** The sessions of HTTP/2, each with its socket, which Node keeps to itself. */
   const sessions = new Map<ServerHttp2Session, Socket>();
   const sockets = new Set<Socket>();
@@ -130,15 +133,7 @@ export function createListener(options: ListenerOptions): Listener {
 
   return {
     listen: async () => {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        const listening = (): void => {
-          server.off('error', reject);
-          resolve();
-        };
-        if (address.kind === 'unix') server.listen(address.path, listening);
-        else server.listen(address.port, address.host, listening);
-      });
+      await listenOn(server, address, socketMode);
       const bound = server.address();
       return formatAddress(address, typeof bound === 'object' && bound !== null ? bound.port : undefined);
     },

@@ -35,7 +35,8 @@ export interface Servers {
   drain(): void;
 }
 
-export interface ServersOptions extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'metricsAddress' | 'tls'> {
+export interface ServersOptions
+  extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'metricsAddress' | 'socketMode' | 'tls'> {
   readonly pipeline: Pipeline;
   readonly connections: Connections;
   /** The methods of the API. Health and reflection come with the servers. */
@@ -53,7 +54,13 @@ export function createServers(options: ServersOptions): Servers {
   const { keepalive = KEEPALIVE } = options;
   const health = createHealth();
   const methods = [...api, ...health.methods, ...reflectionMethods()];
-  const common = { tls, keepalive, connections, ...(firstBytesMs === undefined ? {} : { firstBytesMs }) };
+  const common = {
+    socketMode: options.socketMode,
+    tls,
+    keepalive,
+    connections,
+    ...(firstBytesMs === undefined ? {} : { firstBytesMs }),
+  };
   const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods);
   const all: NamedServer[] = [createGrpcServer({ ...common, address: grpcAddress }, grpc())];
   if (httpAddress !== null) {
@@ -70,7 +77,7 @@ export function createServers(options: ServersOptions): Servers {
 
 type Place = Pick<
   Parameters<typeof createListener>[0],
-  'address' | 'tls' | 'keepalive' | 'connections' | 'firstBytesMs'
+  'address' | 'socketMode' | 'tls' | 'keepalive' | 'connections' | 'firstBytesMs'
 >;
 
 function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {

@@ -68,6 +68,7 @@ export interface TestServer {
 
 export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'firstBytesMs'> {
   readonly address?: Address;
+  readonly socketMode?: number;
   readonly tls?: Config['tls'];
   readonly authenticate?: CallerAuthentication;
   /** Ends no call by default. */
@@ -138,6 +139,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     connectionLimits = {},
     metrics,
     metricsAddress = null,
+    socketMode = 0o660,
     traceCall = null,
     methods = [],
     ...bounds
@@ -189,6 +191,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     grpcAddress: address,
     httpAddress: address,
     metricsAddress: name === 'metrics' ? address : metricsAddress,
+    socketMode,
     tls,
     metrics: metrics ?? (async () => ({ text: 'up 1\n', contentType: 'text/plain' })),
     ...bounds,

@@ -32,3 +32,14 @@ it('the metrics have a separate address where one is set, which may be reached f
     'ASSENT_METRICS_ADDRESS must be HOST:PORT, [IPV6]:PORT or unix:PATH.',
   ]);
 });
+
+it('unix sockets have the mode 0660 unless another octal mode is set', () => {
+  expect(read({}).config.socketMode).toBe(0o660);
+  expect(read({ ASSENT_SOCKET_MODE: '0600' }).config.socketMode).toBe(0o600);
+  expect(read({ ASSENT_SOCKET_MODE: '666' }).config.socketMode).toBe(0o666);
+  for (const mode of ['0o660', '438', '0060', '1777', 'rw']) {
+    expect(read({ ASSENT_SOCKET_MODE: mode }).problems).toEqual([
+      'ASSENT_SOCKET_MODE must be an octal mode from 0600 to 0777, such as 0660.',
+    ]);
+  }
+});
