@@ -41,6 +41,10 @@ const MAY_STAY: ReadonlySet<string> = new Set([
   'handshakes',
 ]);
 
-export function boundsOf({ name }: Pick<Attack, 'name'>): Bounds {
+/** Of a caller who is known: it is answered, and not ended. */
+const OF_CALLERS: Bounds = { ...BOUNDS, p99Ms: 500, residentMb: 400, ends: false };
+
+export function boundsOf({ name, kind }: Pick<Attack, 'name' | 'kind'>): Bounds {
+  if (kind === 'callers') return OF_CALLERS;
   return MAY_STAY.has(name) ? { ...BOUNDS, ends: false } : BOUNDS;
 }

@@ -6,6 +6,7 @@ import type { Tally } from './scenario.ts';
 
 /** What was seen of one attack. Times in milliseconds, memory in megabytes. */
 export interface Figures {
+  /** Honest calls during the attack and after it. */
   readonly honestCalls: number;
   readonly failed: number;
   /** The first failure, for people. */
@@ -32,7 +33,8 @@ export interface Figures {
 /** The honest calls of an attack, by time. */
 export interface Phases {
   readonly calls: readonly HonestCall[];
-  /** When the attack began and ended, by the clock of the calls. */
+  /** From when on the honest caller was alone, and when the attack began and ended, by the clock of the calls. */
+  readonly alone: number;
   readonly began: number;
   readonly ended: number;
 }
@@ -46,9 +48,9 @@ export type HonestFigures = Pick<
 >;
 
 /** Sums up the calls: before the attack, during it, after it. */
-export function honestFigures({ calls, began, ended }: Phases): HonestFigures {
+export function honestFigures({ calls, alone: aloneFrom, began, ended }: Phases): HonestFigures {
   const times = (some: readonly HonestCall[]): readonly number[] => some.map(({ ms }) => ms).toSorted((a, b) => a - b);
-  const alone = times(calls.filter(({ at, ms }) => at + ms < began));
+  const alone = times(calls.filter(({ at, ms }) => at >= aloneFrom && at + ms < began));
   const during = calls.filter(({ at, ms }) => at + ms >= began && at <= ended);
   const attacked = times(during);
   const aloneP99Ms = percentile(alone, 0.99);
@@ -56,7 +58,7 @@ export function honestFigures({ calls, began, ended }: Phases): HonestFigures {
   const late = calls.filter(({ at, ms, failure }) => at + ms > ended && (failure !== null || ms > slowMs));
   const failures = calls.filter(({ at, ms, failure }) => at + ms >= began && failure !== null);
   return {
-    honestCalls: during.length,
+    honestCalls: calls.filter(({ at, ms }) => at + ms >= began).length,
     failed: failures.length,
     failure: failures[0] === undefined ? null : `${failures[0].way}: ${failures[0].failure}`,
     aloneP50Ms: percentile(alone, 0.5),

@@ -65,7 +65,7 @@ async function run(options: SiegeOptions): Promise<number> {
   if (options.writeDocs) {
     const shown = ['npm run siege', '--', '--seconds', seconds, '--rounds', rounds].join(' ');
     const text = describeRun({ command: shown, machine, seconds, rounds, attacks, overloads, broken });
-    await writeFile(PICTURE, drawPicture(attacks, boundsOf({ name: '' }).p99Ms));
+    await writeFile(PICTURE, drawPicture(attacks, boundsOf({ name: '', kind: 'strangers' }).p99Ms));
     await writeFile(DOCUMENT, replaceRun(await readFile(DOCUMENT, 'utf8'), text));
     say('docs/operate/siege.md and docs/operate/siege.svg have this run now');
   }

@@ -4,7 +4,7 @@ import { boundsOf } from '../../../siege/bounds.ts';
 import { breaches, type Figures, honestFigures, medianFigures } from '../../../siege/figures.ts';
 import type { HonestCall } from '../../../siege/honest-caller.ts';
 
-const BOUNDS = boundsOf({ name: 'any' });
+const BOUNDS = boundsOf({ name: 'any', kind: 'strangers' });
 const GOOD: Figures = {
   honestCalls: 100,
   failed: 0,
@@ -27,8 +27,8 @@ const call = (at: number, ms: number, failure: string | null = null): HonestCall
 
 it('honest calls are divided by the beginning and the end of the attack', () => {
   const calls = [call(0, 2), call(100, 4), call(1_100, 20), call(1_500, 30), call(2_500, 3)];
-  expect(honestFigures({ calls, began: 1_000, ended: 2_000 })).toMatchObject({
-    honestCalls: 2,
+  expect(honestFigures({ calls, alone: 0, began: 1_000, ended: 2_000 })).toMatchObject({
+    honestCalls: 3,
     failed: 0,
     aloneP50Ms: 4,
     p50Ms: 30,
@@ -48,15 +48,21 @@ it('a call that is under way when the attack begins counts as one during the att
 
 it('the recovery lasts until the last slow or failed call after the attack has ended', () => {
   const calls = [call(0, 2), call(1_990, 60), call(2_100, 400), call(2_600, 10, 'reset'), call(3_000, 10)];
-  expect(honestFigures({ calls, began: 1_000, ended: 2_000 })).toMatchObject({
+  expect(honestFigures({ calls, alone: 0, began: 1_000, ended: 2_000 })).toMatchObject({
     recoveryMs: 610,
     failed: 1,
     failure: 'grpc: reset',
   });
 });
 
+it('a call from before the caller was alone counts in no figure', () => {
+  const calls = [call(0, 900), call(500, 3), call(1_500, 4)];
+  const { aloneP99Ms, p99Ms } = honestFigures({ calls, alone: 400, began: 1_000, ended: 2_000 });
+  expect([aloneP99Ms, p99Ms]).toEqual([3, 4]);
+});
+
 it('a failure before the attack is none of the attack', () => {
-  expect(honestFigures({ calls: [call(0, 2, 'reset')], began: 1_000, ended: 2_000 }).failed).toBe(0);
+  expect(honestFigures({ calls: [call(0, 2, 'reset')], alone: 0, began: 1_000, ended: 2_000 }).failed).toBe(0);
 });
 
 it('figures within the bounds break none', () => {
