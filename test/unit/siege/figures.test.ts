@@ -40,6 +40,7 @@ it('honest calls are divided by the beginning and the end of the attack', () => 
 it('a call that is under way when the attack begins counts as one during the attack', () => {
   const { honestCalls, aloneP99Ms } = honestFigures({
     calls: [call(0, 2), call(900, 200)],
+    alone: 0,
     began: 1_000,
     ended: 2_000,
   });
