@@ -1,5 +1,5 @@
 /** From the text of a policy file to the policy that decisions are made by. Pure. */
-import { type NamedGrants, pairsOf as pairsOfList, readPolicy, vocabularyOf } from '@assent/policy-format';
+import { type GrantList, type NamedGrants, readPolicy, vocabularyOf } from '@assent/policy-format';
 import { type Grants, grantsOf, type Policy, pairsOf } from './grants.ts';
 
 export { PolicyError } from '@assent/policy-format';
@@ -31,6 +31,21 @@ export function describePolicy(policy: Policy): string {
   ].join(', ');
 }
 
+/** Lists that roles share, by `extends`, are compiled once. */
 function compile(named: NamedGrants): ReadonlyMap<string, Grants> {
-  return new Map(named.map(([name, grants]) => [name, grantsOf(pairsOfList(grants))]));
+  const compiled = new Map<GrantList, Grants>();
+  const sets = new Map<readonly string[], ReadonlySet<string>>();
+  const setOf = (actions: readonly string[]): ReadonlySet<string> => {
+    const known = sets.get(actions) ?? new Set(actions);
+    sets.set(actions, known);
+    return known;
+  };
+  const grantsIn = (list: GrantList): Grants => {
+    const known = compiled.get(list) ?? {
+      byResource: new Map(list.map(([resource, actions]) => [resource, setOf(actions)])),
+    };
+    compiled.set(list, known);
+    return known;
+  };
+  return new Map(named.map(([name, grants]) => [name, grantsIn(grants)]));
 }

@@ -3,17 +3,20 @@ import { createWatchedFile, readWatchedFile, unreadable } from '../watched-file.
 import { DEFAULT_POLICY } from './defaults.ts';
 import { PolicyError, parsePolicy } from './file.ts';
 import type { Policy } from './grants.ts';
+import { isSmall, parseAside } from './parse-aside.ts';
 
 /** Creates the store. Until {@link PolicyStore.start} the default policy is in force. */
 export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOptions): PolicyStore {
   let policy = parsePolicy(DEFAULT_POLICY, 'the default policy');
+  /** Settles once the files that were read are in effect or refused; null when none is being parsed. */
+  let parsing: Promise<void> | null = null;
   const file =
     path === null
       ? null
       : createWatchedFile({
           path,
           intervalMs,
-          onChange: (text) => reload(text, path),
+          onChange: (text) => take(text, path),
           onUnreadable: (problem) => onReload({ ok: false, problems: [problem] }),
         });
 
@@ -30,18 +33,43 @@ export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOpt
       policy = parsePolicy(text, path);
       file?.start(text);
     },
-    look: async () => file?.look(),
-    reload: async () => file?.reload(),
+    look: async () => {
+      await file?.look();
+      await parsing;
+    },
+    reload: async () => {
+      await file?.reload();
+      await parsing;
+    },
     stop: () => file?.stop(),
   };
 
-  function reload(text: string, name: string): void {
-    try {
-      policy = parsePolicy(text, name);
-      onReload({ ok: true, problems: [] });
-    } catch (error) {
-      onReload({ ok: false, problems: error instanceof PolicyError ? error.message.split('\n') : [String(error)] });
+  /** At once for a small file. A large one is parsed by a thread; files take effect in the order in which they were read. */
+  function take(text: string, name: string): void {
+    if (parsing === null && isSmall(text)) {
+      try {
+        succeed(parsePolicy(text, name));
+      } catch (error) {
+        fail(error);
+      }
+      return;
     }
+    const before = parsing;
+    const mine = (async () => {
+      await before;
+      await parseAside(text, name).then(succeed, fail);
+      if (parsing === mine) parsing = null;
+    })();
+    parsing = mine;
+  }
+
+  function succeed(parsed: Policy): void {
+    policy = parsed;
+    onReload({ ok: true, problems: [] });
+  }
+
+  function fail(error: unknown): void {
+    onReload({ ok: false, problems: error instanceof PolicyError ? error.message.split('\n') : [String(error)] });
   }
 }
 

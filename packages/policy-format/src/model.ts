@@ -48,12 +48,27 @@ export function grantListOf(pairs: Iterable<Pair>): GrantList {
   return [...byResource].map(([resource, actions]) => [resource, [...actions]]);
 }
 
-/** The permissions that a policy knows by name: its statements, and the pairs of its roles without a wildcard. */
+/**
+ * The permissions that a policy knows by name: its statements, and the pairs of its roles without a wildcard. A list of actions
+ * that several roles share is read once.
+ */
 export function vocabularyOf({
   statements,
   organizationRoles,
   platformRoles,
 }: Pick<PolicyModel, 'statements' | 'organizationRoles' | 'platformRoles'>): readonly Pair[] {
-  const granted = [...organizationRoles, ...platformRoles].flatMap(([, grants]) => pairsOf(grants));
-  return [...pairsOf(statements), ...granted.filter((pair) => !pair.includes(WILDCARD))];
+  const known: Pair[] = [...pairsOf(statements)];
+  const seen = new Set<GrantList | readonly string[]>();
+  for (const [, grants] of [...organizationRoles, ...platformRoles]) {
+    if (seen.has(grants)) continue;
+    seen.add(grants);
+    for (const [resource, actions] of grants) {
+      if (seen.has(actions)) continue;
+      seen.add(actions);
+      for (const action of actions) {
+        if (resource !== WILDCARD && action !== WILDCARD) known.push([resource, action]);
+      }
+    }
+  }
+  return known;
 }

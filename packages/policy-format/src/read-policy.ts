@@ -11,6 +11,7 @@ import {
   WILDCARD,
 } from './model.ts';
 import { parsePermission } from './permission-name.ts';
+import { resolveRoles, type WrittenRole } from './resolve-roles.ts';
 import { type Problem, readYaml, type YamlNode, type YamlReader } from './yaml-reader.ts';
 
 /**
@@ -42,10 +43,22 @@ export class PolicyError extends Error {
 
   constructor(file: string, problems: readonly Problem[]) {
     const sorted = problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
-    super(sorted.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'));
-    this.problems = sorted.map((problem) => ({ file, ...problem }));
+    // A wrong name of a parent may stand in each of ten thousand roles.
+    const shown = sorted.slice(0, MAX_PROBLEMS);
+    const rest = sorted.slice(MAX_PROBLEMS);
+    const [next] = rest;
+    if (next !== undefined) {
+      shown.push(
+        rest.length === 1 ? next : { ...next, message: `${next.message}; and ${rest.length - 1} more problems` },
+      );
+    }
+    super(shown.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'));
+    this.problems = shown.map((problem) => ({ file, ...problem }));
   }
 }
+
+/** The problems that an error names, before the one that says how many more there are. */
+const MAX_PROBLEMS = 100;
 
 /** In UTF-16 units: a policy of a megabyte is a mistake. */
 const MAX_LENGTH = 1_048_576;
@@ -91,12 +104,6 @@ function unknownKey(read: YamlReader, node: YamlNode, key: string, known: readon
   read.problem(node, `unknown key "${key}"; known are ${known.join(', ')}`);
 }
 
-/** A role as written, before the grants of its parents are added. */
-interface WrittenRole {
-  readonly parents: readonly { readonly name: string; readonly node: YamlNode }[];
-  readonly pairs: readonly Pair[];
-}
-
 function readRoles(read: YamlReader, node: YamlNode, what: string): ReadonlyMap<string, WrittenRole> {
   const roles = new Map<string, WrittenRole>();
   for (const { key: name, keyNode, value } of read.entries(node, what)) {
@@ -117,27 +124,6 @@ function readRoles(read: YamlReader, node: YamlNode, what: string): ReadonlyMap<
     roles.set(name, { parents, pairs });
   }
   return roles;
-}
-
-/** Adds the grants of its parents to every role. */
-function resolveRoles(read: YamlReader, roles: ReadonlyMap<string, WrittenRole>, what: string): NamedGrants {
-  // Each role is resolved once: in a wide diamond of parents there are exponentially many paths.
-  const resolved = new Map<string, ReadonlyMap<string, Pair>>();
-  const resolve = (name: string, role: WrittenRole, path: readonly string[]): ReadonlyMap<string, Pair> => {
-    const known = resolved.get(name);
-    if (known !== undefined) return known;
-    const pairs = new Map(role.pairs.map((pair) => [pairName(pair), pair]));
-    for (const parent of role.parents) {
-      const parentRole = roles.get(parent.name);
-      if (parentRole === undefined) read.problem(parent.node, `"${parent.name}" is not a role of ${what}`);
-      else if (parent.name === name || path.includes(parent.name)) {
-        read.problem(parent.node, `a cycle: ${[...path, name, parent.name].join(' extends ')}`);
-      } else for (const [id, pair] of resolve(parent.name, parentRole, [...path, name])) pairs.set(id, pair);
-    }
-    resolved.set(name, pairs);
-    return pairs;
-  };
-  return [...roles].map(([name, role]) => [name, grantListOf(resolve(name, role, []).values())]);
 }
 
 function readPairs(read: YamlReader, node: YamlNode, what: string, wildcard: boolean): readonly Pair[] {

@@ -232,4 +232,59 @@ scopes:
     const policy = parsePolicy(`version: 1\norganizationRoles:\n${roles.toReversed().join('\n')}`, 'p');
     expect(policy.organizationRoles.get('r59')?.byResource.get('x')?.size).toBe(60);
   });
+
+  const chain = (length: number): string =>
+    Array.from({ length }, (_, index) => `  r${index}: { extends: [${index === 0 ? '' : `r${index - 1}`}] }`).join(
+      '\n',
+    );
+  const organizationRoles = (roles: string): string => `version: 1\norganizationRoles:\n${roles}`;
+
+  it.each([1, 64])('parsePolicy takes a chain of %s roles', (length) => {
+    expect(problemsOf(organizationRoles(chain(length)))).toEqual([]);
+  });
+
+  // 12,000 were a RangeError, and 2,501 took 3 s.
+  it.each([65, 2_501, 12_000])('parsePolicy names the chain when it has %s roles', (length) => {
+    expect(problemsOf(organizationRoles(chain(length)))).toEqual([
+      'policy.yaml:67:20: a chain of more than 64 roles: r64 extends r63 extends r62 extends r61 extends … extends r3 extends r2 extends r1 extends r0',
+    ]);
+  });
+
+  it('parsePolicy reports a cycle of thousands of roles', () => {
+    const roles = Array.from({ length: 5_000 }, (_, index) => `  r${index}: { extends: [r${(index + 1) % 5_000}] }`);
+    const problems = problemsOf(organizationRoles(roles.join('\n')));
+    expect(problems.join('\n')).toContain('a cycle: r0 extends r1 extends r2 extends r3 extends … extends r4997');
+    expect(problems.join('\n').length).toBeLessThan(1_000);
+  });
+
+  it('parsePolicy gives roles that only inherit the same grants, which it makes once', () => {
+    const base = '  base: { grants: { a: [x, y], b: [z] } }\n';
+    const policy = parsePolicy(
+      organizationRoles(`${base}  same: { extends: [base] }\n  more: { extends: [base], grants: { c: [x] } }`),
+      'p',
+    );
+    const grantsOfRole = (role: string) => policy.organizationRoles.get(role)?.byResource;
+    expect(grantsOfRole('same')).toBe(grantsOfRole('base'));
+    expect([...(grantsOfRole('more')?.keys() ?? [])]).toEqual(['c', 'a', 'b']);
+    expect(grantsOfRole('more')?.get('a')).toBe(grantsOfRole('base')?.get('a'));
+  });
+
+  it('parsePolicy bounds the grants that roles inherit in all', () => {
+    const parents = Array.from({ length: 2_000 }, (_, index) => `  p${index}: { grants: { x: [a${index}] } }`);
+    const all = `  all: { extends: [${parents.map((_, index) => `p${index}`).join(', ')}] }`;
+    const heirs = Array.from({ length: 1_100 }, (_, index) => `  h${index}: { extends: [all], grants: { x: [h] } }`);
+    const problems = problemsOf(organizationRoles([...parents, all, ...heirs].join('\n')));
+    expect(problems).toEqual([
+      expect.stringMatching(/^policy\.yaml:\d+:\d+: the roles of organizationRoles inherit more than 2000000 grants/),
+    ]);
+  });
+
+  it('parsePolicy names a hundred problems, and how many more there are', () => {
+    const roles = Array.from({ length: 1_000 }, (_, index) => `  r${index}: { extends: [x] }`);
+    const problems = problemsOf(organizationRoles(roles.join('\n')));
+    expect(problems).toHaveLength(101);
+    expect(problems.at(-1)).toMatch(
+      /^policy\.yaml:103:.*"x" is not a role of organizationRoles; and 899 more problems$/,
+    );
+  });
 });

@@ -160,4 +160,67 @@ describe('the policy store', () => {
       { ok: true, problems: [] },
     ]);
   });
+
+  describe('a large policy file', () => {
+    /** A file with so many roles that it is not small. */
+    const large = (role: string, more = ''): string => {
+      const roles = Array.from({ length: 500 }, (_, index) => `  r${index}: { extends: [base] }`);
+      return `${policy(role)}organizationRoles:\n  base: { grants: { a: [x] } }\n${roles.join('\n')}\n${more}`;
+    };
+    /** Counts the threads that this process makes. */
+    const threads = () => {
+      let count = 0;
+      const note = (): void => {
+        count += 1;
+      };
+      process.on('worker', note);
+      onTestFinished(() => {
+        process.off('worker', note);
+      });
+      return () => count;
+    };
+    beforeEach(async () => {
+      writeFileSync(path, policy('one'));
+      await store.start();
+      store.stop();
+    });
+
+    it('a large policy file is parsed on another thread, a small one at once', async () => {
+      const made = threads();
+      writeFileSync(path, policy('two'));
+      await store.reload();
+      expect([inForce(), made()]).toEqual(['two', 0]);
+      writeFileSync(path, large('three'));
+      await store.reload();
+      expect([inForce(), made()]).toEqual(['three', 1]);
+      const { organizationRoles } = store.current();
+      expect(organizationRoles.get('r7')).toEqual({ byResource: new Map([['a', new Set(['x'])]]) });
+      expect(organizationRoles.get('r7')?.byResource).toBe(organizationRoles.get('base')?.byResource);
+    });
+
+    it('a small policy file that is read while a large one is parsed takes effect after it', async () => {
+      const made = threads();
+      writeFileSync(path, large('two'));
+      const first = store.reload();
+      await until('the thread', () => made() === 1);
+      expect(inForce()).toBe('one');
+      writeFileSync(path, policy('three'));
+      await Promise.all([first, store.reload()]);
+      expect(inForce()).toBe('three');
+      expect(reloads).toEqual(Array(2).fill({ ok: true, problems: [] }));
+    });
+
+    it('a large policy file with problems leaves the old policy in force, with the same problems as at the start', async () => {
+      const broken = large(
+        'two',
+        Array.from({ length: 200 }, (_, index) => `  x${index}: { extends: [y] }`).join('\n'),
+      );
+      writeFileSync(path, broken);
+      await store.reload();
+      expect(inForce()).toBe('one');
+      const atStart = createPolicyStore({ path, onReload: () => {} });
+      await expect(atStart.start()).rejects.toThrow(reloads[0]?.problems.join('\n'));
+      expect(reloads[0]?.problems).toHaveLength(101);
+    });
+  });
 });
