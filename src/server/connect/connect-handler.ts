@@ -21,6 +21,9 @@ export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void
 /** The longest deadline of a call, in milliseconds. Longer ones are INVALID_ARGUMENT. */
 const MAX_TIMEOUT_MS = 60_000;
 
+/** The time, in milliseconds, for the answer that a deadline has passed to reach the caller. */
+const ERROR_GRACE_MS = 1_000;
+
 export interface ConnectHandlerOptions {
   readonly pipeline: Pipeline;
   readonly methods: readonly UnaryMethod[];
@@ -186,13 +189,18 @@ class HttpCall implements CallContext, IncomingCall {
   setDeadline(ms: number | null): void {
     if (ms === null) return;
     if (!(ms <= MAX_TIMEOUT_MS)) throw invalidArgument('', `the deadline must be 1 to ${MAX_TIMEOUT_MS} ms.`);
-    const passed = (): void => this.#end(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.');
-    if (ms <= 0) {
-      passed();
-      return;
-    }
-    const timer = setTimeout(passed, ms);
+    let timer: NodeJS.Timeout | undefined;
+    const passed = (): void => {
+      // The answer was written and still waits for its caller, who may never read it.
+      if (this.#response.writableEnded) this.#cut();
+      else {
+        this.#end(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.');
+        timer = setTimeout(() => this.#cut(), ERROR_GRACE_MS);
+      }
+    };
     this.#response.once('close', () => clearTimeout(timer));
+    if (ms <= 0) passed();
+    else timer = setTimeout(passed, ms);
   }
 
   onGone(listener: () => void): void {
@@ -211,6 +219,12 @@ class HttpCall implements CallContext, IncomingCall {
   /** Waits for a step of the call, but no longer than its caller. */
   race<Result>(step: Promise<Result>): Promise<Result> {
     return Promise.race([this.#ended.promise, step]);
+  }
+
+  /** Ends the stream of HTTP/2, or the connection of HTTP/1.1, with an answer that has not gone out. */
+  #cut(): void {
+    if ('stream' in this.#response) this.#response.stream.close(constants.NGHTTP2_CANCEL);
+    else this.#response.destroy();
   }
 
   #end(code: number, message: string): void {

@@ -100,6 +100,8 @@ export class ServerCall implements CallContext, WaitingCall {
     if (isBeyondTimers(ms)) return;
     const timer = setTimeout(() => {
       this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.'));
+      // Bytes that wait for the caller's window stand before the trailers, and the window may stay closed.
+      if (this.stream.writableLength > 0) this.stream.close(constants.NGHTTP2_CANCEL);
     }, ms);
     this.stream.on('close', () => clearTimeout(timer));
   }

@@ -1,5 +1,7 @@
 /** Requests that cost the service much more than their caller, with another caller beside them. */
-import { connect as connectSession } from 'node:http2';
+import { once } from 'node:events';
+import { connect as connectSession, constants } from 'node:http2';
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -22,6 +24,7 @@ import {
   withSession,
 } from '../../support/server/raw-call.ts';
 import { openServer, type TestServer } from '../../support/server/test-server.ts';
+import { until } from '../../support/until.ts';
 
 const BOMBS = 50;
 /** What 4 KB of gzip stand for. */
@@ -162,5 +165,84 @@ describe('a stream of requests', () => {
     const { status, body } = await rawCall(server.url, { headers, pieces });
     expect([status, lengthsIn(body)]).toEqual(['13', ['1']]);
     expect(server.counted).toHaveLength(1);
+  });
+
+  it('a stream whose caller reads nothing ends at its deadline, and is counted once', async () => {
+    server = await openServer('grpc', { methods });
+    const headers = { ':path': '/test.Lengths/Of', 'grpc-timeout': '100m' };
+    await withSession(
+      server.url,
+      async (session) => {
+        const stream = send(session, { headers, pieces: [frame(request(1))], open: true });
+        await once(stream, 'close');
+        expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
+      },
+      { settings: { initialWindowSize: 0 } },
+    );
+    expect(server.counted).toEqual([4]);
+  });
+});
+
+describe('an answer whose caller reads nothing', () => {
+  const json = { 'content-type': 'application/json' };
+  it.each([
+    ['gRPC', { 'grpc-timeout': '100m' }, frame(check('big:100'))],
+    ['JSON', { ...json, 'connect-timeout-ms': '100' }, Buffer.from('{"permission":"big:100"}')],
+  ])('an answer that waits for the window ends at the deadline of its call: %s', async (_, headers, message) => {
+    server = await openServer('http');
+    await withSession(
+      server.url,
+      async (session) => {
+        const stream = send(session, { headers, pieces: [message] });
+        await once(stream, 'close');
+        expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
+      },
+      { settings: { initialWindowSize: 0 } },
+    );
+    expect(server.counted).toEqual([0]);
+  });
+
+  it('an error that the deadline has passed does not wait for the window for ever', async () => {
+    server = await openServer('http');
+    const headers = { ...json, 'connect-timeout-ms': '50' };
+    await withSession(
+      server.url,
+      async (session) => {
+        const stream = send(session, { headers, pieces: [Buffer.from('{"permission":"never:x"}')] });
+        await once(stream, 'close');
+        expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
+      },
+      { settings: { initialWindowSize: 0 } },
+    );
+  });
+
+  it('an answer by HTTP/1.1 that waits for its caller ends at the deadline of its call', async () => {
+    server = await openServer('http');
+    const size = 30_000_000;
+    const body = JSON.stringify({ permission: `big:${size}` });
+    const head = [`POST ${CHECK} HTTP/1.1`, 'host: x', 'content-type: application/json', 'connect-timeout-ms: 300'];
+    const socket = connect(server.port, '127.0.0.1');
+    socket.pause();
+    socket.write(`${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await until('the answer', () => server.counted.length > 0);
+    // Its deadline passes after that of the answer.
+    const later = {
+      method: 'POST',
+      headers: { ...json, 'connect-timeout-ms': '400' },
+      body: '{"permission":"never:x"}',
+    };
+    expect((await fetch(`${server.url}${CHECK}`, later)).status).toBe(504);
+    let received = 0;
+    socket.on('data', (piece) => {
+      received += piece.length;
+    });
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => {
+      socket.once('close', resolve);
+    });
+    socket.resume();
+    await closed;
+    expect(received).toBeLessThan(size);
+    expect(server.counted).toEqual([0]);
   });
 });
