@@ -54,12 +54,12 @@ export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOpt
       }
       return;
     }
-    const before = parsing;
-    const mine = (async () => {
-      await before;
-      await parseAside(text, name).then(succeed, fail);
-      if (parsing === mine) parsing = null;
-    })();
+    const mine: Promise<void> = (parsing ?? Promise.resolve())
+      .then(() => parseAside(text, name))
+      .then(succeed, fail)
+      .finally(() => {
+        if (parsing === mine) parsing = null;
+      });
     parsing = mine;
   }
 

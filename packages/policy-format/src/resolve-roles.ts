@@ -65,9 +65,8 @@ function merge(
     if (known === undefined) byResource.set(resource, actions);
     else if (known !== actions) {
       const all = known instanceof Set ? known : new Set(known);
-      if (all !== known) taken += known.length;
+      taken += known instanceof Set ? actions.length : known.length + actions.length;
       for (const action of actions) all.add(action);
-      taken += actions.length;
       byResource.set(resource, all);
     }
   }
