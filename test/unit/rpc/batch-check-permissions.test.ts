@@ -164,3 +164,24 @@ it('a defect of a check is reported by its call, whether the check is late or no
   expect(results.map(({ outcome }) => outcome.value?.reason)).toEqual(['INTERNAL', 'INTERNAL', Reason.USER_NOT_FOUND]);
   expect(defects).toEqual([new Error('at once'), new Error('late')]);
 });
+
+it('a batch of misses leaves the event loop to other calls before all of its reads have begun', async () => {
+  const parts = services();
+  let reads = 0;
+  const read: Services['cache']['read'] = async () => {
+    reads += 1;
+    return { facts: { user: null, organization: null }, tier: 'database', readAt: 0 };
+  };
+  const check = create(CheckPermissionRequestSchema, {
+    subject: { case: 'userId', value: 'u' },
+    scope: { case: 'organizationId', value: 'o' },
+    permission: 'a:b',
+  });
+  const request = create(BatchCheckPermissionsRequestSchema, { checks: Array.from({ length: 500 }, () => check) });
+  const answer = batchCheckPermissions({ ...parts, cache: { read } }, request, CALLER);
+  expect(reads).toBeGreaterThan(0);
+  expect(reads).toBeLessThan(100);
+  const { results } = await answer;
+  expect(reads).toBe(500);
+  expect(results.every(({ outcome }) => outcome.case === 'response')).toBe(true);
+});
