@@ -77,11 +77,14 @@ describe('caller tokens', () => {
       ['two at once', { authorization: `Bearer ${orders}, Bearer ${billing}` }],
       ['one in another place', { 'x-authorization': `Bearer ${orders}` }],
     ])('no method answers a caller with this token: %s', async (_name, metadata) => {
+      // A connection that is only ever refused is ended, so that each token has its own.
+      const stranger = protocol.open(await protocols.assent(protocol));
       const details = [{ '@type': 'google.rpc.ErrorInfo', reason: 'CALLER_UNAUTHENTICATED', domain: 'assent' }];
       for (const [method, request] of METHODS) {
-        const answer = await client.call(method, request, { metadata });
+        const answer = await stranger.call(method, request, { metadata });
         expect(answer, method).toMatchObject({ code: 'UNAUTHENTICATED', details, response: null });
       }
+      stranger.close();
     });
 
     it.each([`Bearer ${orders}`, `bearer  ${billing}`])(
