@@ -1,7 +1,7 @@
 /** All attacks, in the order of the table. */
 import { churn } from './attacks/churn.ts';
 import { closedWindow } from './attacks/closed-window.ts';
-import { endlessHealth } from './attacks/endless-health.ts';
+import { endlessCalls, endlessHealth, wideHealth } from './attacks/endless-health.ts';
 import { frameFloods } from './attacks/frame-floods.ts';
 import { hpackBomb, largeHeaders } from './attacks/header-bombs.ts';
 import { idleConnections, idleEverywhere } from './attacks/idle-connections.ts';
@@ -23,6 +23,7 @@ export const ATTACKS: readonly Attack[] = [
   madeYouReset,
   ...frameFloods,
   endlessHealth,
+  wideHealth,
   closedWindow,
   idleConnections,
   idleEverywhere,
@@ -42,6 +43,7 @@ export const ATTACKS: readonly Attack[] = [
   gzipCaller,
   nestedJson,
   unreadAnswers,
+  endlessCalls,
 ];
 
 /** @throws Error when there is no attack of this name. */

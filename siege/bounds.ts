@@ -13,6 +13,8 @@ export interface Bounds {
   readonly residentMb: number;
   /** The time from the end of the attack to the last slow or failed honest call, in milliseconds. */
   readonly recoveryMs: number;
+  /** Connections of the attacker that may stay; null: any number. */
+  readonly stay: number | null;
   /** Whether the service must have ended connections of the attacker. */
   readonly ends: boolean;
 }
@@ -23,8 +25,12 @@ const BOUNDS: Bounds = {
   liveHeapMb: 30,
   residentMb: 200,
   recoveryMs: 1_000,
+  stay: null,
   ends: true,
 };
+
+/** The service keeps 2,000 connections of strangers. Those that it has just taken or ends count, too. */
+const STAY = 2_500;
 
 /**
  * Attacks whose connections may stay: they hurt no honest caller, or they end by themselves. Node gives headers of HTTP/1.1 a
@@ -33,10 +39,10 @@ const BOUNDS: Bounds = {
 const MAY_STAY: ReadonlySet<string> = new Set([
   'health-calls',
   'settings-flood',
-  'window-updates',
   'priority-flood',
   'slow-headers',
   'half-headers',
+  'wide-health',
   'churn',
   'handshakes',
 ]);
@@ -46,5 +52,6 @@ const OF_CALLERS: Bounds = { ...BOUNDS, p99Ms: 500, residentMb: 400, ends: false
 
 export function boundsOf({ name, kind }: Pick<Attack, 'name' | 'kind'>): Bounds {
   if (kind === 'callers') return OF_CALLERS;
+  if (name.startsWith('idle-')) return { ...BOUNDS, stay: STAY };
   return MAY_STAY.has(name) ? { ...BOUNDS, ends: false } : BOUNDS;
 }

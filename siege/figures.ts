@@ -40,7 +40,7 @@ export interface Phases {
 }
 
 /** A call is slow that takes twice what 99 of 100 take without an attack, and at least this. */
-const SLOW_MS = 50;
+const SLOW_MS = 100;
 
 export type HonestFigures = Pick<
   Figures,
@@ -128,5 +128,9 @@ export function breaches(figures: Figures, bounds: Bounds): readonly Breach[] {
   if (tally.wrong > 0) note(`${tally.wrong} answers that must never be given`);
   if (tally.opened === 0) note('the attacker made no connection: the run shows nothing');
   if (bounds.ends && tally.opened > 0 && tally.ended === 0) note('no connection of the attacker was ended');
+  const stay = tally.opened - tally.ended;
+  if (bounds.stay !== null && stay > bounds.stay) {
+    note(`${stay} connections of the attacker stay, bound ${bounds.stay}`);
+  }
   return found;
 }

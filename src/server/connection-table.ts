@@ -102,6 +102,7 @@ export class ConnectionTable<Connection extends object> {
     const ofAddress = group === undefined ? 0 : group.known + group.strangers.size;
     if (address !== NO_ADDRESS && perAddress > 0 && ofAddress >= perAddress) return 'connections_per_address';
     if (total > 0 && this.#addresses.size >= total) return 'connections';
+    // guard: number-of-strangers
     return strangers > 0 && this.#strangers >= strangers ? 'strangers' : null;
   }
 

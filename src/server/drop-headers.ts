@@ -9,6 +9,7 @@ const READ_LATER: ReadonlySet<string> = new Set(['grpc-encoding', 'assent-trace'
  * @param raw The same headers as Node's `rawHeaders`.
  */
 export function dropHeaders(headers: object, raw: string[] = []): void {
+  // guard: headers-are-dropped
   for (const name of Object.keys(headers)) if (!READ_LATER.has(name)) Reflect.deleteProperty(headers, name);
   raw.length = 0;
 }

@@ -79,18 +79,21 @@ export class StrangerBounds {
   request(now: number, bytesRead: number, pressed: boolean): StrangerFault | null {
     this.#quietSince = now;
     this.#quietBytes = bytesRead;
+    // guard: requests-of-a-stranger
     if (this.#take(now, pressed ? this.#limits.unitsUnderPressure : 1)) return null;
     return this.#refused ? 'refusals' : 'requests';
   }
 
   /** Whether another request may be under way beside so many. */
   hasRoom(open: number): boolean {
+    // guard: open-requests-of-a-stranger
     return open < this.#limits.open;
   }
 
   /** Counts a request of {@link request} as refused. */
   refused(now: number): StrangerFault | null {
     this.#refused = true;
+    // guard: refusals-of-a-stranger
     return this.#take(now, this.#limits.refusalUnits) ? null : 'refusals';
   }
 
@@ -103,7 +106,9 @@ export class StrangerBounds {
     this.#bytes = refilled(bytes, this.#bytes, now - this.#bytesAt) - (bytesRead - this.#bytesSeen);
     this.#bytesAt = now;
     this.#bytesSeen = bytesRead;
+    // guard: bytes-of-a-stranger
     if (this.#bytes < 0) return 'bytes';
+    // guard: time-of-a-stranger
     if (oldest !== null && now - oldest > requestMs) return 'slow_request';
     const begun = bytesRead - this.#quietBytes > headerBytes;
     return oldest === null && begun && now - this.#quietSince > headerMs ? 'slow_header' : null;

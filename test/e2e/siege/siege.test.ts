@@ -5,7 +5,23 @@
 import { expect, it } from 'vitest';
 import { runSiege } from '../../support/siege/run-siege.ts';
 
-const ATTACKS = ['ping-flood', 'settings-flood', 'continuation-flood', 'smuggling'];
+const ATTACKS = [
+  'refused-no-token',
+  'refused-http1',
+  'rapid-reset',
+  'made-you-reset',
+  'ping-flood',
+  'continuation-flood',
+  'window-updates',
+  'endless-health',
+  'wide-health',
+  'closed-window',
+  'idle-everywhere',
+  'unfinished-streams',
+  'metrics-unread',
+  'hpack-bomb',
+  'smuggling',
+];
 
 it('honest callers are served during attacks by strangers, and the attackers are ended', {
   timeout: 120_000,

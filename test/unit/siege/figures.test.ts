@@ -48,7 +48,14 @@ it('a call that is under way when the attack begins counts as one during the att
 });
 
 it('the recovery lasts until the last slow or failed call after the attack has ended', () => {
-  const calls = [call(0, 2), call(1_990, 60), call(2_100, 400), call(2_600, 10, 'reset'), call(3_000, 10)];
+  const calls = [
+    call(0, 2),
+    call(1_990, 60),
+    call(1_995, 130),
+    call(2_100, 400),
+    call(2_600, 10, 'reset'),
+    call(3_000, 10),
+  ];
   expect(honestFigures({ calls, alone: 0, began: 1_000, ended: 2_000 })).toMatchObject({
     recoveryMs: 610,
     failed: 1,
@@ -89,6 +96,12 @@ it.each<[string, Partial<Figures>, string, boolean]>([
   ],
 ])('%s breaks a bound', (_what, change, text, isAboutSpeed) => {
   expect(breaches({ ...GOOD, ...change }, BOUNDS)).toEqual([{ text, isAboutSpeed }]);
+});
+
+it('connections that stay beyond their number break a bound', () => {
+  const figures = { ...GOOD, tally: { ...GOOD.tally, opened: 6_000, ended: 3_000 } };
+  const texts = breaches(figures, boundsOf({ name: 'idle-connections', kind: 'strangers' })).map(({ text }) => text);
+  expect(texts).toEqual(['3000 connections of the attacker stay, bound 2500']);
 });
 
 it('the median of rounds hides no failure, no wrong answer and no ended process', () => {
