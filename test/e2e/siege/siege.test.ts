@@ -7,19 +7,14 @@ import { runSiege } from '../../support/siege/run-siege.ts';
 
 const ATTACKS = [
   'refused-no-token',
-  'refused-http1',
   'rapid-reset',
   'made-you-reset',
   'ping-flood',
   'continuation-flood',
   'window-updates',
   'endless-health',
-  'wide-health',
-  'closed-window',
   'idle-everywhere',
-  'unfinished-streams',
   'metrics-unread',
-  'hpack-bomb',
   'smuggling',
 ];
 
@@ -32,6 +27,6 @@ it('honest callers are served during attacks by strangers, and the attackers are
     const broken = breaches.filter(({ isAboutSpeed }) => !isAboutSpeed).map(({ text }) => text);
     expect(broken, name).toEqual([]);
     expect(figures?.honestCalls, name).toBeGreaterThan(0);
-    expect(figures?.tally.sent, name).toBeGreaterThan(0);
+    expect(figures?.tally.opened, name).toBeGreaterThan(0);
   }
 });
