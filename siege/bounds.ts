@@ -29,7 +29,7 @@ const BOUNDS: Bounds = {
   ends: true,
 };
 
-/** The service keeps 2,000 connections of strangers. Those that it has just taken or ends count, too. */
+/** The service keeps 2,000 connections of strangers. Connections that it has just taken, or is ending, count, too. */
 const STAY = 2_500;
 
 /**
