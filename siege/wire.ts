@@ -92,6 +92,16 @@ export function streamEnds(onEnd: (stream: number) => void): (piece: Buffer) => 
   });
 }
 
+/** Connections whose bytes are not read: their end does not show either. */
+const unread = new Set<Socket>();
+const SEEN_MS = 300;
+
+/** Reads what was left unread, so that connections that the service has ended are counted. */
+export async function seeEnds(): Promise<void> {
+  for (const socket of unread) socket.resume();
+  await delay(SEEN_MS);
+}
+
 /** The flags of a request without a body. */
 export const WHOLE_REQUEST = END_STREAM | END_HEADERS;
 
@@ -111,7 +121,10 @@ function openWire(
       if (hello.length > 0) socket.write(hello);
       if (onData !== undefined) socket.on('data', onData);
       else if (reads) socket.resume();
-      else socket.pause();
+      else {
+        unread.add(socket);
+        socket.pause();
+      }
       resolve(wireOf(socket, tally));
     });
   });
