@@ -15,6 +15,8 @@ export interface CallConnection {
   authenticated(): void;
   /** Notes that a call was refused. Too many of them end a stranger, once it had the time to read the answers. */
   refused(): void;
+  /** Notes that the connection ends with the request of HTTP/1.1 at hand, since it asks too much. */
+  lastRequest(): void;
   /** Takes the bound off the time of one stream, the first: a watch of health, which lasts as long as the connection. */
   unbound(stream: ServerHttp2Stream): void;
 }
@@ -42,6 +44,7 @@ export class Connection implements CallConnection {
   /** Whether the observer knows of the caller. */
   #noted = false;
   #ending = false;
+  #lastSeen = false;
   /** The requests under way of a stranger, with their times, the oldest first. */
   #open: Map<OpenRequest, number> | null = null;
   #unbound: ServerHttp2Stream | null = null;
@@ -61,6 +64,11 @@ export class Connection implements CallConnection {
   /** Whether the server has decided to end the connection. */
   get ending(): boolean {
     return this.#ending;
+  }
+
+  /** Whether the server takes no further request of the connection. */
+  get full(): boolean {
+    return this.#ending || this.#lastSeen;
   }
 
   /** Notes that the connection speaks HTTP/2. */
@@ -103,6 +111,13 @@ export class Connection implements CallConnection {
   refused(): void {
     const fault = this.#bounds?.refused(performance.now()) ?? null;
     if (fault !== null) this.end(fault);
+  }
+
+  lastRequest(): void {
+    if (this.full) return;
+    this.#lastSeen = true;
+    this.#observer.ended('requests');
+    this.#socket.pause();
   }
 
   unbound(stream: ServerHttp2Stream): void {
@@ -151,7 +166,7 @@ export class Connection implements CallConnection {
   }
 }
 
-/** Stops Node's parser of HTTP/1.1 after the request at hand. It would go on with all that came in the same piece. */
+/** Stops Node's parser of HTTP/1.1 after the piece at hand. */
 function pauseParser(socket: Socket & { readonly parser?: { pause(): void } | null }): void {
   socket.parser?.pause();
 }

@@ -29,7 +29,10 @@ export function createEndpointHandler(endpoints: Endpoints, beforeAnswer: HttpHa
     const pipelined = connection?.underWay === true;
     if (connection !== null) {
       connection.ending = pipelined || isTooFast(connection);
-      if (connection.ending) response.setHeader('connection', 'close');
+      if (connection.ending) {
+        response.setHeader('connection', 'close');
+        connectionOfRequest(request).lastRequest();
+      }
       connection.underWay = true;
     }
     if (pipelined) {

@@ -17,6 +17,7 @@ import { formatAddress } from './address.ts';
 import { endWhenHalfClosed, takeWaiting } from './closing.ts';
 import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
+import { dropRest } from './http1-parser.ts';
 import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
 import { listenOn } from './unix-socket.ts';
 
@@ -91,6 +92,7 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const startHttp1 = (socket: Socket): void => {
     http1?.emit('connection', socket);
+    dropRest(socket);
   };
   const byFirstBytes = (socket: Socket): void => {
     undecided.add(socket);

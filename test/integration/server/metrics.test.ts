@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../../../tools/network/certificates.ts';
+import { parsedRequests } from '../../support/server/parsed-requests.ts';
 import { openServer, type TestServer, type TestServerOptions } from '../../support/server/test-server.ts';
 
 const GET = 'GET /metrics HTTP/1.1\r\nhost: server\r\n\r\n';
@@ -35,10 +36,11 @@ it.each(['http', 'metrics'] as const)(
       return { text: 'up 1\n', contentType: 'text/plain' };
     };
     const server = await open(name, { metrics });
+    const parsed = parsedRequests();
     const answers = await say(server, GET.repeat(1_500));
     expect(statuses(answers)).toEqual(['200', '429']);
     expect(answers).toContain('one request at a time');
-    expect(scrapes).toBe(1);
+    expect([scrapes, parsed()]).toEqual([1, 2]);
   },
 );
 

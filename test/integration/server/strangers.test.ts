@@ -15,6 +15,7 @@ import {
   http2Frame,
   openSocket,
 } from '../../support/server/frames.ts';
+import { parsedRequests } from '../../support/server/parsed-requests.ts';
 import { answerOf, CHECK, check, frame, type RawAnswer, send, withSession } from '../../support/server/raw-call.ts';
 import { callersWith, GRPC_SERVERS, openServer, type TestServer } from '../../support/server/test-server.ts';
 import { until } from '../../support/until.ts';
@@ -252,12 +253,14 @@ describe('a stranger that speaks HTTP/1.1', () => {
     ['probes', PROBE],
     ['calls without a token', post()],
     ['unknown paths', 'GET /unknown HTTP/1.1\r\nhost: x\r\n\r\n'],
-  ])('a stranger that pipelines %s is ended, and the rest of them is not answered', async (_, request) => {
+  ])('a stranger that pipelines %s is ended, and the rest of them is not parsed', async (_, request) => {
+    const parsed = parsedRequests();
     const socket = dial();
     socket.write(request.repeat(2_000));
     const answers = (await text(socket).catch(() => '')).match(/HTTP\/1\.1 /g) ?? [];
     expect(answers.length).toBeLessThanOrEqual(STRANGER_LIMITS.requests.size);
     expect(server.ended).toHaveLength(1);
+    expect(parsed()).toBeLessThanOrEqual(STRANGER_LIMITS.requests.size + 1);
     expect((await fetch(`${server.url}/livez`)).status).toBe(200);
   });
 

@@ -74,11 +74,12 @@ export const guardsForSiege: readonly GuardForSiege[] = [
     form: 'long',
   },
   {
-    does: 'answers any number of probes that one connection sends',
+    does: 'parses all that a connection sends which takes no more',
     scenario: 'metrics-unread',
     without: [
       { guard: 'pipelined-probes', to: value(() => 'false') },
       { guard: 'probes-a-second', to: value(() => 'false') },
+      { guard: 'rest-of-a-piece', to: value(() => 'answer') },
     ],
     breaks: /^metrics-unread: (?:p99|resident|live|no connection)/m,
     form: 'always',

@@ -53,7 +53,7 @@ const method = (handle: UnaryMethod['handle']): UnaryMethod => {
 
 /** A call that is not over as far as its protocol knows. */
 const call: CallContext = {
-  connection: { known: true, authenticated: () => {}, refused: () => {}, unbound: () => {} },
+  connection: { known: true, authenticated: () => {}, refused: () => {}, lastRequest: () => {}, unbound: () => {} },
   header: (name) => (name === 'authorization' ? 'Bearer single' : undefined),
   certificateNames: () => [],
   setHeader: () => {},
