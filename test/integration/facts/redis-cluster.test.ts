@@ -109,6 +109,30 @@ it('a slot that is moved costs no key: ASK and MOVED are followed', async () => 
   expect(await target.get(key)).toBe('after');
 });
 
+it('a slot that moves to a server that hangs and then dies costs its keys only', async () => {
+  const cluster = await startCluster();
+  const { store } = open(cluster.url);
+  const [, key = '', other = ''] = keysOf(cluster);
+  const [, from, to] = cluster.primaries;
+  if (from === undefined || to === undefined) throw new Error('three primaries');
+  for (const each of [key, other]) await stored(store, each, 'value');
+  const [source, target] = [openRedis(from), openRedis(to)];
+  const [sourceId, targetId] = await Promise.all([source, target].map((each) => each.call('CLUSTER', 'MYID')));
+  await target.call('CLUSTER', 'SETSLOT', slotOf(key), 'IMPORTING', String(sourceId));
+  await source.call('CLUSTER', 'SETSLOT', slotOf(key), 'MIGRATING', String(targetId));
+  await source.unlink(key);
+  // ASKING and the command after it are on their way when the connection breaks.
+  await to.kill('SIGSTOP');
+  onTestFinished(() => to.kill('SIGCONT'));
+  const pending = store.get(key);
+  await to.kill('SIGKILL');
+  expect(await pending).toBeNull();
+  store.delete(key);
+  expect(await store.get(key)).toBeNull();
+  const [first = ''] = keysOf(cluster);
+  await stored(store, first, 'value');
+});
+
 it('a cluster that comes back at other addresses is found by its name', async () => {
   const [before, after] = await Promise.all([startCluster(), startCluster()]);
   let first = before.primaries[0]?.port ?? 0;
