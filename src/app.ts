@@ -33,6 +33,7 @@ import { Connections, END_REASONS, MAX_STRANGERS } from './server/connections.ts
 import { API_RULES, methodsOf } from './server/methods.ts';
 import { createPipeline } from './server/pipeline.ts';
 import { createServers } from './server/servers.ts';
+import { createTlsFiles } from './server/tls-files.ts';
 import { type App, createLifecycle } from './service.ts';
 import { connectionsInstrumentation, createInstrumentation, isDatabaseAway } from './telemetry/instrumentation.ts';
 import type { Logger } from './telemetry/log.ts';
@@ -192,6 +193,21 @@ export async function createApp(
       clock,
     });
 
-  const lifecycle = createLifecycle({ policy, callers, directory, keys, redis, traces, listen, isDatabaseAway });
+  const { tls, tlsFiles } = config;
+  const certificates =
+    tls === null || tlsFiles === null
+      ? null
+      : createTlsFiles({ files: tlsFiles, tls, use: servers.setTls, onReload: observe.tlsReload });
+  const lifecycle = createLifecycle({
+    policy,
+    callers,
+    certificates,
+    directory,
+    keys,
+    redis,
+    traces,
+    listen,
+    isDatabaseAway,
+  });
   return { servers, lameDuckMs: config.lameDuckMs, ...lifecycle };
 }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createApp } from './app.ts';
 import { type Config, ConfigError, loadConfig } from './config/index.ts';
 import { warnOfUnfixedNode } from './node-version.ts';
+import { reloadOnSignal } from './reload-signal.ts';
 import { clearStaleSocket } from './server/address.ts';
 import { umaskFor } from './server/unix-socket.ts';
 import { runService, type ServiceControl } from './service.ts';
@@ -56,6 +57,7 @@ async function run(config: Config, log: Logger): Promise<number> {
     return 0;
   }
   const stopping = stopOnSignals(log);
+  const reload = reloadOnSignal(log);
   warnOfUnfixedNode(log);
   warnOfConfig(config, log);
   const addresses = [config.grpcAddress, config.httpAddress, config.metricsAddress].filter((one) => one !== null);
@@ -66,10 +68,11 @@ async function run(config: Config, log: Logger): Promise<number> {
     // The primary process makes the sockets, whenever a worker listens. It makes no other files.
     process.umask(umaskFor(config.socketMode));
   }
-  if (count > 1) return runPrimary({ count, lameDuckMs }, stopping, log, replicaKey);
+  if (count > 1) return runPrimary({ count, lameDuckMs }, stopping, reload, log, replicaKey);
   const metrics = createMetrics();
   const control: ServiceControl = {
     stopping,
+    onReload: reload.onReload,
     scrape: metrics.scrape,
     replicaKey: Promise.resolve(replicaKey),
     serving: (addresses, setServing) => {

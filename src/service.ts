@@ -9,8 +9,9 @@ import { oncePerReason } from './telemetry/rate-limited-log.ts';
 
 /** The parts behind the servers, as far as they start and end; null for a part that is not configured. */
 export interface Parts {
-  readonly policy: { start(): Promise<void>; stop(): void };
-  readonly callers: { start(): void; stop(): void };
+  readonly policy: { start(): Promise<void>; reload(): Promise<void>; stop(): void };
+  readonly callers: { start(): void; reload(): Promise<void>; stop(): void };
+  readonly certificates: { start(): void; reload(): Promise<void>; stop(): void } | null;
   readonly directory: { schema(): Promise<unknown>; end(): Promise<void> };
   readonly keys: { start(): Promise<void>; stop(): void };
   readonly redis: { end(): void } | null;
@@ -31,6 +32,8 @@ export interface Lifecycle {
   prepare(): Promise<boolean>;
   /** Looks for Better Auth's tables again; rejects while they cannot be read. */
   findTables(): Promise<void>;
+  /** Reads the policy, the callers and the TLS files now. Files with a problem leave those before them in force. */
+  reload(): Promise<void>;
   /** Ends all parts behind the servers. */
   end(): Promise<void>;
 }
@@ -45,6 +48,8 @@ export interface App extends Lifecycle {
 /** The environment of a service: the process itself, or the primary process of several workers. */
 export interface ServiceControl {
   readonly stopping: AbortSignal;
+  /** Calls `listener` whenever files have to be read again. */
+  onReload(listener: () => void): void;
   /** Called when the servers listen and PostgreSQL can be read; `setServing` sets the health of the service. */
   serving(addresses: Readonly<Record<string, string>>, setServing: (serving: boolean) => void): void;
   /** The metrics of the process, or of all workers. */
@@ -71,6 +76,7 @@ export async function runService(app: App, log: Logger, control: ServiceControl)
 
   const found = await Promise.race([app.prepare(), stopped]);
   if (stopping.aborted) return app.end();
+  control.onReload(() => void app.reload());
   const addresses = await listenOnAll(app.servers);
   const serve = (): void => {
     if (!stopping.aborted) control.serving(addresses, setServing);
@@ -123,7 +129,7 @@ async function waitForTables(app: App, log: Logger, signal: AbortSignal): Promis
 
 /** The order in which the parts start and end. It starts nothing before {@link Lifecycle.prepare}. */
 export function createLifecycle(parts: Parts): Lifecycle {
-  const { policy, callers, directory, keys, redis, traces, listen, isDatabaseAway } = parts;
+  const { policy, callers, certificates, directory, keys, redis, traces, listen, isDatabaseAway } = parts;
   let listener: ReturnType<Parts['listen']> = null;
 
   async function findTables(): Promise<void> {
@@ -146,14 +152,19 @@ export function createLifecycle(parts: Parts): Lifecycle {
     prepare: async () => {
       await policy.start();
       callers.start();
+      certificates?.start();
       listener = listen();
       const [found] = await Promise.all([tryTables(), listener?.readyWithin(LIMITS.firstLeaseMs)]);
       return found;
     },
     findTables,
+    reload: async () => {
+      await Promise.all([policy.reload(), callers.reload(), certificates?.reload()]);
+    },
     end: async () => {
       policy.stop();
       callers.stop();
+      certificates?.stop();
       keys.stop();
       // Each part bounds its own wait for a server without an answer. In sequence they would exceed the time of a stop.
       await Promise.all([listener?.stop(), traces?.stop(), directory.end()]);

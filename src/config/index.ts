@@ -14,7 +14,7 @@ import { type NatsSubscriptionConfig, readNatsSubscription } from './nats.ts';
 import { type Address, ConfigError, type Environment, Reader } from './reader.ts';
 import { parseSigningKeys } from './secrets.ts';
 import { type DatabaseConfig, readDatabase, readLogLevel, readTtlSeconds } from './shared.ts';
-import { readTls, type TlsConfig } from './tls.ts';
+import { readTls, readTlsFiles, type TlsConfig, type TlsFiles } from './tls.ts';
 import { readTokens, type TokensConfig } from './tokens.ts';
 import { type PoolConfig, type RedisConfig, readPool, readRedis } from './waiting.ts';
 
@@ -35,6 +35,7 @@ export interface Config extends ListeningConfig {
   /** `ASSENT_CALLERS`; null when it is not set. */
   readonly callersFile: CallersFile | null;
   readonly tls: TlsConfig | null;
+  readonly tlsFiles: TlsFiles | null;
   readonly connections: ConnectionsConfig;
   /** True when the operator accepts callers without authentication. */
   readonly insecure: boolean;
@@ -72,6 +73,7 @@ export function loadConfig(environment: Environment): Config {
     tokens,
     signingKeys: signingKeys.length > 0 ? signingKeys : tokens.hs256.secrets,
     ...servers,
+    tlsFiles: readTlsFiles(read),
     ...readListening(read),
     connections: readConnections(read),
     policyPath: read.text('ASSENT_POLICY'),

@@ -13,6 +13,29 @@ export interface TlsConfig {
   readonly clientCa: string | null;
 }
 
+/** The paths of the PEM files. */
+export type TlsFiles = TlsConfig;
+
+/** The paths of the files that {@link readTls} has read. */
+export function readTlsFiles(read: Reader): TlsFiles | null {
+  const cert = read.text('ASSENT_TLS_CERT');
+  const key = read.text('ASSENT_TLS_KEY');
+  return cert === null || key === null ? null : { cert, key, clientCa: read.text('ASSENT_TLS_CLIENT_CA') };
+}
+
+/** The problems of texts of all files, each by the name of its setting. */
+export function checkTls({ cert, key, clientCa }: TlsConfig): readonly string[] {
+  const files = [
+    ['ASSENT_TLS_CERT', parseCertificates(cert)],
+    ['ASSENT_TLS_KEY', parsePrivateKey(key)],
+    ...(clientCa === null ? [] : ([['ASSENT_TLS_CLIENT_CA', parseCertificates(clientCa)]] as const)),
+  ] as const;
+  const problems = files.flatMap(([name, { problems: found }]) => found.map((problem) => `${name} ${problem}`));
+  if (problems.length > 0) return problems;
+  const problem = pairProblem(cert, key);
+  return problem === null ? [] : [`ASSENT_TLS_CERT and ASSENT_TLS_KEY ${problem}`];
+}
+
 /** Reads `ASSENT_TLS_CERT`, `ASSENT_TLS_KEY` and `ASSENT_TLS_CLIENT_CA`. Null without a certificate and a key. */
 export function readTls(read: Reader): TlsConfig | null {
   const problemsBefore = read.problems.length;

@@ -11,7 +11,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import type { Address, Config } from '../config/index.ts';
 import { formatAddress } from './address.ts';
 import { endWhenHalfClosed, takeWaiting } from './closing.ts';
@@ -45,6 +45,8 @@ export interface ListenerOptions {
 }
 
 export interface Listener {
+  /** Uses other texts of the TLS files for the handshakes from now on; in the clear nothing happens. */
+  setTls(tls: NonNullable<Config['tls']>): void;
   /** Listens; resolves to the address as people write it. */
   listen(): Promise<string>;
   /**
@@ -134,6 +136,9 @@ export function createListener(options: ListenerOptions): Listener {
   };
 
   return {
+    setTls: (changed) => {
+      if (server instanceof TlsServer) server.setSecureContext(contextOf(changed));
+    },
     listen: async () => {
       await listenOn(server, address, socketMode);
       const bound = server.address();
@@ -176,15 +181,14 @@ function refuse(stream: ServerHttp2Stream): void {
 }
 
 function createTlsListener(
-  { cert, key, clientCa }: NonNullable<Config['tls']>,
+  tls: NonNullable<Config['tls']>,
   http1: boolean,
   handshakeTimeout: number,
   onConnection: (socket: Socket, protocol: string) => void,
 ): Server {
   const ALPNProtocols = http1 ? ['h2', 'http/1.1'] : ['h2'];
-  // A list of authorities: Node takes an empty text for none, and then trusts its own list of public authorities.
-  const callers = clientCa === null ? {} : { ca: [clientCa], requestCert: true, rejectUnauthorized: true };
-  const server = createTlsServer({ cert, key, ALPNProtocols, handshakeTimeout, ...callers });
+  const callers = tls.clientCa === null ? {} : { requestCert: true, rejectUnauthorized: true };
+  const server = createTlsServer({ ...contextOf(tls), ALPNProtocols, handshakeTimeout, ...callers });
   // Node reports a handshake that takes too long and leaves the connection open.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('secureConnection', (socket) => {
@@ -192,6 +196,11 @@ function createTlsListener(
     onConnection(socket, socket.alpnProtocol || 'http/1.1');
   });
   return server;
+}
+
+function contextOf({ cert, key, clientCa }: NonNullable<Config['tls']>): SecureContextOptions {
+  // A list of authorities: Node takes an empty text for none, and then trusts its own list of public authorities.
+  return clientCa === null ? { cert, key } : { cert, key, ca: [clientCa] };
 }
 
 /** The beginning of HTTP/2's connection preface (RFC 9113, section 3.4). No method of HTTP/1.1 begins with it. */

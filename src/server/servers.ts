@@ -18,7 +18,7 @@ import type { Pipeline } from './pipeline.ts';
 import { reflectionMethods } from './reflection.ts';
 
 /** A server as the log names it. */
-export interface NamedServer extends Pick<Listener, 'listen'> {
+export interface NamedServer extends Pick<Listener, 'listen' | 'setTls'> {
   readonly name: 'grpc' | 'http' | 'metrics';
   /** From now on each answer of HTTP/1.1 is the last one of its connection. Connections and calls are still taken. */
   drain(): void;
@@ -33,6 +33,8 @@ export interface Servers {
   setServing(serving: boolean): void;
   /** As {@link NamedServer.drain}, on all of them. */
   drain(): void;
+  /** As {@link Listener.setTls}, on all of them. */
+  setTls(tls: NonNullable<Config['tls']>): void;
 }
 
 export interface ServersOptions
@@ -72,7 +74,10 @@ export function createServers(options: ServersOptions): Servers {
   const drain = (): void => {
     for (const server of all) server.drain();
   };
-  return { all, setServing: health.setServing, drain };
+  const setTls: Servers['setTls'] = (changed) => {
+    for (const server of all) server.setTls(changed);
+  };
+  return { all, setServing: health.setServing, drain, setTls };
 }
 
 type Place = Pick<
@@ -92,6 +97,7 @@ function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {
   return {
     name: 'grpc',
     listen: listener.listen,
+    setTls: listener.setTls,
     drain: () => {},
     stop: (timeoutMs) => listener.stop(timeoutMs, grpc.endStreams),
   };
@@ -127,6 +133,7 @@ function createHttpServer(
   return {
     name: 'http',
     listen: listener.listen,
+    setTls: listener.setTls,
     drain: lastAnswers.begin,
     stop: (timeoutMs) => {
       lastAnswers.begin();
@@ -148,6 +155,7 @@ function createMetricsServer(
   return {
     name: 'metrics',
     listen: listener.listen,
+    setTls: listener.setTls,
     drain: lastAnswers.begin,
     stop: (timeoutMs) => {
       lastAnswers.begin();

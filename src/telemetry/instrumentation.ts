@@ -80,6 +80,11 @@ function callerInstrumentation(log: Logger, metrics: Metrics) {
           'the changed file of callers has problems: the old callers stay',
         );
     },
+    tlsReload: ({ ok, problems }: { readonly ok: boolean; readonly problems: readonly unknown[] }): void => {
+      if (ok) log.info({ event: 'tls.reloaded' }, 'the changed TLS files are in effect for new connections');
+      else
+        log.error({ event: 'tls.refused', problems }, 'the changed TLS files have problems: the old certificates stay');
+    },
     callerExpiry: {
       onExpired: (caller: string): void =>
         log.warn(

@@ -15,6 +15,8 @@ export type WorkerMessage =
 /** From the primary to a worker. */
 export type PrimaryMessage =
   | { readonly type: 'assent:stop' }
+  /** The policy, the callers and the TLS files are read again. */
+  | { readonly type: 'assent:reload' }
   /** A random key that the workers of one replica share. */
   | { readonly type: 'assent:key'; readonly key: string }
   /** The health of the service as a whole. */

@@ -4,6 +4,7 @@
  */
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ReloadSignal } from '../reload-signal.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { shareScrapes } from '../telemetry/shared-scrape.ts';
 import { createCollector } from './collector.ts';
@@ -20,12 +21,14 @@ const STOP_MS = 8_000;
 /**
  * Runs until `stopping` aborts and every worker has ended.
  * @param lameDuckMs The time for which workers still take calls after `stopping`.
+ * @param reload SIGHUP, which is passed on to the workers.
  * @param replicaKey The workers sign with it when no signing key is configured.
  * @returns The exit code: 1 when a worker could not start at all, since then none can, or when a worker was killed.
  */
 export async function runPrimary(
   { count, lameDuckMs }: { readonly count: number; readonly lameDuckMs: number },
   stopping: AbortSignal,
+  reload: ReloadSignal,
   log: Logger,
   replicaKey: string,
 ): Promise<number> {
@@ -38,6 +41,9 @@ export async function runPrimary(
   const collector = createCollector(send);
   const collect = shareScrapes(() => collector.collect(workers(), count));
 
+  reload.onReload(() => {
+    for (const worker of workers()) send(worker, { type: 'assent:reload' });
+  });
   stopping.addEventListener('abort', stopAll, { once: true });
   for (let started = 0; started < count; started += 1) start();
   await ended.promise;

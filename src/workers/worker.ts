@@ -13,11 +13,14 @@ export function createWorkerControl(metrics: Metrics): ServiceControl {
   const scrapes = new Map<number, (text: string) => void>();
   const replicaKey = Promise.withResolvers<string>();
   let lastScrape = 0;
+  let reload = (): void => {};
   let setHealth = (_serving: boolean): void => {};
 
   // The signals of a terminal reach every process of the group; the primary process decides for all.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
+  process.on('SIGHUP', () => {});
+  process.on('SIGUSR2', () => {});
   // Without a primary process there is nothing that stops or replaces this worker.
   process.on('disconnect', () => stopping.abort());
   process.on('message', (message: unknown) => {
@@ -25,6 +28,9 @@ export function createWorkerControl(metrics: Metrics): ServiceControl {
     switch (message.type) {
       case 'assent:stop':
         stopping.abort();
+        break;
+      case 'assent:reload':
+        reload();
         break;
       case 'assent:key':
         replicaKey.resolve(message.key);
@@ -45,6 +51,9 @@ export function createWorkerControl(metrics: Metrics): ServiceControl {
 
   return {
     stopping: stopping.signal,
+    onReload: (listener) => {
+      reload = listener;
+    },
     replicaKey: replicaKey.promise,
     serving: (addresses, setServing) => {
       setHealth = setServing;

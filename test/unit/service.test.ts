@@ -9,8 +9,9 @@ it('the end of a service ends all parts at once, and Redis after the subscriptio
     return waiting.promise;
   };
   const { prepare, end } = createLifecycle({
-    policy: { start: async () => {}, stop: () => void began.push('policy') },
-    callers: { start: () => {}, stop: () => void began.push('callers') },
+    policy: { start: async () => {}, reload: async () => {}, stop: () => void began.push('policy') },
+    callers: { start: () => {}, reload: async () => {}, stop: () => void began.push('callers') },
+    certificates: null,
     directory: { schema: () => Promise.reject(new Error('away')), end: slow('PostgreSQL') },
     keys: { start: async () => {}, stop: () => void began.push('keys') },
     redis: { end: () => void began.push('Redis') },

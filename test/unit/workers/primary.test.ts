@@ -6,13 +6,16 @@ import { runPrimary } from '../../../src/workers/primary.ts';
 import { testFolder } from '../../support/folder.ts';
 
 const folder = testFolder();
+const NO_RELOAD = { onReload: () => {} };
 
 it('a stop before the start of the workers starts none of them', async () => {
   const started: unknown[] = [];
   cluster.on('fork', (worker) => started.push(worker));
   // Of no use as a worker: it ends by itself.
   cluster.setupPrimary({ exec: '/dev/null' });
-  expect(await runPrimary({ count: 2, lameDuckMs: 0 }, AbortSignal.abort(), createLog('silent'), 'a key')).toBe(0);
+  expect(
+    await runPrimary({ count: 2, lameDuckMs: 0 }, AbortSignal.abort(), NO_RELOAD, createLog('silent'), 'a key'),
+  ).toBe(0);
   expect(started).toEqual([]);
 });
 
@@ -28,7 +31,7 @@ it('the primary ends when a worker has exited, also while the channel to the wor
   );
   cluster.setupPrimary({ exec: program });
   const stopping = new AbortController();
-  const exitCode = runPrimary({ count: 1, lameDuckMs: 0 }, stopping.signal, createLog('silent'), 'a key');
+  const exitCode = runPrimary({ count: 1, lameDuckMs: 0 }, stopping.signal, NO_RELOAD, createLog('silent'), 'a key');
   await once(cluster, 'message');
   stopping.abort();
   expect(await exitCode).toBe(0);
