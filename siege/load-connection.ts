@@ -89,6 +89,7 @@ function createLink(port: number, block: Buffer, waiting: Set<LoadCall>, onEnd: 
   let room = WINDOW;
   // Nothing is sent before the service has named the number.
   let maxStreams = 0;
+  let greeted = false;
   let leaving = false;
 
   const finish = (stream: number, ok: boolean): void => {
@@ -124,7 +125,12 @@ function createLink(port: number, block: Buffer, waiting: Set<LoadCall>, onEnd: 
     }
     if (type === FRAME.WINDOW_UPDATE && stream === 0) room += payload.readUInt32BE(0);
     if (type === FRAME.PING && (flags & ACK) === 0) socket.write(http2Frame(FRAME.PING, ACK, 0, payload));
-    if (type === FRAME.SETTINGS && (flags & ACK) === 0) maxStreams = streamsOf(payload);
+    if (type === FRAME.SETTINGS && (flags & ACK) === 0) {
+      maxStreams = streamsOf(payload);
+      // The hello acknowledged the first ones. The service waits for the others (RFC 9113, section 6.5.3).
+      if (greeted) socket.write(http2Frame(FRAME.SETTINGS, ACK, 0));
+      greeted = true;
+    }
     if (type === FRAME.GOAWAY) {
       leaving = true;
       if (streams.size === 0) socket.end();

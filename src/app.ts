@@ -30,7 +30,9 @@ import { createHandlers } from './rpc/handlers.ts';
 import { createPageTokens } from './rpc/page-token.ts';
 import { acceptEveryCall, createCallerAuthentication } from './server/caller-authentication.ts';
 import { Connections, END_REASONS, MAX_STRANGERS } from './server/connections.ts';
+import { MAX_STREAMS_PER_CONNECTION } from './server/limits.ts';
 import { API_RULES, methodsOf } from './server/methods.ts';
+import { createLoadControl } from './server/overload/load-control.ts';
 import { createPipeline } from './server/pipeline.ts';
 import { createServers } from './server/servers.ts';
 import { createTlsFiles } from './server/tls-files.ts';
@@ -111,7 +113,9 @@ export async function createApp(
           next: database,
         });
   const cache = createFactsCache({ memory, freshness, clock, ttlMs, leaseMs, cached, database });
+  const load = createLoadControl({ maxStreams: MAX_STREAMS_PER_CONNECTION, onShed: observe.callShed });
   metrics.observe({
+    connectionsHeld: load.held,
     memoryEntries: memory.size,
     readsWaiting: directory.waiting,
     subscription: config.nats && { mode: config.nats.mode, live: freshness.isLive },
@@ -175,7 +179,7 @@ export async function createApp(
     onEnded: (reason, address) => connectionEnded(reason, address),
   });
   const connectionEnded = connectionsInstrumentation(log, metrics.connections(connections, END_REASONS));
-  const servers = createServers({ ...config, pipeline, connections, api, metrics: scrape, http1Bounds });
+  const servers = createServers({ ...config, load, pipeline, connections, api, metrics: scrape, http1Bounds });
 
   // events
   const { nats } = config;

@@ -19,6 +19,8 @@ import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { dropRest } from './http1-parser.ts';
 import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
+import type { LoadControl } from './overload/load-control.ts';
+import { isRefusable } from './overload/refusal.ts';
 import { listenOn } from './unix-socket.ts';
 
 /** The time that a connection of HTTP/1.1 has for its requests. Absent values are Node's own. */
@@ -34,6 +36,7 @@ export interface ListenerOptions {
   readonly tls: Config['tls'];
   readonly keepalive: Keepalive;
   readonly connections: Connections;
+  readonly load: LoadControl;
   /** Answers a stream of HTTP/2. The arguments are those of Node's event `stream`. Null refuses HTTP/2 in the clear. */
   readonly onStream:
     | ((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void)
@@ -63,7 +66,8 @@ const LATE_REQUEST_MS = 250;
 
 /** Creates the listener; nothing listens before {@link Listener.listen}. */
 export function createListener(options: ListenerOptions): Listener {
-  const { address, socketMode, tls, keepalive, connections, onStream, http1, firstBytesMs = FIRST_BYTES_MS } = options;
+  const { address, socketMode, tls, keepalive, connections, load, onStream, http1 } = options;
+  const { firstBytesMs = FIRST_BYTES_MS } = options;
   /** The sessions of HTTP/2, each with its socket, which Node keeps to itself. */
   const sessions = new Map<ServerHttp2Session, Socket>();
   const sockets = new Set<Socket>();
@@ -79,9 +83,11 @@ export function createListener(options: ListenerOptions): Listener {
     sessions.set(session, connecting);
     const connection = connectionOf(connecting);
     connection.begin(session);
+    const peer = load.add(session);
     session.on('stream', (stream, headers, ...rest) => {
-      if (connection.request(stream)) onStream?.(stream, headers, ...rest);
-      else refuse(stream);
+      if (!connection.request(stream)) refuse(stream);
+      else if (load.admit(peer) || !isRefusable(headers)) onStream?.(stream, headers, ...rest);
+      else load.shed(stream, headers);
     });
     session.once('close', () => sessions.delete(session));
     if (state !== 'open') session.close();

@@ -11,9 +11,10 @@ import { createEndpointHandler } from './endpoint-handler.ts';
 import { createEndpoints } from './endpoints.ts';
 import { codecOf, createGrpcHandler, type GrpcHandler } from './grpc/grpc-handler.ts';
 import { createHealth } from './health.ts';
-import { KEEPALIVE, type Keepalive } from './limits.ts';
+import { KEEPALIVE, type Keepalive, MAX_STREAMS_PER_CONNECTION } from './limits.ts';
 import { createHttp1, createListener, type Http1Bounds, type Listener } from './listener.ts';
 import type { Method, UnaryMethod } from './methods.ts';
+import { createLoadControl, type LoadControl } from './overload/load-control.ts';
 import type { Pipeline } from './pipeline.ts';
 import { reflectionMethods } from './reflection.ts';
 
@@ -46,6 +47,8 @@ export interface ServersOptions
   /** The content of `/metrics`. */
   readonly metrics: Scrape;
   readonly keepalive?: Keepalive;
+  /** Refuses calls that cannot be answered in time; the same for all addresses. */
+  readonly load?: LoadControl;
   readonly http1Bounds?: Http1Bounds;
   readonly firstBytesMs?: number;
 }
@@ -56,11 +59,13 @@ export function createServers(options: ServersOptions): Servers {
   const { keepalive = KEEPALIVE } = options;
   const health = createHealth();
   const methods = [...api, ...health.methods, ...reflectionMethods()];
+  const { load = createLoadControl({ maxStreams: MAX_STREAMS_PER_CONNECTION, onShed: () => {} }) } = options;
   const common = {
     socketMode: options.socketMode,
     tls,
     keepalive,
     connections,
+    load,
     ...(firstBytesMs === undefined ? {} : { firstBytesMs }),
   };
   const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods);
@@ -82,7 +87,7 @@ export function createServers(options: ServersOptions): Servers {
 
 type Place = Pick<
   Parameters<typeof createListener>[0],
-  'address' | 'socketMode' | 'tls' | 'keepalive' | 'connections' | 'firstBytesMs'
+  'address' | 'socketMode' | 'tls' | 'keepalive' | 'connections' | 'load' | 'firstBytesMs'
 >;
 
 function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {

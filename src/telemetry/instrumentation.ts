@@ -14,6 +14,7 @@ export type Instrumentation = ReturnType<typeof createInstrumentation>;
 export function createInstrumentation(log: Logger, metrics: Metrics) {
   return {
     call: metrics.call,
+    callShed: metrics.callShed,
     decision: metrics.decision,
     defect: defectInstrumentation(log, metrics),
     ...callerInstrumentation(log, metrics),

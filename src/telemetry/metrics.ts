@@ -10,6 +10,8 @@ export interface Metrics {
   /** Counts a call that was refused for its caller, whose name is null for a call that did not authenticate. */
   readonly callerRefused: (caller: string | null, reason: string) => void;
   readonly callersReload: (ok: boolean) => void;
+  /** Counts a call that was refused because it could not be answered in time. */
+  readonly callShed: () => void;
   readonly decision: (reason: string, source: string) => void;
   readonly event: (outcome: string) => void;
   /** Null while the lag is unknown: the metric then has no value, instead of the last one. */
@@ -30,6 +32,8 @@ export interface Metrics {
     readonly memoryEntries: () => number;
     /** Reads that wait for a connection to PostgreSQL. */
     readonly readsWaiting: () => number;
+    /** Connections whose clients may open no stream. */
+    readonly connectionsHeld: () => number;
     /** The source of events and the state of the subscription; null without NATS. */
     readonly subscription: { readonly mode: 'stream' | 'core'; readonly live: () => boolean } | null;
     readonly lagMs: () => number;
@@ -132,6 +136,7 @@ export function createMetrics(): Metrics {
     'outcome',
     ['ok', 'failed'],
   );
+  const shed = total('assent_calls_shed_total', 'Calls that were refused because the process was too late for them.');
   const decisions = hotCounter('assent_decisions_total', 'Decisions by reason and source of the facts.', [
     'reason',
     'source',
@@ -189,6 +194,7 @@ export function createMetrics(): Metrics {
     callerRefused: (caller, reason) =>
       callerRefusals(caller === null ? UNAUTHENTICATED_CALLER : callerName(caller), reason),
     callersReload: (ok) => callersReloads(ok ? 'ok' : 'failed'),
+    callShed: () => shed.inc(),
     decision: decisions,
     event: events,
     eventLag: (messages) => (messages === null ? lag.remove() : lag.set(messages)),
@@ -215,7 +221,15 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    observe: ({ memoryEntries, readsWaiting, subscription, lagMs }) => {
+    observe: ({ memoryEntries, readsWaiting, connectionsHeld, subscription, lagMs }) => {
+      new Gauge({
+        name: 'assent_connections_held',
+        help: 'Connections whose clients may open no stream, because the process is asked for more than it can answer.',
+        registers,
+        collect() {
+          this.set(connectionsHeld());
+        },
+      });
       new Gauge({
         name: 'assent_database_reads_waiting',
         help: 'Reads that wait for a connection to PostgreSQL.',

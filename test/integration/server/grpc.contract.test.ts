@@ -218,7 +218,7 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
         server.url,
         async (session) => {
           const pieces = [frame(check('big:20000'))];
-          const unread = Array.from({ length: 700 }, () => once(send(session, { pieces }), 'response'));
+          const unread = Array.from({ length: 240 }, () => once(send(session, { pieces }), 'response'));
           await Promise.all(unread);
           expect((await answerOf(send(session, { pieces: [frame(check('invalid:x'))] }))).status).toBe('3');
         },
@@ -226,11 +226,11 @@ describe.each(GRPC_SERVERS)('gRPC on the %s address', (name) => {
       );
     });
 
-    it('the gRPC server answers a thousand calls at once on one connection, and announces that limit', async () => {
+    it('the gRPC server answers as many calls at once on one connection as its announced limit', async () => {
       await withSession(server.url, async (session) => {
         await once(session, 'remoteSettings');
-        expect(session.remoteSettings.maxConcurrentStreams).toBe(1_000);
-        const streams = Array.from({ length: 1_000 }, () => send(session, { pieces: [frame(check('big:20000'))] }));
+        expect(session.remoteSettings.maxConcurrentStreams).toBe(250);
+        const streams = Array.from({ length: 250 }, () => send(session, { pieces: [frame(check('big:80000'))] }));
         const answers = await Promise.all(streams.map(answerOf));
         expect(new Set(answers.map(({ status, body }) => `${status} ${body.length}`)).size).toBe(1);
         expect(answers[0]?.status).toBe('0');

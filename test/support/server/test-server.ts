@@ -232,6 +232,9 @@ function answer(
       return new Promise(() => {});
     case 'big':
       return granted('x'.repeat(Number(argument)));
+    case 'busy':
+      spin(Number(argument));
+      return granted(permission);
     case 'size':
       return granted(String(permission.length));
     case 'invalid':
@@ -249,6 +252,12 @@ function answer(
     default:
       return granted(permission);
   }
+}
+
+/** Holds the event loop for so many milliseconds. */
+function spin(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
 }
 
 function granted(grantedBy: string): CheckPermissionResponse {

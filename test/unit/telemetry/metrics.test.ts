@@ -69,6 +69,7 @@ it('counters begin at 0, so that the first event of an alert is an increase', as
   expect(counters).toEqual([
     ['assent_callers_reloads_total', 'ok'],
     ['assent_callers_reloads_total', 'failed'],
+    ['assent_calls_shed_total', undefined],
     ['assent_events_total', 'applied'],
     ['assent_events_total', 'malformed'],
     ['assent_events_total', 'unknown'],

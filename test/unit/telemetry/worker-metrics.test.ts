@@ -9,6 +9,7 @@ const snapshotOf = async (times: number, live: boolean, lag: number | null = tim
   metrics.observe({
     memoryEntries: () => times,
     readsWaiting: () => times,
+    connectionsHeld: () => times,
     subscription: { mode: 'stream', live: () => live },
     lagMs: () => times * 1_000,
   });
@@ -20,6 +21,7 @@ const snapshotOf = async (times: number, live: boolean, lag: number | null = tim
     metrics.event('applied');
     metrics.redisError('get');
     metrics.redisRefused('expired');
+    metrics.callShed();
     metrics.databaseFault();
     metrics.readRefused('overload');
     metrics.unreadableValue();
@@ -50,6 +52,7 @@ const counted = (times: number): Readonly<Record<string, number>> => ({
   'assent_events_total{outcome="applied"}': times,
   'assent_redis_errors_total{operation="get"}': times,
   'assent_redis_refused_total{reason="expired"}': times,
+  assent_calls_shed_total: times,
   assent_database_faults_total: times,
   'assent_database_reads_refused_total{reason="overload"}': times,
   assent_bad_dynamic_roles_total: times,
@@ -73,6 +76,7 @@ it('counters and cache sizes of workers are added; the lag is their maximum, the
     ...workers(2, 0),
     assent_memory_entries: 8,
     assent_database_reads_waiting: 8,
+    assent_connections_held: 8,
     assent_events_lag_messages: 5,
     assent_events_lag_seconds: 5,
     'assent_events_live{mode="stream"}': 0,
@@ -89,6 +93,7 @@ it('only the counters of a silent or ended worker stay in the metrics', async ()
   metrics.ended(4);
   const gauges = {
     assent_database_reads_waiting: 5,
+    assent_connections_held: 5,
     assent_memory_entries: 5,
     assent_events_lag_messages: 5,
     assent_events_lag_seconds: 5,
