@@ -1,5 +1,6 @@
 /** Writes the answers of the endpoints, and bounds the requests of one connection of HTTP/1.1. */
-import { connectionOfRequest, type HttpHandler, type HttpRequest, writeAnswer } from './connect/connect-handler.ts';
+import { type HttpHandler, writeAnswer } from './connect/connect-handler.ts';
+import { connectionOfRequest, type HttpRequest } from './connect/http-call.ts';
 import { dropHeaders } from './drop-headers.ts';
 import type { Endpoints } from './endpoints.ts';
 

@@ -1,6 +1,7 @@
 /** How a call ends without a handler's answer: refusals of the server itself, and the status of any error. */
 import { Code, type ErrorStatus, errorStatus } from '../rpc/status.ts';
 
+export const MESSAGE_LATE = 'The message of the call did not come in time.';
 export const NO_MESSAGE = 'The request has no message.';
 export const HALF_MESSAGE = 'The request ends within a message.';
 export const MORE_MESSAGES = 'The request has more than the one message that the method takes.';

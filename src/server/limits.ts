@@ -1,5 +1,7 @@
 /** The limits of every server, and the options of HTTP/2 that carry them. */
 
+import { ARRIVAL_MS } from './arrivals.ts';
+
 /** The largest message, compressed or not. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -37,6 +39,12 @@ export const HTTP2_OPTIONS = {
   maxSessionRejectedStreams: 100_000,
   maxSessionInvalidFrames: 100_000,
 };
+
+/**
+ * The time, in milliseconds, that a request of HTTP/1.1 has for its headers, and as a whole with its body. Node's own are a
+ * minute and five, and it looks twice a minute.
+ */
+export const HTTP1_TIMES = { headersTimeout: 10_000, requestTimeout: ARRIVAL_MS, connectionsCheckingInterval: 2_000 };
 
 /** How a server finds peers that vanished without a word, so that their connections do not pile up. */
 export interface Keepalive {

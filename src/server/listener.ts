@@ -18,7 +18,7 @@ import { endWhenHalfClosed, takeWaiting } from './closing.ts';
 import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { dropRest } from './http1-parser.ts';
-import { HTTP2_OPTIONS, type Keepalive } from './limits.ts';
+import { HTTP1_TIMES, HTTP2_OPTIONS, type Keepalive } from './limits.ts';
 import type { LoadControl } from './overload/load-control.ts';
 import { isRefusable } from './overload/refusal.ts';
 import { listenOn } from './unix-socket.ts';
@@ -174,7 +174,7 @@ export function createListener(options: ListenerOptions): Listener {
 
 /** A server of HTTP/1.1 for {@link ListenerOptions.http1}. */
 export function createHttp1(bounds: Http1Bounds = {}): Http1Server {
-  const server = createHttp1Server(bounds);
+  const server = createHttp1Server({ ...HTTP1_TIMES, ...bounds });
   // Node begins to look for slow connections when a server begins to listen. This one is handed its connections and never does.
   server.emit('listening');
   return server;

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Config } from '../config/index.ts';
 import type { Scrape } from '../telemetry/metrics.ts';
+import { Arrivals } from './arrivals.ts';
 import { createConnectHandler, type HttpHandler } from './connect/connect-handler.ts';
 import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
@@ -42,6 +43,8 @@ export interface ServersOptions
   extends Pick<Config, 'grpcAddress' | 'httpAddress' | 'metricsAddress' | 'socketMode' | 'tls'> {
   readonly pipeline: Pipeline;
   readonly connections: Connections;
+  /** The time, in milliseconds, for the message of a call to come. */
+  readonly arrivalMs?: number;
   /** The methods of the API. Health and reflection come with the servers. */
   readonly api: readonly Method[];
   /** The content of `/metrics`. */
@@ -68,7 +71,7 @@ export function createServers(options: ServersOptions): Servers {
     load,
     ...(firstBytesMs === undefined ? {} : { firstBytesMs }),
   };
-  const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods);
+  const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods, new Arrivals(options.arrivalMs));
   const all: NamedServer[] = [createGrpcServer({ ...common, address: grpcAddress }, grpc())];
   if (httpAddress !== null) {
     all.push(createHttpServer({ ...common, address: httpAddress }, grpc(), health.isServing, options));
@@ -112,12 +115,13 @@ function createHttpServer(
   place: Place,
   grpc: GrpcHandler,
   isServing: () => boolean,
-  { pipeline, api, metrics, metricsAddress, http1Bounds }: ServersOptions,
+  { pipeline, api, metrics, metricsAddress, http1Bounds, arrivalMs }: ServersOptions,
 ): NamedServer {
   const lastAnswers = createLastAnswers();
   const endpoints = createEndpoints(metricsAddress === null ? metrics : null, isServing);
   const handler = createConnectHandler({
     pipeline,
+    arrivals: new Arrivals(arrivalMs),
     methods: api.filter((method): method is UnaryMethod => method.kind === 'unary'),
     beforeAnswer: lastAnswers.beforeAnswer,
     fallback: createEndpointHandler(endpoints, lastAnswers.beforeAnswer),

@@ -1,28 +1,17 @@
 /** Calls by Connect and gRPC-Web on requests of HTTP/1.1 and HTTP/2, passed through the pipeline. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { AssentError, invalidArgument, undecodable } from '../../errors.ts';
+import type { ServerResponse } from 'node:http';
+import { AssentError, undecodable } from '../../errors.ts';
 import { Code } from '../../rpc/status.ts';
-import type { CallContext, Outcome } from '../call-context.ts';
-import { certificateNamesOf } from '../client-certificate.ts';
-import { type CallConnection, connectionOf } from '../connection.ts';
-import { dropHeaders } from '../drop-headers.ts';
+import { Arrivals } from '../arrivals.ts';
+import type { Outcome } from '../call-context.ts';
 import { RefusedCall, statusOf } from '../errors.ts';
 import type { UnaryMethod } from '../methods.ts';
 import type { AdmittedCall, Pipeline } from '../pipeline.ts';
-import { ACCEPTED_TYPES, type HttpAnswer, type IncomingCall, protocolOf, type RequestProtocol } from './protocols.ts';
-
-export type HttpRequest = IncomingMessage | Http2ServerRequest;
-export type HttpResponse = ServerResponse | Http2ServerResponse;
+import { connectionOfRequest, HttpCall, type HttpRequest, type HttpResponse, headerOf } from './http-call.ts';
+import { ACCEPTED_TYPES, type HttpAnswer, protocolOf, type RequestProtocol } from './protocols.ts';
 
 /** Answers a request of either version of HTTP. */
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
-
-/** The longest deadline of a call, in milliseconds. Longer ones are INVALID_ARGUMENT. */
-const MAX_TIMEOUT_MS = 60_000;
-
-/** The time, in milliseconds, for the answer that a deadline has passed to reach the caller. */
-const ERROR_GRACE_MS = 1_000;
 
 export interface ConnectHandlerOptions {
   readonly pipeline: Pipeline;
@@ -31,11 +20,14 @@ export interface ConnectHandlerOptions {
   readonly fallback: HttpHandler;
   /** Called when an answer is about to go out. */
   readonly beforeAnswer: HttpHandler;
+  /** Bounds the time for a message. */
+  readonly arrivals?: Arrivals;
 }
 
 /** Creates the handler. */
 export function createConnectHandler(options: ConnectHandlerOptions): HttpHandler {
   const { pipeline, methods, fallback, beforeAnswer } = options;
+  const { arrivals = new Arrivals() } = options;
   const routes = new Map(methods.map((method) => [method.path, method]));
   return (request, response) => {
     const { method: verb = '', url = '' } = request;
@@ -64,7 +56,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): HttpHandle
       send(plain(415, { 'accept-post': types }, `The content type is not supported: use ${types}; gRPC needs HTTP/2.`));
       return;
     }
-    serve(pipeline, method, protocol, new HttpCall(request, response)).then(send, (error: unknown) => {
+    serve(pipeline, method, protocol, new HttpCall(request, response), arrivals).then(send, (error: unknown) => {
       pipeline.onDefect(error);
       response.destroy();
     });
@@ -77,6 +69,7 @@ async function serve(
   method: UnaryMethod,
   protocol: RequestProtocol,
   call: HttpCall,
+  arrivals: Arrivals,
 ): Promise<HttpAnswer> {
   const began = performance.now();
   const admitted = pipeline.admit(method, call);
@@ -87,8 +80,11 @@ async function serve(
   let message: Uint8Array;
   try {
     call.setDeadline(protocol.timeoutMs);
+    arrivals.add(call);
     message = await call.race(protocol.read(call, method.maxRequestBytes));
+    arrivals.remove(call);
   } catch (error) {
+    arrivals.remove(call);
     const refusal = refusalOf(error, call);
     const status = statusOf(refusal, (defect) => admitted.onDefect(defect));
     admitted.onRefused(call.endedAs() ?? status.code, (performance.now() - began) / 1_000);
@@ -123,116 +119,6 @@ function refusalOf(error: unknown, call: HttpCall): unknown {
   if (call.endedAs() === Code.CANCELLED) return new RefusedCall(Code.CANCELLED, 'The caller has left.');
   if (error instanceof RefusedCall) return error.code === Code.INTERNAL ? undecodable(error) : error;
   return error instanceof AssentError ? error : undecodable(error);
-}
-
-/** The connection of a request. */
-export function connectionOfRequest(request: HttpRequest): CallConnection {
-  return connectionOf('stream' in request ? request.stream.session : request.socket);
-}
-
-function headerOf({ headers }: HttpRequest, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** One call: its headers, and how it ends before its answer. */
-class HttpCall implements CallContext, IncomingCall {
-  readonly #request: HttpRequest;
-  readonly #response: HttpResponse;
-  readonly #ended = Promise.withResolvers<never>();
-  #endedAs: number | null = null;
-  #onEnd: (() => void) | null = null;
-
-  constructor(request: HttpRequest, response: HttpResponse) {
-    this.#request = request;
-    this.#response = response;
-    this.#ended.promise.catch(() => {});
-    response.once('close', () => this.#end(Code.CANCELLED, 'The caller has left.'));
-    if ('stream' in request) request.once('aborted', () => this.#end(Code.CANCELLED, 'The caller has left.'));
-  }
-
-  get connection(): CallConnection {
-    return connectionOfRequest(this.#request);
-  }
-
-  header(name: string): string | undefined {
-    return headerOf(this.#request, name);
-  }
-
-  dropHeaders(): void {
-    dropHeaders(this.#request.headers, this.#request.rawHeaders);
-  }
-
-  setHeader(name: string, value: string): void {
-    this.#response.setHeader(name, value);
-  }
-
-  certificateNames(): readonly string[] {
-    return certificateNamesOf('stream' in this.#request ? this.#request.stream.session : this.#request.socket);
-  }
-
-  onClose(listener: () => void): void {
-    if (this.#response.destroyed) listener();
-    else this.#response.once('close', listener);
-  }
-
-  endedAs(): number | null {
-    return this.#endedAs;
-  }
-
-  onEnd(listener: () => void): void {
-    if (this.#endedAs === null) this.#onEnd = listener;
-    else listener();
-  }
-
-  /** @throws {AssentError} INVALID_ARGUMENT for a deadline that is none, or longer than a minute. */
-  setDeadline(ms: number | null): void {
-    if (ms === null) return;
-    if (!(ms <= MAX_TIMEOUT_MS)) throw invalidArgument('', `the deadline must be 1 to ${MAX_TIMEOUT_MS} ms.`);
-    let timer: NodeJS.Timeout | undefined;
-    const passed = (): void => {
-      // The answer was written and still waits for its caller, who may never read it.
-      if (this.#response.writableEnded) this.#cut();
-      else {
-        this.#end(Code.DEADLINE_EXCEEDED, 'The deadline of the call has passed.');
-        timer = setTimeout(() => this.#cut(), ERROR_GRACE_MS);
-      }
-    };
-    this.#response.once('close', () => clearTimeout(timer));
-    if (ms <= 0) passed();
-    else timer = setTimeout(passed, ms);
-  }
-
-  onGone(listener: () => void): void {
-    this.#response.once('close', listener);
-  }
-
-  /** The pieces of the body. A caller that leaves ends them without an error. */
-  async *body(): AsyncIterable<Uint8Array> {
-    yield* this.#request as AsyncIterable<Uint8Array>;
-    // Node ends the body of a stream that was reset as if it were complete.
-    const { aborted } = this.#request;
-    const reset = 'stream' in this.#request && this.#request.stream?.rstCode !== constants.NGHTTP2_NO_ERROR;
-    if (aborted || reset) this.#end(Code.CANCELLED, 'The caller has left.');
-  }
-
-  /** Waits for a step of the call, but no longer than its caller. */
-  race<Result>(step: Promise<Result>): Promise<Result> {
-    return Promise.race([this.#ended.promise, step]);
-  }
-
-  /** Ends the stream of HTTP/2, or the connection of HTTP/1.1, with an answer that has not gone out. */
-  #cut(): void {
-    if ('stream' in this.#response) this.#response.stream.close(constants.NGHTTP2_CANCEL);
-    else this.#response.destroy();
-  }
-
-  #end(code: number, message: string): void {
-    if (this.#endedAs !== null || this.#response.writableEnded) return;
-    this.#endedAs = code;
-    this.#ended.reject(new RefusedCall(code, message));
-    this.#onEnd?.();
-  }
 }
 
 function plain(status: number, headers: Readonly<Record<string, string>>, text: string): HttpAnswer {

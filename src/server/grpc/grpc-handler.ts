@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Message } from '@bufbuild/protobuf';
 import { Code } from '../../rpc/status.ts';
+import { Arrivals } from '../arrivals.ts';
 import type { Outcome } from '../call-context.ts';
 import { CODECS, type Codec } from '../codecs.ts';
 import { dropHeaders } from '../drop-headers.ts';
@@ -28,7 +29,11 @@ export function codecOf(contentType: string | undefined): Codec | null {
 }
 
 /** Creates the handler for these methods. */
-export function createGrpcHandler(pipeline: Pipeline, methods: readonly Method[]): GrpcHandler {
+export function createGrpcHandler(
+  pipeline: Pipeline,
+  methods: readonly Method[],
+  arrivals: Arrivals = new Arrivals(),
+): GrpcHandler {
   const { onDefect } = pipeline;
   const streaming = new Set<ServerCall>();
   const unknown: ServerCallObserver = { onRefused: () => {}, onDefect };
@@ -51,8 +56,8 @@ export function createGrpcHandler(pipeline: Pipeline, methods: readonly Method[]
         return;
       }
       const { method } = route;
-      if (method.kind === 'unary') serveUnary(pipeline, method, codec, call);
-      else serveStreaming(pipeline, method, codec, call, streaming);
+      if (method.kind === 'unary') serveUnary(pipeline, method, codec, call, arrivals);
+      else serveStreaming(pipeline, method, codec, call, streaming, arrivals);
     },
     endStreams: () => {
       for (const call of streaming) call.fail(new RefusedCall(Code.UNAVAILABLE, 'The service is stopping.'));
@@ -69,9 +74,10 @@ function tellToContinue(stream: ServerHttp2Stream): void {
   }
 }
 
-function serveUnary(pipeline: Pipeline, method: UnaryMethod, codec: Codec, call: ServerCall): void {
+function serveUnary(pipeline: Pipeline, method: UnaryMethod, codec: Codec, call: ServerCall, arrivals: Arrivals): void {
   const admitted = admit(pipeline, method, call);
   if (admitted === null) return;
+  call.awaitMessage(arrivals);
   readOneMessage(call, method.maxRequestBytes, (message) => {
     call.handled();
     const outcome = admitted.run(
@@ -109,6 +115,7 @@ function serveStreaming(
   codec: Codec,
   call: ServerCall,
   streaming: Set<ServerCall>,
+  arrivals: Arrivals,
 ): void {
   const admitted = admit(pipeline, method, call);
   if (admitted === null) return;
@@ -121,7 +128,10 @@ function serveStreaming(
     return (message) => receive(() => codec.decode(method.input, message));
   };
   if (method.kind === 'bidi_streaming') attempt(call, () => readMessages(call, method.maxRequestBytes, begin()));
-  else readOneMessage(call, method.maxRequestBytes, (message) => begin()(message));
+  else {
+    call.awaitMessage(arrivals);
+    readOneMessage(call, method.maxRequestBytes, (message) => begin()(message));
+  }
 }
 
 function openStream(

@@ -1,12 +1,13 @@
 /** One gRPC call on the wire: its deadline, and its response, sent at most once. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
+import type { Arrival, Arrivals } from '../arrivals.ts';
 import type { CallContext } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
 import type { WaitingCall } from '../compression.ts';
 import { type CallConnection, connectionOf } from '../connection.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
-import { RefusedCall, statusOf } from '../errors.ts';
+import { MESSAGE_LATE, RefusedCall, statusOf } from '../errors.ts';
 import { errorTrailers, OK_TRAILERS } from './status.ts';
 
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
@@ -20,9 +21,13 @@ export interface ServerCallObserver {
 }
 
 /** A call. Whatever is sent after its end, or after its caller left, is dropped. */
-export class ServerCall implements CallContext, WaitingCall {
+export class ServerCall implements CallContext, WaitingCall, Arrival {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
+  previousArrival: Arrival | null = null;
+  nextArrival: Arrival | null = null;
+  arrivingSince: number | null = null;
+  #arrivals: Arrivals | null = null;
   readonly #contentType: string;
   #observer: ServerCallObserver;
   #metadata: string[] | null = null;
@@ -106,9 +111,20 @@ export class ServerCall implements CallContext, WaitingCall {
     this.stream.on('close', () => clearTimeout(timer));
   }
 
+  /** Bounds the time for the message of the call. */
+  awaitMessage(arrivals: Arrivals): void {
+    this.#arrivals = arrivals;
+    arrivals.add(this);
+  }
+
+  expire(): void {
+    this.fail(new RefusedCall(Code.DEADLINE_EXCEEDED, MESSAGE_LATE));
+  }
+
   /** Notes that the pipeline has the call from here on and counts it. */
   handled(): void {
     this.#handled = true;
+    this.#arrivals?.remove(this);
   }
 
   header(name: string): string | undefined {

@@ -66,7 +66,7 @@ export interface TestServer {
   stop(timeoutMs: number): Promise<void>;
 }
 
-export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'firstBytesMs'> {
+export interface TestServerOptions extends Pick<ServersOptions, 'keepalive' | 'firstBytesMs' | 'arrivalMs'> {
   readonly address?: Address;
   readonly socketMode?: number;
   readonly tls?: Config['tls'];
