@@ -8,6 +8,7 @@
  */
 
 import { expectedDemand, MIN_DRAIN_MS, Peer, SHARES } from './peer.ts';
+import type { TurnState } from './turns.ts';
 
 /** The longest time, in milliseconds, for which the calls of a draining connection are counted at once. */
 const MAX_DRAIN_MS = 200;
@@ -15,19 +16,6 @@ const MAX_DRAIN_MS = 200;
 /** The time, in milliseconds, in which a client acknowledges its limit. */
 const UNACKNOWLEDGED_MS = 500;
 const MAX_FAILURES = 4;
-
-/** The state of the process at the end of a turn. */
-export interface TurnState {
-  readonly now: number;
-  /** The age of the last call; beyond the bound of a late call, `late` is true. */
-  readonly age: number;
-  readonly late: boolean;
-  /** Whether calls wait in a backlog; otherwise one stall has made them late. */
-  readonly growing: boolean;
-  readonly arrivalMs: number;
-  /** Null where it is not known. */
-  readonly capacity: number | null;
-}
 
 export class Shares<Connection> {
   readonly #limit: number;

@@ -31,6 +31,19 @@ const MEASURED_CALLS = 30;
 /** A turn looks at the clock once for so many calls. A power of two. */
 const CALLS_PER_LOOK = 8;
 
+/** The state of the process at the end of a turn. */
+export interface TurnState {
+  readonly now: number;
+  /** The age of the last call; beyond the bound of a late call, `late` is true. */
+  readonly age: number;
+  readonly late: boolean;
+  /** Whether calls wait in a backlog; otherwise one stall has made them late. */
+  readonly growing: boolean;
+  readonly arrivalMs: number;
+  /** Null where it is not known. */
+  readonly capacity: number | null;
+}
+
 export class Turns {
   /** Whether a turn has begun that has not ended. */
   running = false;
