@@ -29,11 +29,11 @@ export interface Bucket {
 }
 
 /**
- * 20 refusals, or 60 probes, at once; then 6 refusals or 20 probes a second. An honest stranger is a probe, a scrape, or a
+ * 20 refusals, or 63 probes, at once; then 6 refusals or 20 probes a second. An honest stranger is a probe, a scrape, or a
  * caller whose token has expired. A refused gRPC call costs the server 50 us.
  */
 export const STRANGER_LIMITS: StrangerLimits = {
-  requests: { size: 60, refill: 20 },
+  requests: { size: 63, refill: 20 },
   refusalUnits: 2,
   unitsUnderPressure: 10,
   bytes: { size: 128 * 1024, refill: 16 * 1024 },
@@ -56,6 +56,8 @@ export class StrangerBounds {
   #bytes: number;
   #bytesAt: number;
   #bytesSeen = 0;
+  /** The units of the last request. */
+  #cost = 1;
   /** Whether a request was refused, which is then the fault. */
   #refused = false;
   /** Since when, and from which count of bytes on, no request has come. */
@@ -79,8 +81,9 @@ export class StrangerBounds {
   request(now: number, bytesRead: number, pressed: boolean): StrangerFault | null {
     this.#quietSince = now;
     this.#quietBytes = bytesRead;
+    this.#cost = pressed ? this.#limits.unitsUnderPressure : 1;
     // guard: requests-of-a-stranger
-    if (this.#take(now, pressed ? this.#limits.unitsUnderPressure : 1)) return null;
+    if (this.#take(now, this.#cost)) return null;
     return this.#refused ? 'refusals' : 'requests';
   }
 
@@ -90,11 +93,14 @@ export class StrangerBounds {
     return open < this.#limits.open;
   }
 
-  /** Counts a request of {@link request} as refused. */
+  /**
+   * Counts a request of {@link request} as refused.
+   * @returns A fault also where another request would be one: the answer at hand can still say that the connection ends.
+   */
   refused(now: number): StrangerFault | null {
     this.#refused = true;
     // guard: refusals-of-a-stranger
-    return this.#take(now, this.#limits.refusalUnits) ? null : 'refusals';
+    return this.#take(now, this.#limits.refusalUnits) && this.#units >= this.#cost ? null : 'refusals';
   }
 
   /**

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createWatchedFile } from '../../src/watched-file.ts';
@@ -100,12 +100,4 @@ it('a directory, a pipe, a device and a file without bound in place of the file 
   };
   expect(await replaceBy(huge)).toEqual(unreadable('longer than 3145728 bytes'));
   expect(await replaceBy(() => writeFileSync(path, 'x'.repeat(3_145_728)))).toEqual(['x'.repeat(3_145_728)]);
-});
-
-it.skipIf(process.getuid?.() === 0)('a file that may not be read is unreadable', async () => {
-  const path = file('secret', 'one');
-  const { watch, taken } = open(path, 'one');
-  chmodSync(path, 0);
-  await watch.reload();
-  expect(taken()).toEqual([`${path}: cannot be read (EACCES)`]);
 });

@@ -34,7 +34,9 @@ describe('the requests of a stranger', () => {
 
   it('a refused request costs more than an answered one', () => {
     const bounds = stranger();
-    for (const _ of [1, 2]) expect([bounds.request(0, 0, false), bounds.refused(0)]).toEqual([null, null]);
+    expect([bounds.request(0, 0, false), bounds.refused(0)]).toEqual([null, null]);
+    // Its answer is the last one: another request would be one too many.
+    expect([bounds.request(0, 0, false), bounds.refused(0)]).toEqual([null, 'refusals']);
     expect(bounds.request(0, 0, false)).toBe('refusals');
     const other = stranger();
     requests(other, 7);
