@@ -71,6 +71,11 @@ export class Connection implements CallConnection {
     return this.#ending || this.#lastSeen;
   }
 
+  /** Whether another request would end the connection. */
+  get exhausted(): boolean {
+    return this.#bounds?.exhausted ?? false;
+  }
+
   /** Notes that the connection speaks HTTP/2. */
   begin(session: ServerHttp2Session): void {
     this.#session = session;

@@ -44,7 +44,9 @@ export class Connections {
   #checks: NodeJS.Timeout | null = null;
   /** Connections whose handshake of TLS is under way or done, by their endpoints. */
   readonly #byEndpoint = new Map<string, Connection>();
+  /** Requests of strangers, less {@link PRESSURE} a second, at a moment in monotonic milliseconds. */
   #requests = 0;
+  #requestsAt = 0;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -107,7 +109,11 @@ export class Connections {
   /** Counts a request of a stranger, and says whether strangers as a whole ask too much. */
   #countRequest(connection: Connection): boolean {
     this.#table.touch(connection);
-    this.#requests += 1;
+    const now = performance.now();
+    const left = Math.max(0, this.#requests - ((now - this.#requestsAt) * PRESSURE) / 1_000);
+    this.#requestsAt = now;
+    // Bounded, so that the pressure is over two seconds after its cause.
+    this.#requests = Math.min(2 * PRESSURE, left + 1);
     return this.#requests > PRESSURE;
   }
 
@@ -117,7 +123,6 @@ export class Connections {
   }
 
   #checkStrangers(): void {
-    this.#requests = Math.max(0, this.#requests - (PRESSURE * CHECK_INTERVAL_MS) / 1_000);
     const now = performance.now();
     for (const stranger of this.#strangers) stranger.check(now);
     if (this.#strangers.size > 0 || this.#checks === null) return;

@@ -86,7 +86,8 @@ export function createListener(options: ListenerOptions): Listener {
     const peer = load.add(session);
     session.on('stream', (stream, headers, ...rest) => {
       if (!connection.request(stream)) refuse(stream);
-      else if (load.admit(peer) || !isRefusable(headers)) onStream?.(stream, headers, ...rest);
+      // The load is that of known callers. Strangers have other bounds.
+      else if (!connection.known || load.admit(peer) || !isRefusable(headers)) onStream?.(stream, headers, ...rest);
       else load.shed(stream, headers);
     });
     session.once('close', () => sessions.delete(session));

@@ -182,7 +182,8 @@ function createLastAnswers(): { readonly beforeAnswer: HttpHandler; begin(): voi
     },
     beforeAnswer: (request, response) => {
       if (request.httpVersionMajor > 1) return;
-      if (begun || connectionOf(request.socket).ending) response.setHeader('connection', 'close');
+      const { ending, exhausted } = connectionOf(request.socket);
+      if (begun || ending || exhausted) response.setHeader('connection', 'close');
     },
   };
 }

@@ -87,6 +87,11 @@ export class StrangerBounds {
     return this.#refused ? 'refusals' : 'requests';
   }
 
+  /** Whether a request is the last one: another would be a fault. */
+  get exhausted(): boolean {
+    return this.#units < this.#cost;
+  }
+
   /** Whether another request may be under way beside so many. */
   hasRoom(open: number): boolean {
     // guard: open-requests-of-a-stranger
@@ -100,7 +105,7 @@ export class StrangerBounds {
   refused(now: number): StrangerFault | null {
     this.#refused = true;
     // guard: refusals-of-a-stranger
-    return this.#take(now, this.#limits.refusalUnits) && this.#units >= this.#cost ? null : 'refusals';
+    return this.#take(now, this.#limits.refusalUnits) && !this.exhausted ? null : 'refusals';
   }
 
   /**

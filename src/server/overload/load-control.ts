@@ -6,7 +6,7 @@ import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:
 import type { Peer } from './peer.ts';
 import { refuse } from './refusal.ts';
 import { Shares } from './shares.ts';
-import { LATE_MS, Turns } from './turns.ts';
+import { Turns } from './turns.ts';
 
 export interface LoadControlOptions {
   /** The number of streams that a client may have open on a connection. */
@@ -47,7 +47,7 @@ export function createLoadControl({ maxStreams, onShed }: LoadControlOptions): L
     turns.end(now);
     const age = turns.age(now);
     const { growing, arrivalMs, capacity } = turns;
-    announce(shares.endTurn({ now, age, late: age > LATE_MS, growing, arrivalMs, capacity }, measured), shares);
+    announce(shares.endTurn({ now, age, late: turns.isLate(now), growing, arrivalMs, capacity }, measured), shares);
     if (shares.active) timer ??= setInterval(look, TICK_MS).unref();
   };
   return {

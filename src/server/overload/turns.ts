@@ -28,6 +28,12 @@ const AS_LONG = 0.9;
 const MEASURED_MS = 100;
 const MEASURED_CALLS = 30;
 
+/**
+ * The least number of calls of a turn, or of the one before, with which calls are late. A long turn with fewer calls is the work
+ * of something else, as of strangers, and to refuse those calls would not shorten it.
+ */
+const CROWD = 16;
+
 /** A turn looks at the clock once for so many calls. A power of two. */
 const CALLS_PER_LOOK = 8;
 
@@ -62,6 +68,7 @@ export class Turns {
   #arrivalMs = 0;
   #lengthMs = 0;
   #growing = false;
+  #callsBefore = 0;
 
   /** The time, in milliseconds, in which the calls since {@link measured} have arrived. */
   get arrivalMs(): number {
@@ -91,8 +98,9 @@ export class Turns {
     this.#arrivalMs += now - this.#began;
     this.#idleMs = idleMs;
     this.#began = now;
-    this.late = this.#ageAtStart > LATE_MS;
+    this.#callsBefore = this.calls;
     this.calls = 0;
+    this.late = this.isLate(now);
     this.#refused = 0;
     this.running = true;
   }
@@ -103,7 +111,13 @@ export class Turns {
   }
 
   look(now: number): void {
-    this.late = this.age(now) > LATE_MS;
+    this.late = this.isLate(now);
+  }
+
+  /** Whether a call that is read now is late. */
+  isLate(now: number): boolean {
+    // guard: crowd-of-a-late-turn
+    return Math.max(this.calls, this.#callsBefore) >= CROWD && this.age(now) > LATE_MS;
   }
 
   refused(): void {

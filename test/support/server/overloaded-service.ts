@@ -4,7 +4,7 @@
  */
 import type { Peer } from '../../../src/server/overload/peer.ts';
 import { Shares } from '../../../src/server/overload/shares.ts';
-import { LATE_MS, Turns } from '../../../src/server/overload/turns.ts';
+import { Turns } from '../../../src/server/overload/turns.ts';
 
 /** A time in which calls come at a rate. */
 export interface Phase {
@@ -155,7 +155,7 @@ class Simulation {
     turns.end(this.#now);
     const age = turns.age(this.#now);
     const { growing, arrivalMs, capacity } = turns;
-    const state = { now: this.#now, age, late: age > LATE_MS, growing, arrivalMs, capacity };
+    const state = { now: this.#now, age, late: turns.isLate(this.#now), growing, arrivalMs, capacity };
     if (this.#controlled) this.#tell(this.#shares.endTurn(state, () => turns.measured()));
   }
 

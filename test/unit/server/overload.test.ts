@@ -62,6 +62,7 @@ it('every connection has its turn in a long overload', () => {
 it('a call is late when its turn began long after the one before, without idle time between them', () => {
   const turns = new Turns();
   turns.begin(1_000, 900);
+  turns.calls = 20;
   turns.end(1_050);
   turns.begin(1_200, 900);
   expect(turns.late).toBe(true);
@@ -74,10 +75,22 @@ it('a call is late when its turn began long after the one before, without idle t
 it('a call becomes late within a turn', () => {
   const turns = new Turns();
   turns.begin(1_000, 900);
+  turns.calls = 20;
   turns.look(1_100);
   expect(turns.late).toBe(false);
   turns.look(1_120);
   expect(turns.late).toBe(true);
+});
+
+it('a few calls beside other work are not late, however long it takes', () => {
+  const turns = new Turns();
+  turns.begin(1_000, 900);
+  turns.calls = 15;
+  turns.look(2_000);
+  expect(turns.late).toBe(false);
+  turns.end(2_000);
+  turns.begin(2_000, 900);
+  expect(turns.late).toBe(false);
 });
 
 it('a stall with a few calls says nothing about the capacity', () => {
