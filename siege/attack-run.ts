@@ -11,6 +11,8 @@ import type { SiegeWorld } from './world.ts';
 export interface RunOptions {
   /** How long the attack lasts. */
   readonly seconds: number;
+  /** How long it goes on, at most, until the service has ended a connection. */
+  readonly atMostSeconds: number;
   /** How long the honest caller is alone before it. */
   readonly aloneMs: number;
   /** How long it goes on after it, while the attacker's connections stay. */
@@ -36,7 +38,7 @@ const MEGABYTE = 2 ** 20;
 export async function runAttack(
   { environment, tls, token, questions }: SiegeWorld,
   attack: Attack,
-  { seconds, aloneMs, afterMs, holdMs, deadlineMs, cores, main }: RunOptions,
+  { seconds, atMostSeconds, aloneMs, afterMs, holdMs, deadlineMs, cores, main }: RunOptions,
 ): Promise<{ readonly figures: Promise<Figures> }> {
   await using stack = new AsyncDisposableStack();
   const settings = attack.tls === true ? { ...environment, ...tls.environment } : environment;
@@ -66,6 +68,7 @@ export async function runAttack(
     grpcPort: service.grpcPort,
     httpPort: service.httpPort,
     seconds,
+    atMostSeconds,
     token: token('a'),
     check: questions[0]?.body ?? '',
     ca,

@@ -11,7 +11,7 @@ const NICE = 15;
 const tally: Tally = { opened: 0, ended: 0, sent: 0, answered: 0, wrong: 0 };
 
 process.on('message', (message: AttackOrder | 'tally') => {
-  if (message === 'tally') void seeEnds().then(() => process.send?.(tally));
+  if (message === 'tally') void seeEnds(tally).then(() => process.send?.(tally));
   else {
     const { name, target } = message;
     attackOf(name)

@@ -12,6 +12,8 @@ export interface Target {
   readonly httpPort: number;
   /** How long to attack. */
   readonly seconds: number;
+  /** How long to go on, at most, while the service has ended no connection. */
+  readonly atMostSeconds: number;
   /** The token of a caller who is known, but not the honest one. */
   readonly token: string;
   /** The message of a check, as base64. */
@@ -42,6 +44,6 @@ export interface Attack {
   readonly kind: 'strangers' | 'callers';
   /** Whether the service listens with TLS. */
   readonly tls?: boolean;
-  /** Attacks for the target's seconds and leaves connections open that the service has not ended. */
+  /** Attacks for the time of the target and leaves connections open that the service has not ended. */
   run(target: Target, tally: Tally): Promise<void>;
 }

@@ -55,10 +55,13 @@ export async function attackInLanes(
   count: number,
   lane: (lanes: Lanes, index: number) => Promise<Wire | null>,
 ): Promise<void> {
-  const until = performance.now() + target.seconds * 1_000;
-  const over = (): boolean => performance.now() >= until;
+  const began = performance.now();
+  const over = (): boolean => {
+    const seconds = (performance.now() - began) / 1_000;
+    return seconds >= (tally.ended > 0 ? target.seconds : target.atMostSeconds);
+  };
   const lanes: Lanes = { target, tally, over, open: (options) => openWire(options, tally) };
-  const wholeTime = delay(target.seconds * 1_000);
+  const wholeTime = waitUntil(over, target.seconds);
   const run = async (index: number): Promise<void> => {
     while (!over()) {
       const wire = await lane(lanes, index);
@@ -67,6 +70,15 @@ export async function attackInLanes(
     }
   };
   await Promise.all(Array.from({ length: count }, (_, index) => run(index)));
+}
+
+/** Waits for these seconds, and then until the time is over. Connections that are not read are read from then on. */
+async function waitUntil(over: () => boolean, seconds: number): Promise<void> {
+  await delay(seconds * 1_000);
+  while (!over()) {
+    for (const socket of unread) socket.resume();
+    await delay(LOOK_MS);
+  }
 }
 
 /** Writes pieces as fast as they are taken, until the connection or the time is over. */
@@ -95,11 +107,16 @@ export function streamEnds(onEnd: (stream: number) => void): (piece: Buffer) => 
 /** Connections whose bytes are not read: their end does not show either. */
 const unread = new Set<Socket>();
 const SEEN_MS = 300;
+/** The longest wait for a first end. */
+const MAX_SEEN_MS = 5_000;
+const LOOK_MS = 50;
 
 /** Reads what was left unread, so that connections that the service has ended are counted. */
-export async function seeEnds(): Promise<void> {
+export async function seeEnds(tally: Tally): Promise<void> {
   for (const socket of unread) socket.resume();
-  await delay(SEEN_MS);
+  const until = performance.now() + MAX_SEEN_MS;
+  do await delay(SEEN_MS);
+  while (unread.size > 0 && tally.ended === 0 && performance.now() < until);
 }
 
 /** The flags of a request without a body. */

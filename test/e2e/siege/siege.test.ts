@@ -5,14 +5,16 @@
 import { expect, it } from 'vitest';
 import { runSiege } from '../../support/siege/run-siege.ts';
 
-/** Attacks whose offender is ended within a second on any machine. The number of connections or frames of others depends on its speed. */
 const ATTACKS = [
   'refused-no-token',
   'rapid-reset',
   'made-you-reset',
+  'ping-flood',
   'continuation-flood',
   'window-updates',
   'endless-health',
+  'idle-everywhere',
+  'metrics-unread',
   'smuggling',
 ];
 
