@@ -18,6 +18,7 @@ import { endWhenHalfClosed, takeWaiting } from './closing.ts';
 import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { dropRest } from './http1-parser.ts';
+import { keepAlive } from './keepalive.ts';
 import { HTTP1_TIMES, HTTP2_OPTIONS, type Keepalive } from './limits.ts';
 import type { LoadControl } from './overload/load-control.ts';
 import { isRefusable } from './overload/refusal.ts';
@@ -231,29 +232,4 @@ function onFirstBytes(socket: Socket, timeoutMs: number, then: (text: string) =>
     then(text);
   };
   socket.on('readable', look).on('timeout', end).on('error', end).setTimeout(timeoutMs);
-}
-
-/**
- * Pings every session at each interval and destroys sessions that do not answer in time.
- * @returns Ends it.
- */
-function keepAlive(
-  sessions: ReadonlyMap<ServerHttp2Session, Socket>,
-  { intervalMs, timeoutMs }: Keepalive,
-): () => void {
-  const ping = (session: ServerHttp2Session, socket: Socket): void => {
-    const timer = setTimeout(() => {
-      session.destroy();
-      // Node waits for a write that is under way. One to a caller that reset its connection over TLS never ends.
-      socket.destroy();
-    }, timeoutMs).unref();
-    // Node may have destroyed the session while a write is pending. Its socket is still open: the timer destroys it.
-    if (session.destroyed) return;
-    // No answer either when the PING before it is still unanswered.
-    session.ping(() => clearTimeout(timer));
-  };
-  const interval = setInterval(() => {
-    for (const [session, socket] of sessions) ping(session, socket);
-  }, intervalMs).unref();
-  return () => clearInterval(interval);
 }

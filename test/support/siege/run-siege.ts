@@ -1,11 +1,7 @@
 /** `npm run siege` as a user runs it, but for npm. */
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { runProgram } from '../run-program.ts';
 
 const MAIN = fileURLToPath(new URL('../../../siege/main.ts', import.meta.url));
 /** A busy machine answers late. Only a call that is refused, cut off or forgotten fails. */
@@ -37,25 +33,6 @@ export interface SiegeRun {
 
 /** Runs it to its end; ended with the test whatever happens. */
 export async function runSiege(args: readonly string[]): Promise<SiegeRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'assent-siege-test-'));
-  const json = join(folder, 'siege.json');
-  const options = ['--deadline', String(DEADLINE_MS), '--json', json];
-  const child = spawn(process.execPath, [MAIN, ...options, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (piece: string) => {
-      output += piece;
-    });
-  }
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  onTestFinished(async () => {
-    child.kill('SIGTERM');
-    await ended;
-    await rm(folder, { recursive: true, force: true });
-  });
-  const code = await ended;
-  const text = await readFile(json, 'utf8').catch(() => {
-    throw new Error(`no report was written:\n${output}`);
-  });
-  return { code, output, report: reportSchema.parse(JSON.parse(text)) };
+  const { code, output, report } = await runProgram(MAIN, ['--deadline', String(DEADLINE_MS), ...args]);
+  return { code, output, report: reportSchema.parse(report) };
 }
