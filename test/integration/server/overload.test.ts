@@ -1,7 +1,7 @@
 /** Calls that come faster than they can be answered. The handler for `busy:<ms>` holds the event loop. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { RetryInfoSchema } from '../../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../../gen/google/rpc/status_pb.ts';
 import { answerOf, check, frame, type RawAnswer, send, withSession } from '../../support/server/raw-call.ts';
@@ -62,5 +62,35 @@ describe.each(GRPC_SERVERS)('more calls than the %s address can answer', (name) 
       }
     });
     expect(statuses.at(-1)).toBe('0');
+  });
+});
+
+it('a late call of JSON is refused with the time of a retry', async () => {
+  const server = await openServer('http');
+  onTestFinished(() => server.stop(100));
+  const headers = { 'content-type': 'application/json' };
+  await withSession(server.url, async (session) => {
+    const answers: RawAnswer[] = [];
+    const isRefused = (answer: RawAnswer): boolean => Number(answer.headers[':status']) === 429;
+    let open = 0;
+    while (!answers.some(isRefused)) {
+      for (; open < 200; open += 1) {
+        const call = answerOf(send(session, { headers, pieces: [Buffer.from('{"permission":"busy:4"}')] }));
+        void call.then(
+          (answer) => {
+            open -= 1;
+            answers.push(answer);
+          },
+          () => {
+            open -= 1;
+          },
+        );
+      }
+      await turn();
+    }
+    const refused = answers.find(isRefused);
+    expect(refused?.headers['retry-after']).toBe('1');
+    expect(JSON.parse(refused?.body.toString() ?? '')).toMatchObject({ code: 'resource_exhausted' });
+    await until('all answers', () => open === 0);
   });
 });
