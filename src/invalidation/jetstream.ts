@@ -65,8 +65,16 @@ export interface StreamSnapshot {
   readonly leaderDoubtMs: number;
 }
 
+/**
+ * Reads the answer about a stream.
+ * @throws when the server does not say when the stream was created. It answers with the year 1 until it has noted the moment, and
+ * two streams of one name would have one identity.
+ */
 export function snapshotOf(info: StreamInfo): StreamSnapshot {
   const { config, created, state } = info;
+  if (created.startsWith('0001-')) {
+    throw new Error(`NATS does not know yet when the stream ${config.name} was created`);
+  }
   return {
     identity: `js:${config.name}:${created}`,
     firstSeq: state.first_seq,

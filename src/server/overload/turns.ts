@@ -116,7 +116,6 @@ export class Turns {
 
   /** Whether a call that is read now is late. */
   isLate(now: number): boolean {
-    // guard: crowd-of-a-late-turn
     return Math.max(this.calls, this.#callsBefore) >= CROWD && this.age(now) > LATE_MS;
   }
 

@@ -1,5 +1,6 @@
+import type { StreamInfo } from 'nats';
 import { describe, expect, it } from 'vitest';
-import { nanosecondsOf, parseDelivery } from '../../../src/invalidation/jetstream.ts';
+import { nanosecondsOf, parseDelivery, snapshotOf } from '../../../src/invalidation/jetstream.ts';
 
 const TAKEN = '1795593600123456789';
 
@@ -36,4 +37,17 @@ describe('a moment of a JetStream answer', () => {
   ])('the moment %s is read as %s nanoseconds', (moment, expected) => {
     expect(nanosecondsOf(moment)).toBe(expected);
   });
+});
+
+it('a stream without a moment of its creation has no identity', () => {
+  const info = (created: string): StreamInfo =>
+    ({
+      config: { name: 'EVENTS' },
+      created,
+      state: { first_seq: 1, last_seq: 2, last_ts: '2026-01-01T00:00:00Z', messages: 2 },
+    }) as StreamInfo;
+  expect(snapshotOf(info('2026-01-01T00:00:00.5Z')).identity).toBe('js:EVENTS:2026-01-01T00:00:00.5Z');
+  expect(() => snapshotOf(info('0001-01-01T00:00:00Z'))).toThrow(
+    'NATS does not know yet when the stream EVENTS was created',
+  );
 });
