@@ -8,15 +8,29 @@ import type { CallerEntry, CallersPlace, TokenEntry } from './entry.ts';
 import { API_METHODS, methodPath } from './methods.ts';
 import { certificateNameOf, isCallerName, momentOf } from './values.ts';
 
+/** A file of callers that has been parsed: plain data. */
+export interface ParsedCallers {
+  readonly value: readonly CallerEntry[];
+  readonly problems: readonly string[];
+}
+
+/** {@link parseCallers} with the input of a thread. */
+export function parseCallersFile({ text, place }: CallersInput): ParsedCallers {
+  return parseCallers(text, place);
+}
+
+/** The input of a thread: plain data. */
+export interface CallersInput {
+  readonly text: string;
+  readonly place: CallersPlace;
+}
+
 /**
  * Parses the text of the file.
  * @param place What the service is like that reads the file.
  * @returns The callers; with problems, each by line and column, they are not to be used.
  */
-export function parseCallers(
-  text: string,
-  place: CallersPlace,
-): { readonly value: readonly CallerEntry[]; readonly problems: readonly string[] } {
+export function parseCallers(text: string, place: CallersPlace): ParsedCallers {
   if (text.length > MAX_LENGTH) return { value: [], problems: [`is longer than ${MAX_LENGTH} characters.`] };
   const read = readYaml(text, false);
   // What is read of a broken document would only add problems that follow from the first.

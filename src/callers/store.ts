@@ -1,8 +1,9 @@
 /** The callers in force, and their file: a changed file takes effect as a whole, one with problems does not. */
+import { createParser } from '../parse-aside.ts';
 import { createWatchedFile } from '../watched-file.ts';
 import type { CallerEntry, CallersPlace } from './entry.ts';
 import { createExpiryWatch, type ExpiryReports, lastExpiries } from './expiry.ts';
-import { parseCallers } from './file.ts';
+import { type ParsedCallers, parseCallersFile } from './file.ts';
 import { createKnownCallers, type KnownCallers } from './known-callers.ts';
 import { createOpenCalls, type OpenCalls } from './open-calls.ts';
 
@@ -55,13 +56,19 @@ export function createCallersStore(options: CallersStoreOptions): CallersStore {
   let timer: NodeJS.Timeout | null = null;
   const openCalls = createOpenCalls(() => callers, now);
   const expiry = createExpiryWatch(options.expiry);
+  const parser = createParser({
+    parse: parseCallersFile,
+    thread: new URL('./parse-worker.ts', import.meta.url),
+    onParsed: take,
+    onFailed: (error) => onReload({ ok: false, problems: [String(error)] }),
+  });
   const watched =
     file === null
       ? null
       : createWatchedFile({
           path: file.path,
           intervalMs,
-          onChange: (text) => take(text, file.place),
+          onChange: (text) => parser.take({ text, place: file.place }),
           onUnreadable: (problem) => onReload({ ok: false, problems: [problem] }),
         });
 
@@ -74,8 +81,14 @@ export function createCallersStore(options: CallersStoreOptions): CallersStore {
       watched?.start(file?.text ?? '');
       if (file !== null) timer = setInterval(review, intervalMs).unref();
     },
-    look: async () => watched?.look(),
-    reload: async () => watched?.reload(),
+    look: async () => {
+      await watched?.look();
+      await parser.idle();
+    },
+    reload: async () => {
+      await watched?.reload();
+      await parser.idle();
+    },
     review,
     stop: () => {
       watched?.stop();
@@ -83,8 +96,7 @@ export function createCallersStore(options: CallersStoreOptions): CallersStore {
     },
   };
 
-  function take(text: string, place: CallersPlace): void {
-    const { value, problems } = parseCallers(text, place);
+  function take({ value, problems }: ParsedCallers): void {
     const ok = problems.length === 0;
     if (ok) {
       callers = callers.changed(value);

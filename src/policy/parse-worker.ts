@@ -1,14 +1,5 @@
-/** The thread of parse-aside.ts. */
-import { parentPort, workerData } from 'node:worker_threads';
-import { PolicyError, parsePolicy } from './file.ts';
-import type { Parsed, ParseInput } from './parse-aside.ts';
+/** The thread that parses a large policy file. */
+import { answerWith } from '../parse-aside.ts';
+import { parseResult } from './parse-result.ts';
 
-parentPort?.postMessage(parse(workerData as ParseInput));
-
-function parse({ text, file }: ParseInput): Parsed {
-  try {
-    return { policy: parsePolicy(text, file) };
-  } catch (error) {
-    return error instanceof PolicyError ? { problems: error.problems } : { error: String(error) };
-  }
-}
+answerWith(parseResult);

@@ -1,22 +1,30 @@
 /** The policy in force: the service reads it at start, and again when its file changes. */
+import { createParser } from '../parse-aside.ts';
 import { createWatchedFile, readWatchedFile, unreadable } from '../watched-file.ts';
 import { DEFAULT_POLICY } from './defaults.ts';
-import { PolicyError, parsePolicy } from './file.ts';
+import { parsePolicy } from './file.ts';
 import type { Policy } from './grants.ts';
-import { isSmall, parseAside } from './parse-aside.ts';
+import { parseResult } from './parse-result.ts';
 
 /** Creates the store. Until {@link PolicyStore.start} the default policy is in force. */
 export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOptions): PolicyStore {
   let policy = parsePolicy(DEFAULT_POLICY, 'the default policy');
-  /** Settles once the files that were read are in effect or refused; null when none is being parsed. */
-  let parsing: Promise<void> | null = null;
+  const parser = createParser({
+    parse: parseResult,
+    thread: new URL('./parse-worker.ts', import.meta.url),
+    onParsed: (result) => {
+      if ('policy' in result) policy = result.policy;
+      onReload({ ok: 'policy' in result, problems: 'policy' in result ? [] : result.problems });
+    },
+    onFailed: (error) => onReload({ ok: false, problems: [String(error)] }),
+  });
   const file =
     path === null
       ? null
       : createWatchedFile({
           path,
           intervalMs,
-          onChange: (text) => take(text, path),
+          onChange: (text) => parser.take({ text, file: path }),
           onUnreadable: (problem) => onReload({ ok: false, problems: [problem] }),
         });
 
@@ -35,42 +43,14 @@ export function createPolicyStore({ path, onReload, intervalMs }: PolicyStoreOpt
     },
     look: async () => {
       await file?.look();
-      await parsing;
+      await parser.idle();
     },
     reload: async () => {
       await file?.reload();
-      await parsing;
+      await parser.idle();
     },
     stop: () => file?.stop(),
   };
-
-  /** At once for a small file. A large one is parsed by a thread; files take effect in the order in which they were read. */
-  function take(text: string, name: string): void {
-    if (parsing === null && isSmall(text)) {
-      try {
-        succeed(parsePolicy(text, name));
-      } catch (error) {
-        fail(error);
-      }
-      return;
-    }
-    const mine: Promise<void> = (parsing ?? Promise.resolve())
-      .then(() => parseAside(text, name))
-      .then(succeed, fail)
-      .finally(() => {
-        if (parsing === mine) parsing = null;
-      });
-    parsing = mine;
-  }
-
-  function succeed(parsed: Policy): void {
-    policy = parsed;
-    onReload({ ok: true, problems: [] });
-  }
-
-  function fail(error: unknown): void {
-    onReload({ ok: false, problems: error instanceof PolicyError ? error.message.split('\n') : [String(error)] });
-  }
 }
 
 export interface PolicyStoreOptions {

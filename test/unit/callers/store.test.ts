@@ -151,6 +151,35 @@ it('a reload takes the file of callers at once', async () => {
   store.stop();
 });
 
+it('a large file of callers is parsed on another thread, and files take effect in the order in which they were read', async () => {
+  const { path, store, reloads } = open('large', text(caller('orders')));
+  const threads: unknown[] = [];
+  const onThread = (): unknown => threads.push(nameOf(store, 'orders'));
+  process.on('worker', onThread);
+  const change = async (changed: string): Promise<void> => {
+    writeFileSync(path, changed);
+    await store.reload();
+  };
+  const large = `# ${'x'.repeat(20_000)}\n`;
+  const both = [change(large + text(caller('billing')))];
+  // The reload of a small file waits for the large one that was read before it.
+  process.once('worker', () => both.push(change(text(caller('stock')))));
+  await both[0];
+  await both[1];
+  expect(nameOf(store, 'stock')).toBe('stock');
+  expect(threads).toEqual(['orders', undefined]);
+  await change(`${large}callers: nonsense`);
+  expect(nameOf(store, 'stock')).toBe('stock');
+  expect(threads.length).toBe(3);
+  expect(reloads.slice(0, 2)).toEqual([
+    { ok: true, problems: [] },
+    { ok: true, problems: [] },
+  ]);
+  expect(reloads.slice(2)).toEqual([{ ok: false, problems: [expect.stringContaining('callers must be a list')] }]);
+  process.off('worker', onThread);
+  store.stop();
+});
+
 it('open calls are judged again at each change of the file, and as time goes on', async () => {
   const first = text(caller('orders'), caller('billing', ', expires: 2027-01-02'));
   const { store, pass, write } = open('open', first);
