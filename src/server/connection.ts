@@ -39,6 +39,7 @@ export class Connection implements CallConnection {
   readonly #socket: Socket;
   readonly #observer: ConnectionObserver;
   #session: ServerHttp2Session | null = null;
+  #onKnown: (() => void) | null = null;
   /** Null once the caller is known. */
   #bounds: StrangerBounds | null;
   /** Whether the observer knows of the caller. */
@@ -76,9 +77,13 @@ export class Connection implements CallConnection {
     return this.#bounds?.exhausted ?? false;
   }
 
-  /** Notes that the connection speaks HTTP/2. */
-  begin(session: ServerHttp2Session): void {
+  /**
+   * Notes that the connection speaks HTTP/2.
+   * @param onKnown Called when a call of a stranger has authenticated.
+   */
+  begin(session: ServerHttp2Session, onKnown: () => void): void {
     this.#session = session;
+    this.#onKnown = onKnown;
     setConnection(session, this);
   }
 
@@ -101,11 +106,19 @@ export class Connection implements CallConnection {
     }
     this.#open ??= new Map();
     this.#open.set(opened, now);
-    opened.once('close', () => this.#open?.delete(opened));
+    const done = (): void => {
+      this.#open?.delete(opened);
+    };
+    opened.once('close', () => {
+      // A request that is refused has its answer before its body is there.
+      if ('req' in opened && !opened.req.complete) opened.req.once('end', done);
+      else done();
+    });
     return true;
   }
 
   authenticated(): void {
+    if (this.#bounds !== null) this.#onKnown?.();
     this.#bounds = null;
     this.#open = null;
     if (this.#noted) return;
@@ -134,6 +147,13 @@ export class Connection implements CallConnection {
     });
   }
 
+  /** Looks at the bytes of a stranger. */
+  checkBytes(now: number): void {
+    if (this.#bounds === null || this.#ending) return;
+    const fault = this.#bounds.checkBytes(now, this.#socket.bytesRead);
+    if (fault !== null) this.end(fault);
+  }
+
   /** Looks at a stranger as a whole. */
   check(now: number): void {
     if (this.#bounds === null || this.#ending) return;
@@ -156,6 +176,11 @@ export class Connection implements CallConnection {
     if (this.#ending) return;
     this.#ending = true;
     if (fault !== null) this.#observer.ended(fault);
+    // No answer is on its way. A flood of idle connections ends one for each that comes, and each farewell costs as much as a call.
+    if (fault === null && !this.#open?.size) {
+      this.#socket.destroy();
+      return;
+    }
     const session = this.#session;
     // Closed first: then Node leaves the socket open after its last frames, which are the answers and GOAWAY. At once: a loop
     // turn may read two megabytes more from every connection, and a destroyed session looks at none of them.

@@ -32,6 +32,11 @@ export const MAX_STRANGERS = 2_000;
 
 /** How often strangers are looked at. */
 const CHECK_INTERVAL_MS = 100;
+/**
+ * The length of a turn of the event loop, in milliseconds, after which strangers are looked at at once. A turn reads up to 2 MB of
+ * each connection, and Node shows no event of a header block that it refuses.
+ */
+const LONG_TURN_MS = 10;
 /** Requests of strangers a second, of all together, beyond which each one costs its connection more. */
 const PRESSURE = 500;
 
@@ -44,6 +49,7 @@ export class Connections {
   #checks: NodeJS.Timeout | null = null;
   /** Connections whose handshake of TLS is under way or done, by their endpoints. */
   readonly #byEndpoint = new Map<string, Connection>();
+  #turnBegan = 0;
   /** Requests of strangers, less {@link PRESSURE} a second, at a moment in monotonic milliseconds. */
   #requests = 0;
   #requestsAt = 0;
@@ -51,6 +57,11 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#table = new ConnectionTable(options);
+  }
+
+  /** Whether connections begin as strangers. */
+  get callersAuthenticate(): boolean {
+    return this.#options.callersAuthenticate;
   }
 
   get strangers(): number {
@@ -63,9 +74,10 @@ export class Connections {
 
   /**
    * Takes in the socket of another connection.
+   * @param joins Whether {@link join} has to find it.
    * @returns Null for a connection that may not stay. Its socket is destroyed.
    */
-  accept(socket: Socket): Connection | null {
+  accept(socket: Socket, joins = false): Connection | null {
     const { callersAuthenticate, strangerLimits = STRANGER_LIMITS } = this.#options;
     const bounds = callersAuthenticate ? new StrangerBounds(strangerLimits, performance.now()) : null;
     const { remoteAddress } = socket;
@@ -82,12 +94,15 @@ export class Connections {
       return null;
     }
     setConnection(socket, connection);
-    if (bounds !== null) this.#strangers.add(connection);
-    if (bounds !== null) this.#checks ??= setInterval(() => this.#checkStrangers(), CHECK_INTERVAL_MS).unref();
-    const endpoint = endpointOf(socket);
-    this.#byEndpoint.set(endpoint, connection);
+    if (bounds !== null) {
+      this.#strangers.add(connection);
+      if (this.#checks === null) this.#beginChecks();
+    }
+    // Two calls of the system.
+    const endpoint = joins ? endpointOf(socket) : null;
+    if (endpoint !== null) this.#byEndpoint.set(endpoint, connection);
     socket.once('close', () => {
-      this.#byEndpoint.delete(endpoint);
+      if (endpoint !== null) this.#byEndpoint.delete(endpoint);
       this.#strangers.delete(connection);
       this.#table.remove(connection);
     });
@@ -122,13 +137,24 @@ export class Connections {
     this.#table.makeKnown(connection);
   }
 
-  #checkStrangers(): void {
-    const now = performance.now();
-    for (const stranger of this.#strangers) stranger.check(now);
-    if (this.#strangers.size > 0 || this.#checks === null) return;
-    clearInterval(this.#checks);
-    this.#checks = null;
+  #beginChecks(): void {
+    this.#checks = setInterval(() => {
+      const now = performance.now();
+      for (const stranger of this.#strangers) stranger.check(now);
+      if (this.#strangers.size > 0 || this.#checks === null) return;
+      clearInterval(this.#checks);
+      this.#checks = null;
+    }, CHECK_INTERVAL_MS).unref();
+    this.#endTurn();
   }
+
+  /** Runs after each turn while there are strangers. Unlike others, an immediate without a reference lets the loop wait for events. */
+  readonly #endTurn = (): void => {
+    const now = performance.now();
+    if (now - this.#turnBegan > LONG_TURN_MS) for (const stranger of this.#strangers) stranger.checkBytes(now);
+    this.#turnBegan = now;
+    if (this.#checks !== null) setImmediate(this.#endTurn).unref();
+  };
 }
 
 function endpointOf({ remoteAddress, remotePort, localAddress }: Socket): string {

@@ -1,5 +1,6 @@
 /** The limits of every server, and the options of HTTP/2 that carry them. */
 
+import type { ServerOptions } from 'node:http2';
 import { ARRIVAL_MS } from './arrivals.ts';
 
 /** The largest message, compressed or not. */
@@ -14,18 +15,28 @@ export const MAX_SMALL_MESSAGE_BYTES = 4_096;
  */
 export const MAX_STREAMS_PER_CONNECTION = 250;
 
+/**
+ * Streams of a connection on which no call has authenticated. Clients take 100 for granted until the settings of the server have
+ * come, so an honest one never opens more. Node makes the streams of one piece of 64 KB before any of its events, each with its
+ * headers: 250 of them with headers of 50 KB take 45 ms.
+ */
+export const MAX_STREAMS_OF_STRANGER = 100;
+
 /** All headers of a request together. Node takes 16 MB by default. */
 const MAX_HEADER_BYTES = 65_536;
 
-/** The options of every HTTP/2 server. */
-export const HTTP2_OPTIONS = {
+/** The options of every HTTP/2 server. @param maxConcurrentStreams Of a connection on which no call has authenticated. */
+export function http2Options(maxConcurrentStreams: number): ServerOptions {
+  return { ...HTTP2_OPTIONS, settings: { maxConcurrentStreams, maxHeaderListSize: MAX_HEADER_BYTES } };
+}
+
+const HTTP2_OPTIONS = {
   /**
    * The number of streams that a caller may reset at once and per second. A call that runs into its deadline is reset by its
    * caller. With Node's own 1,000 and 33 an overload would cost the connection and all calls on it.
    */
   streamResetBurst: 10_000,
   streamResetRate: 1_000,
-  settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
   /**
    * Megabytes for answers that the caller has not read, and for nghttp2. Node's own 10 would refuse streams of a caller that
    * asks for large answers on all the streams that it may open.

@@ -19,9 +19,16 @@ import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { dropRest } from './http1-parser.ts';
 import { keepAlive } from './keepalive.ts';
-import { HTTP1_TIMES, HTTP2_OPTIONS, type Keepalive } from './limits.ts';
+import {
+  HTTP1_TIMES,
+  http2Options,
+  type Keepalive,
+  MAX_STREAMS_OF_STRANGER,
+  MAX_STREAMS_PER_CONNECTION,
+} from './limits.ts';
 import type { LoadControl } from './overload/load-control.ts';
 import { isRefusable } from './overload/refusal.ts';
+import type { StrangerLine } from './stranger-line.ts';
 import { listenOn } from './unix-socket.ts';
 
 /** The time that a connection of HTTP/1.1 has for its requests. Absent values are Node's own. */
@@ -38,6 +45,7 @@ export interface ListenerOptions {
   readonly keepalive: Keepalive;
   readonly connections: Connections;
   readonly load: LoadControl;
+  readonly strangerLine: StrangerLine;
   /** Answers a stream of HTTP/2. The arguments are those of Node's event `stream`. Null refuses HTTP/2 in the clear. */
   readonly onStream:
     | ((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: readonly unknown[]) => void)
@@ -67,7 +75,7 @@ const LATE_REQUEST_MS = 250;
 
 /** Creates the listener; nothing listens before {@link Listener.listen}. */
 export function createListener(options: ListenerOptions): Listener {
-  const { address, socketMode, tls, keepalive, connections, load, onStream, http1 } = options;
+  const { address, socketMode, tls, keepalive, connections, load, strangerLine, onStream, http1 } = options;
   const { firstBytesMs = FIRST_BYTES_MS } = options;
   /** The sessions of HTTP/2, each with its socket, which Node keeps to itself. */
   const sessions = new Map<ServerHttp2Session, Socket>();
@@ -78,13 +86,15 @@ export function createListener(options: ListenerOptions): Listener {
   let state: 'open' | 'draining' | 'silent' = 'open';
 
   let connecting: Socket | null = null;
-  const http2 = createHttp2Server(HTTP2_OPTIONS);
+  const http2 = createHttp2Server(
+    http2Options(connections.callersAuthenticate ? MAX_STREAMS_OF_STRANGER : MAX_STREAMS_PER_CONNECTION),
+  );
   http2.on('session', (session) => {
     if (connecting === null) return;
     sessions.set(session, connecting);
     const connection = connectionOf(connecting);
-    connection.begin(session);
     const peer = load.add(session);
+    connection.begin(session, () => load.open(peer));
     session.on('stream', (stream, headers, ...rest) => {
       if (!connection.request(stream)) refuse(stream);
       // The load is that of known callers. Strangers have other bounds.
@@ -107,10 +117,13 @@ export function createListener(options: ListenerOptions): Listener {
   const byFirstBytes = (socket: Socket): void => {
     undecided.add(socket);
     socket.once('close', () => undecided.delete(socket));
-    onFirstBytes(socket, firstBytesMs, (text) => {
+    // A session makes all streams of the first bytes at once: 64 KB are hundreds.
+    const start = (work: () => void): void => (connectionOf(socket).known ? work() : strangerLine.run(work));
+    onFirstBytes(socket, firstBytesMs, start, (text) => {
       undecided.delete(socket);
       // With TLS it is ALPN that decides. Node refuses HTTP/2 without it, and leaves the socket without a handler of errors.
-      (tls === null && text === PREFACE && onStream !== null ? startHttp2 : startHttp1)(socket);
+      const http2Begins = text === PREFACE || http1 === null;
+      (tls === null && http2Begins && onStream !== null ? startHttp2 : startHttp1)(socket);
     });
   };
   // A server that speaks only HTTP/2 leaves it to nghttp2 to refuse anything else.
@@ -127,12 +140,13 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('connection', (socket: Socket) => {
     // Over TLS a connection on a unix socket is taken in when its handshake is done.
     const later = tls !== null && address.kind === 'unix';
-    if (!later && connections.accept(socket) === null) return;
+    if (!later && connections.accept(socket, tls !== null) === null) return;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (tls !== null) return;
     endWhenHalfClosed(socket);
-    (http1 === null ? startHttp2 : byFirstBytes)(socket);
+    // A session costs as much as ten calls: a stranger that sends nothing gets none.
+    (http1 === null && connectionOf(socket).known ? startHttp2 : byFirstBytes)(socket);
   });
   const stopKeepalive = keepAlive(sessions, keepalive);
   const endSilent = (): void => {
@@ -214,8 +228,16 @@ function contextOf({ cert, key, clientCa }: NonNullable<Config['tls']>): SecureC
 /** The beginning of HTTP/2's connection preface (RFC 9113, section 3.4). No method of HTTP/1.1 begins with it. */
 const PREFACE = 'PRI';
 
-/** Calls `then` with the first bytes of a connection, put back to be read again. */
-function onFirstBytes(socket: Socket, timeoutMs: number, then: (text: string) => void): void {
+/**
+ * Calls `then` with the first bytes of a connection, put back to be read again.
+ * @param start Calls its argument now or later.
+ */
+function onFirstBytes(
+  socket: Socket,
+  timeoutMs: number,
+  start: (work: () => void) => void,
+  then: (text: string) => void,
+): void {
   const end = (): void => {
     socket.destroy();
   };
@@ -227,9 +249,13 @@ function onFirstBytes(socket: Socket, timeoutMs: number, then: (text: string) =>
     const text = seen.toString('latin1', 0, PREFACE.length);
     // One byte may come alone. Bytes go back only once they are enough: bytes that are put back are readable at once.
     if (text.length < PREFACE.length && PREFACE.startsWith(text)) return;
-    socket.unshift(seen);
-    socket.off('readable', look).off('timeout', end).off('error', end).setTimeout(0);
-    then(text);
+    socket.off('readable', look);
+    start(() => {
+      if (socket.destroyed) return;
+      socket.unshift(seen);
+      socket.off('timeout', end).off('error', end).setTimeout(0);
+      then(text);
+    });
   };
   socket.on('readable', look).on('timeout', end).on('error', end).setTimeout(timeoutMs);
 }

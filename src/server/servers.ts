@@ -18,6 +18,7 @@ import type { Method, UnaryMethod } from './methods.ts';
 import { createLoadControl, type LoadControl } from './overload/load-control.ts';
 import type { Pipeline } from './pipeline.ts';
 import { reflectionMethods } from './reflection.ts';
+import { StrangerLine } from './stranger-line.ts';
 
 /** A server as the log names it. */
 export interface NamedServer extends Pick<Listener, 'listen' | 'setTls'> {
@@ -69,6 +70,7 @@ export function createServers(options: ServersOptions): Servers {
     keepalive,
     connections,
     load,
+    strangerLine: new StrangerLine(),
     ...(firstBytesMs === undefined ? {} : { firstBytesMs }),
   };
   const grpc = (): GrpcHandler => createGrpcHandler(pipeline, methods, new Arrivals(options.arrivalMs));
@@ -90,7 +92,7 @@ export function createServers(options: ServersOptions): Servers {
 
 type Place = Pick<
   Parameters<typeof createListener>[0],
-  'address' | 'socketMode' | 'tls' | 'keepalive' | 'connections' | 'load' | 'firstBytesMs'
+  'address' | 'socketMode' | 'tls' | 'keepalive' | 'connections' | 'load' | 'strangerLine' | 'firstBytesMs'
 >;
 
 function createGrpcServer(place: Place, grpc: GrpcHandler): NamedServer {
@@ -129,7 +131,7 @@ function createHttpServer(
   const http1 = createHttp1(http1Bounds);
   // Makes requests and responses of streams; it listens nowhere.
   const http2 = createHttp2Server();
-  answerAll(http1, counted(handler));
+  answerAll(http1, counted(handler, place.strangerLine));
   answerAll(http2, handler);
   const listener = createListener({
     ...place,
@@ -159,7 +161,8 @@ function createMetricsServer(
 ): NamedServer {
   const lastAnswers = createLastAnswers();
   const http1 = createHttp1(http1Bounds);
-  answerAll(http1, counted(createEndpointHandler(createEndpoints(metrics, isServing), lastAnswers.beforeAnswer)));
+  const handler = createEndpointHandler(createEndpoints(metrics, isServing), lastAnswers.beforeAnswer);
+  answerAll(http1, counted(handler, place.strangerLine));
   const listener = createListener({ ...place, tls: null, http1, onStream: null });
   return {
     name: 'metrics',
@@ -189,9 +192,12 @@ function createLastAnswers(): { readonly beforeAnswer: HttpHandler; begin(): voi
 }
 
 /** Counts requests of HTTP/1.1 on their connections. One of HTTP/2 is counted as its stream. */
-function counted(handler: HttpHandler): HttpHandler {
+function counted(handler: HttpHandler, line: StrangerLine): HttpHandler {
   return (request, response) => {
-    if (connectionOf(request.socket).request(response as ServerResponse)) handler(request, response);
+    const connection = connectionOf(request.socket);
+    if (!connection.request(response as ServerResponse)) return;
+    if (connection.known) handler(request, response);
+    else line.run(() => response.destroyed || handler(request, response));
   };
 }
 

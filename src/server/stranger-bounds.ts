@@ -108,17 +108,24 @@ export class StrangerBounds {
     return this.#take(now, this.#limits.refusalUnits) && !this.exhausted ? null : 'refusals';
   }
 
+  /** Looks at the bytes of the connection. */
+  checkBytes(now: number, bytesRead: number): StrangerFault | null {
+    const { bytes } = this.#limits;
+    this.#bytes = refilled(bytes, this.#bytes, now - this.#bytesAt) - (bytesRead - this.#bytesSeen);
+    this.#bytesAt = now;
+    this.#bytesSeen = bytesRead;
+    // guard: bytes-of-a-stranger
+    return this.#bytes < 0 ? 'bytes' : null;
+  }
+
   /**
    * Looks at the connection as a whole, from time to time.
    * @param oldest The time of the oldest request under way that has a bound on its time; null without one.
    */
   check(now: number, bytesRead: number, oldest: number | null): StrangerFault | null {
-    const { bytes, requestMs, headerMs, headerBytes } = this.#limits;
-    this.#bytes = refilled(bytes, this.#bytes, now - this.#bytesAt) - (bytesRead - this.#bytesSeen);
-    this.#bytesAt = now;
-    this.#bytesSeen = bytesRead;
-    // guard: bytes-of-a-stranger
-    if (this.#bytes < 0) return 'bytes';
+    const { requestMs, headerMs, headerBytes } = this.#limits;
+    const fault = this.checkBytes(now, bytesRead);
+    if (fault !== null) return fault;
     // guard: time-of-a-stranger
     if (oldest !== null && now - oldest > requestMs) return 'slow_request';
     const begun = bytesRead - this.#quietBytes > headerBytes;

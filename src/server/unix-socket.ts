@@ -10,6 +10,13 @@ export function umaskFor(mode: number): number {
 }
 
 /**
+ * Connections that the system keeps until the process takes them, at most. The system has a bound, too
+ * (`net.core.somaxconn`, 4,096). Node's own 511 overflow in a flood, and the system then drops honest ones, whose next attempt comes
+ * a second later.
+ */
+const BACKLOG = 4_096;
+
+/**
  * Listens on an address.
  * @param socketMode The permission bits of a unix socket. The system makes it with them: there is no moment with wider ones.
  */
@@ -21,7 +28,7 @@ export function listenOn(server: Server, address: Address, socketMode: number): 
       resolve();
     };
     if (address.kind === 'tcp') {
-      server.listen(address.port, address.host, listening);
+      server.listen({ port: address.port, host: address.host, backlog: BACKLOG }, listening);
       return;
     }
     const umask = process.umask(umaskFor(socketMode));

@@ -18,6 +18,8 @@ export interface LoadControlOptions {
 export interface LoadControl {
   /** Takes in a connection, until it closes. */
   add(session: Http2Session): Peer<Http2Session>;
+  /** Lets a connection open as many streams as its limit says. */
+  open(peer: Peer<Http2Session>): void;
   /** Counts a call of a connection. @returns Whether it can be answered in time. */
   admit(peer: Peer<Http2Session>): boolean;
   /** Refuses a call. */
@@ -56,6 +58,7 @@ export function createLoadControl({ maxStreams, onShed }: LoadControlOptions): L
       session.once('close', () => shares.remove(peer));
       return peer;
     },
+    open: (peer) => tell(peer, shares),
     admit: (peer) => {
       if (!turns.running) {
         turns.begin(performance.now(), performance.nodeTiming.idleTime);

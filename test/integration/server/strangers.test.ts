@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { ClientHttp2Session } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { STRANGER_LIMITS } from '../../../src/server/stranger-bounds.ts';
 import {
   callHeaders,
@@ -17,6 +17,7 @@ import {
 } from '../../support/server/frames.ts';
 import { parsedRequests } from '../../support/server/parsed-requests.ts';
 import { answerOf, CHECK, check, frame, type RawAnswer, send, withSession } from '../../support/server/raw-call.ts';
+import { takenInOneTurn } from '../../support/server/taken-in-one-turn.ts';
 import { callersWith, GRPC_SERVERS, openServer, type TestServer } from '../../support/server/test-server.ts';
 import { until } from '../../support/until.ts';
 
@@ -137,6 +138,37 @@ describe.each(GRPC_SERVERS)('a stranger on the %s address', (name) => {
       expect((await call(session, KNOWN)).status).toBe('0');
     });
     expect(server.ended).toEqual([]);
+  });
+
+  it('a connection may open 100 streams until a call on it has authenticated, and 250 from then on', async () => {
+    await withSession(server.url, async (session) => {
+      if (session.remoteSettings.maxConcurrentStreams !== 100) await once(session, 'remoteSettings');
+      expect(session.remoteSettings.maxConcurrentStreams).toBe(100);
+      const changed = once(session, 'remoteSettings');
+      expect((await call(session, KNOWN)).status).toBe('0');
+      await changed;
+      expect(session.remoteSettings).toMatchObject({ maxConcurrentStreams: 250, maxHeaderListSize: 65_536 });
+    });
+  });
+
+  it('the bytes of strangers are counted after a turn of the event loop that was long', async () => {
+    // No other look at strangers takes place.
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const socket = (await raw(server)).on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const one = http2Frame(FRAME.PRIORITY, 0, 1, Buffer.of(0, 0, 0, 3, 1));
+    const frames = Buffer.alloc(one.length * 10_000, one);
+    const write = (): void => {
+      if (socket.destroyed) return;
+      socket.write(frames);
+      const end = performance.now() + 20;
+      while (performance.now() < end);
+      setImmediate(write);
+    };
+    write();
+    await closed;
+    expect(server.ended).toEqual(['bytes']);
   });
 
   it('a stranger has few streams at once', async () => {
@@ -271,6 +303,37 @@ describe('a stranger that speaks HTTP/1.1', () => {
       expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
     }
     expect(server.ended).toEqual([]);
+  });
+
+  it('the body of a refused call has the time of a request', async () => {
+    await open({ requestMs: 300 });
+    const socket = dial();
+    const received = text(socket);
+    socket.write(post('', '{'));
+    expect(await received).toMatch(/^HTTP\/1\.1 401 /);
+    expect(server.ended).toEqual(['slow_request']);
+  });
+
+  it('a refused call whose body comes in time leaves the connection open', async () => {
+    await open({ requestMs: 300 });
+    const socket = dial();
+    socket.write(post('', '{'));
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 401 /);
+    socket.write(`}${PROBE}`);
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
+    expect(server.ended).toEqual([]);
+  });
+
+  it('the requests of strangers are taken one in a turn of the event loop', async () => {
+    const taken = takenInOneTurn();
+    const sockets = Array.from({ length: 30 }, dial);
+    await until('the connections', () => server.connections.strangers === 30);
+    for (const socket of sockets) socket.write(PROBE);
+    await Promise.all(sockets.map((socket) => once(socket, 'data')));
+    const { most, all } = taken();
+    expect(all).toBe(30);
+    // A piece that is put back is parsed in the same turn or in the next.
+    expect(most).toBeLessThanOrEqual(2);
   });
 
   it('a call with a token makes the connection known', async () => {

@@ -18,7 +18,7 @@ export interface GuardForSiege {
 const requests: Edit = { guard: 'requests-of-a-stranger', to: condition('true') };
 const openRequests: Edit = { guard: 'open-requests-of-a-stranger', to: value(() => 'true') };
 const refusals: Edit = { guard: 'refusals-of-a-stranger', to: value(() => 'null') };
-const bytes: Edit = { guard: 'bytes-of-a-stranger', to: removed };
+const bytes: Edit = { guard: 'bytes-of-a-stranger', to: value(() => 'null') };
 const time: Edit = { guard: 'time-of-a-stranger', to: removed };
 
 export const guardsForSiege: readonly GuardForSiege[] = [
