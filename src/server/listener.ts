@@ -17,6 +17,7 @@ import { formatAddress } from './address.ts';
 import { endWhenHalfClosed, takeWaiting } from './closing.ts';
 import { connectionOf } from './connection.ts';
 import type { Connections } from './connections.ts';
+import { onFirstBytes, PREFACE } from './first-bytes.ts';
 import { dropRest } from './http1-parser.ts';
 import { keepAlive } from './keepalive.ts';
 import {
@@ -223,39 +224,4 @@ function createTlsListener(
 function contextOf({ cert, key, clientCa }: NonNullable<Config['tls']>): SecureContextOptions {
   // A list of authorities: Node takes an empty text for none, and then trusts its own list of public authorities.
   return clientCa === null ? { cert, key } : { cert, key, ca: [clientCa] };
-}
-
-/** The beginning of HTTP/2's connection preface (RFC 9113, section 3.4). No method of HTTP/1.1 begins with it. */
-const PREFACE = 'PRI';
-
-/**
- * Calls `then` with the first bytes of a connection, put back to be read again.
- * @param start Calls its argument now or later.
- */
-function onFirstBytes(
-  socket: Socket,
-  timeoutMs: number,
-  start: (work: () => void) => void,
-  then: (text: string) => void,
-): void {
-  const end = (): void => {
-    socket.destroy();
-  };
-  let seen: Buffer = Buffer.alloc(0);
-  const look = (): void => {
-    const more: Buffer | null = socket.read();
-    if (more === null) return;
-    seen = Buffer.concat([seen, more]);
-    const text = seen.toString('latin1', 0, PREFACE.length);
-    // One byte may come alone. Bytes go back only once they are enough: bytes that are put back are readable at once.
-    if (text.length < PREFACE.length && PREFACE.startsWith(text)) return;
-    socket.off('readable', look);
-    start(() => {
-      if (socket.destroyed) return;
-      socket.unshift(seen);
-      socket.off('timeout', end).off('error', end).setTimeout(0);
-      then(text);
-    });
-  };
-  socket.on('readable', look).on('timeout', end).on('error', end).setTimeout(timeoutMs);
 }
