@@ -29,7 +29,7 @@ const KEEPALIVE_MS = 12_000;
 /** Long enough for the backoff of gRPC's defaults to grow beyond the bound below. */
 const AWAY_MS = 10_000;
 /** The longest wait of the settings, with its jitter, and time for the calls around it. */
-const RECOVERY_MS = 3_000;
+const RECOVERY_MS = 2_500;
 
 const database = await testDatabase(await applicationTemplate('plural'));
 const pool = new pg.Pool({ connectionString: database.url });
