@@ -6,7 +6,7 @@
  * `node ../../scripts/build-package.ts [FOLDER]`; FOLDER is `dist` when absent.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -25,7 +25,8 @@ const installed = Object.keys({ ...manifest.dependencies, ...manifest.peerDepend
 
 rmSync(target, { recursive: true, force: true });
 await buildModules();
-buildDeclarations();
+// A package with a command only has nothing to import.
+if (existsSync(join(source, 'index.ts'))) buildDeclarations();
 
 /** One module for each source, so that a stack trace of an application names it. */
 async function buildModules(): Promise<void> {

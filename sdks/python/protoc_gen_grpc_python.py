@@ -1,4 +1,4 @@
-"""The plugin of grpcio-tools for services, as a program of its own.
+"""The plugin of grpcio-tools for services, as a separate program.
 
 grpcio-tools has it inside of its protoc, where buf does not find it. This program takes the request of buf, lets that
 protoc do the work in a temporary folder, and returns the files.

@@ -1,17 +1,7 @@
 /** Arguments of the commands. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { UsageError } from './errors.ts';
 import { type CommandName, USAGE, USAGES } from './usage.ts';
-
-/** Wrong usage, or something that is not there; the message names the argument. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly code: string;
-
-  constructor(message: string, code = 'USAGE') {
-    super(message);
-    this.code = code;
-  }
-}
 
 export interface Arguments {
   readonly command: CommandName;
@@ -82,6 +72,9 @@ function parse(command: CommandName, args: readonly string[]) {
       // The last one would win without a word, for example of two users.
       if (seen.has(token.name)) throw new UsageError(`--${token.name} is there twice`);
       seen.add(token.name);
+    }
+    if (parsed.values['token-file'] === '-' && parsed.values['caller-token-file'] === '-') {
+      throw new UsageError('--token-file and --caller-token-file cannot both be stdin');
     }
     return parsed;
   } catch (error) {

@@ -1,10 +1,11 @@
 /** `assent`: exit code 0 allowed, 1 denied, 2 error. */
-import { checkPolicyFile, type Findings, testPolicyFile } from '../../../src/cli/policy-files.ts';
-import { type Arguments, parseArguments, UsageError } from './arguments.ts';
+import type { Findings } from '../../../src/cli/policy-files.ts';
+import { type Arguments, parseArguments } from './arguments.ts';
 import { readConnection } from './connection.ts';
 import { explain, type Question, type Scope } from './decision.ts';
+import { CallError, UsageError } from './errors.ts';
 import { createOutput, type Output } from './output.ts';
-import { CallError, createService, type Service, type Subject } from './service.ts';
+import type { Service, Subject } from './service.ts';
 import { readToken } from './tokens.ts';
 import { type CommandName, USAGES } from './usage.ts';
 
@@ -145,13 +146,14 @@ async function takesCallerToken(service: Service): Promise<void> {
 }
 
 async function policy({ positionals: [action, ...files] }: Arguments, output: Output): Promise<number> {
-  const run = action === 'check' ? checkPolicyFile : action === 'test' ? testPolicyFile : null;
-  if (run === null) {
+  if (action !== 'check' && action !== 'test') {
     throw new UsageError(
       `policy: ${action === undefined ? 'check or test is missing' : `"${action}" is neither check nor test`}`,
     );
   }
   if (files.length === 0) throw new UsageError(`policy ${action}: FILE is missing`);
+  const { checkPolicyFile, testPolicyFile } = await import('../../../src/cli/policy-files.ts');
+  const run = action === 'check' ? checkPolicyFile : testPolicyFile;
   const found = files.map((file): Findings & { readonly file: string } => ({ file, ...run(file) }));
   for (const { lines, problems } of found) {
     for (const line of lines) output.verdict(problems === 0, problems === 0 ? '✓' : '✗', line);
@@ -189,7 +191,10 @@ function readQuestion(options: Arguments): {
 }
 
 async function withService(options: Arguments, work: (service: Service) => Promise<number>): Promise<number> {
-  const service = createService(readConnection(options, process.env));
+  const connection = readConnection(options, process.env);
+  // Loaded late: help and wrong usage answer without a client of gRPC.
+  const { createService } = await import('./service.ts');
+  const service = createService(connection);
   try {
     return await work(service);
   } finally {

@@ -1,6 +1,7 @@
 /** Where the service is, and how it is called, from options and the environment. */
 import { readFileSync } from 'node:fs';
-import { type Arguments, UsageError } from './arguments.ts';
+import type { Arguments } from './arguments.ts';
+import { UsageError } from './errors.ts';
 import { readToken } from './tokens.ts';
 
 export interface Connection {
@@ -46,12 +47,7 @@ function readAddress(options: Arguments, environment: Readonly<Record<string, st
 
 function readCallerToken(options: Arguments, environment: Readonly<Record<string, string | undefined>>): string | null {
   const file = options.text('caller-token-file');
-  if (file !== null) {
-    if (file === '-' && options.text('token-file') === '-') {
-      throw new UsageError('--caller-token-file and --token-file cannot both be stdin');
-    }
-    return readToken('--caller-token-file', file);
-  }
+  if (file !== null) return readToken('--caller-token-file', file);
   const token = environment['ASSENT_TOKEN']?.trim() ?? '';
   if (/[^\x21-\x7e]/.test(token)) throw new UsageError('ASSENT_TOKEN: a token is printable ASCII without spaces');
   return token === '' ? null : token;

@@ -31,21 +31,7 @@ import {
 } from '../../../gen/grpc/health/v1/health_pb.ts';
 import type { Connection } from './connection.ts';
 import type { Decision, Principal, Scope } from './decision.ts';
-
-/** The call failed: the answer is not known. */
-export class CallError extends Error {
-  override readonly name = 'CallError';
-  /** The status of gRPC, for example `UNAVAILABLE`. */
-  readonly code: string;
-  /** The service's reason, for example `TOKEN_EXPIRED`; empty when the service gave none. */
-  readonly reason: string;
-
-  constructor(code: string, reason: string, message: string) {
-    super(message);
-    this.code = code;
-    this.reason = reason;
-  }
-}
+import { CallError } from './errors.ts';
 
 export type Subject = { readonly user: string } | { readonly token: string };
 
@@ -76,7 +62,7 @@ export function createService({ address, token, trusted, timeoutMs }: Connection
     'grpc.initial_reconnect_backoff_ms': ATTEMPT_AGAIN_MS,
     'grpc.max_reconnect_backoff_ms': ATTEMPT_AGAIN_MS,
   });
-  const call = async <I extends DescMessage, O extends DescMessage>(
+  const call = <I extends DescMessage, O extends DescMessage>(
     path: string,
     input: I,
     output: O,
@@ -84,20 +70,20 @@ export function createService({ address, token, trusted, timeoutMs }: Connection
   ): Promise<MessageShape<O>> => {
     const metadata = new Metadata();
     if (token !== null) metadata.set('authorization', `Bearer ${token}`);
-    const { promise, resolve, reject } = Promise.withResolvers<MessageShape<O>>();
-    client.makeUnaryRequest(
-      path,
-      (bytes: Uint8Array) => Buffer.from(bytes),
-      (bytes) => fromBinary(output, bytes),
-      toBinary(input, create(input, message)),
-      metadata,
-      { deadline: Date.now() + timeoutMs },
-      (error: ServiceError | null, answer) => {
-        if (error === null && answer !== undefined) resolve(answer);
-        else reject(callError(error, address, timeoutMs));
-      },
-    );
-    return promise;
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        (bytes: Uint8Array) => Buffer.from(bytes),
+        (bytes) => fromBinary(output, bytes),
+        toBinary(input, create(input, message)),
+        metadata,
+        { deadline: Date.now() + timeoutMs },
+        (error: ServiceError | null, answer) => {
+          if (error === null && answer !== undefined) resolve(answer);
+          else reject(callError(error, address, timeoutMs));
+        },
+      );
+    });
   };
   const method = (name: string) => `/${AuthService.typeName}/${name}`;
   const consistency = (fresh: boolean) => (fresh ? Consistency.FULL : Consistency.CACHED);

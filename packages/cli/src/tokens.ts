@@ -1,6 +1,6 @@
 /** Tokens from files and stdin. They are never arguments: every user of a machine can list those. */
 import { readFileSync } from 'node:fs';
-import { UsageError } from './arguments.ts';
+import { UsageError } from './errors.ts';
 
 /** More than any token; a file that is longer is another file. */
 const MAX_BYTES = 65_536;

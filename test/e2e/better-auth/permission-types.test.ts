@@ -54,10 +54,10 @@ it('TypeScript takes a permission of the generated type, whatever its characters
   const names = ODD.map((pair) => pair.join(':'));
   await write({
     'permissions.ts': (await run(['types', 'odd.yaml', '--ts'])).stdout,
-    'right.ts': `import type { Permission } from './permissions.ts';
+    'right.ts': `import type { Permission } from "./permissions.ts";
 export const all: Record<Permission, true> = {${names.map((name) => `${JSON.stringify(name)}: true`).join(', ')}};
 `,
-    'wrong.ts': `import type { Permission } from './permissions.ts';\nexport const one: Permission = 'leave:aprove';\n`,
+    'wrong.ts': `import type { Permission } from "./permissions.ts";\nexport const one: Permission = 'leave:aprove';\n`,
   });
   const compile = (file: string) =>
     runProgram(

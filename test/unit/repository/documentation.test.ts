@@ -252,8 +252,8 @@ describe('commands of the documents that run outside of a clone', () => {
     const named = lines.flatMap((line) =>
       [...line.matchAll(/\b(?:npx|bunx)(?: -\S+)* ([@\w/.-]+)/g)].map(([, one]) => one),
     );
-    // In a clone: the test runner. Where @assent/better-auth is installed: its command. Everywhere: packages.
-    expect([...new Set(named)].toSorted()).toEqual(['@bufbuild/buf', 'assent-policy', 'vitest']);
+    // In a clone: the test runner and `assent`. Where @assent/better-auth is installed: its command. Everywhere: packages.
+    expect([...new Set(named)].toSorted()).toEqual(['@bufbuild/buf', 'assent', 'assent-policy', 'vitest']);
   });
 
   it('commands of the documents show the false of a denial', () => {
@@ -263,17 +263,33 @@ describe('commands of the documents that run outside of a clone', () => {
   });
 
   it('commands of the documents write no generated code into a clone', () => {
-    const [protoc = ''] = lines.filter((line) => line.includes('grpc_tools.protoc'));
-    const clone = / -I (\w+)\/proto /.exec(protoc)?.[1];
-    const file = protoc.split(' ').at(-1) ?? '';
-    const outs = [...protoc.matchAll(/--(?:grpc_)?python_out=(\S+)/g)].map(([, folder = '']) =>
-      normalize(join(folder, file)),
-    );
-    expect(outs).toHaveLength(2);
-    expect(outs.filter((path) => path.startsWith(`${clone}/`))).toEqual([]);
-    // Its packages are found from there.
-    expect(read('docs/use/calling.md')).toContain(`export PYTHONPATH=${/python_out=(\S+)/.exec(protoc)?.[1]}`);
+    const generating = lines.filter((line) => line.includes('buf generate --template'));
+    expect(generating).toHaveLength(3);
+    for (const line of generating) {
+      const [, template = '', folder] = / --template (\S+) -o (\S+)/.exec(line) ?? [];
+      expect([existsSync(join(root, template)), folder]).toEqual([true, 'FOLDER']);
+    }
   });
+});
+
+it("docs/use/calling.md has the service config of each language's client, and names every setting", () => {
+  const text = read('docs/use/calling.md');
+  const [, config = ''] = /```json\n(\{\n {2}"loadBalancingConfig".*?)```/s.exec(text) ?? [];
+  const [, inGo = ''] = /serviceConfig = `(.*?)`/s.exec(read('sdks/go/assent.go')) ?? [];
+  expect(JSON.parse(inGo)).toEqual(JSON.parse(config));
+  const [, inPython = ''] = /^SERVICE_CONFIG = (\{.*?^\})/ms.exec(read('sdks/python/assent_client.py')) ?? [];
+  // Python has no setting for the time of a call in it.
+  const { timeout, ...method } = JSON.parse(config).methodConfig[0];
+  expect(JSON.parse(inPython.replaceAll(/,(\s*[}\]])/g, '$1'))).toEqual({
+    ...JSON.parse(config),
+    methodConfig: [method],
+  });
+  const java = read('sdks/java/src/main/java/com/example/orders/AssentClient.java');
+  const values = (config.match(/"[\w.]+"/g) ?? []).filter((value) => !java.includes(value));
+  expect(values, timeout).toEqual([]);
+  const options = [...read('sdks/python/assent_client.py').matchAll(/"(grpc\.[\w.]+)"/g)].map(([, name = '']) => name);
+  expect(options).toHaveLength(8);
+  expect(options.filter((name) => name !== 'grpc.service_config' && !text.includes(`\`${name}\``))).toEqual([]);
 });
 
 it('docs/understand/architecture.md shows every folder of src', () => {

@@ -70,11 +70,12 @@ ${lines.join('')})
  * comes to mean another permission: when a second permission takes its name, no constant has that name any more.
  */
 export function goNames(names: readonly string[]): ReadonlyMap<string, string> {
-  const byConstant = Map.groupBy(names, camelCase);
+  const uses = new Map<string, number>();
+  for (const name of names) uses.set(camelCase(name), (uses.get(camelCase(name)) ?? 0) + 1);
   return new Map(
     names.map((name) => {
       const constant = camelCase(name);
-      return [name, constant === '' || byConstant.get(constant)?.length !== 1 ? writtenOut(name) : constant];
+      return [name, constant === '' || uses.get(constant) !== 1 ? writtenOut(name) : constant];
     }),
   );
 }
