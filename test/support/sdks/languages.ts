@@ -12,6 +12,8 @@ import type { Names } from './names.ts';
 export interface SdkProgram {
   readonly file: string;
   readonly args: readonly string[];
+  /** Whether it looks names up by a DNS server or a file of hosts, and calls every address of a name. */
+  readonly balances: boolean;
   /** The target of a name that the DNS server of the test resolves, or that stands in the file of hosts. */
   readonly target: (name: string, port: number) => string;
 }
@@ -38,6 +40,16 @@ const GO_PLUGINS = [
 const PROTOC_PLATFORM = `${process.platform === 'darwin' ? 'osx' : 'linux'}-${process.arch === 'arm64' ? 'aarch_64' : 'x86_64'}`;
 
 export const LANGUAGES: readonly Language[] = [
+  {
+    name: 'TypeScript',
+    missing: null,
+    build: async () => ({
+      file: process.execPath,
+      args: [join(import.meta.dirname, 'typescript.ts')],
+      balances: false,
+      target: (_name, port) => `127.0.0.1:${port}`,
+    }),
+  },
   { name: 'Go', missing: missingOf(['go', 'version']), build: buildGo },
   {
     name: 'Python',
@@ -62,7 +74,7 @@ async function buildGo(folder: string, { dnsPort }: Names): Promise<SdkProgram> 
   await step('go', ['vet', '.'], { cwd: folder });
   await step('go', ['build', '-o', 'orders', '.'], { cwd: folder });
   const target = (name: string, port: number) => `dns://127.0.0.1:${dnsPort}/${name}:${port}`;
-  return { file: join(folder, 'orders'), args: [], target };
+  return { file: join(folder, 'orders'), args: [], balances: true, target };
 }
 
 async function buildPython(folder: string, { dnsPort }: Names): Promise<SdkProgram> {
@@ -72,7 +84,7 @@ async function buildPython(folder: string, { dnsPort }: Names): Promise<SdkProgr
   await step(join(bin, 'pip'), ['install', '--quiet', '-r', 'requirements.txt'], { cwd: folder });
   await generate('python', folder, bin);
   const target = (name: string, port: number) => `dns://127.0.0.1:${dnsPort}/${name}:${port}`;
-  return { file: join(bin, 'python3'), args: [join(folder, 'main.py')], target };
+  return { file: join(bin, 'python3'), args: [join(folder, 'main.py')], balances: true, target };
 }
 
 async function buildJava(folder: string, { hosts }: Names): Promise<SdkProgram> {
@@ -102,7 +114,7 @@ async function buildJava(folder: string, { hosts }: Names): Promise<SdkProgram> 
   const names = [`-Djdk.net.hosts.file=${hosts}`, '-Dnetworkaddress.cache.ttl=1', '-Dsun.net.inetaddr.ttl=1'];
   const classes = `${join(folder, 'target/classes')}:${join(folder, 'target/lib/*')}`;
   const args = ['-XX:TieredStopAtLevel=1', ...names, '-cp', classes, 'com.example.orders.Main'];
-  return { file: 'java', args, target: (name, port) => `dns:///${name}:${port}` };
+  return { file: 'java', args, balances: true, target: (name, port) => `dns:///${name}:${port}` };
 }
 
 /** `buf generate` by the template of the language, with the programs of `bin` before all others. */
