@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type ServingAssent, startAssent } from '../../tools/assent/assent-process.ts';
@@ -174,6 +175,23 @@ it('assent verify reads a token of stdin or a file, prints its user, and exits w
   expect(refused).toMatchObject({ code: 1, stderr: '', stdout: expect.stringMatching(/^refused .*\(TOKEN_/) });
   const noCaller = await cli(['verify'], { input: token, variables: { ASSENT_TOKEN: undefined } });
   expect(noCaller).toMatchObject({ code: 2, stderr: expect.stringContaining('(CALLER_UNAUTHENTICATED)') });
+});
+
+it('assent reads a token that comes to stdin in pieces, and no more of a file than a token can have', async () => {
+  const child = spawn(process.execPath, [BIN, 'verify'], {
+    env: { ...process.env, ASSENT_ADDRESS: assent.grpcAddress, ASSENT_TOKEN: CALLER_TOKEN },
+    stdio: 'pipe',
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  for (const piece of [token.slice(0, 10), token.slice(10)]) {
+    // Longer than the program takes to read.
+    await delay(500);
+    child.stdin.write(piece);
+  }
+  child.stdin.end();
+  expect(await text(child.stdout)).toContain(`verified ${userId}`);
+  const endless = await cli(['verify', '--token-file', '/dev/zero']);
+  expect(endless).toMatchObject({ code: 2, stderr: 'error --token-file /dev/zero: too long for a token\n' });
 });
 
 it('assent permissions lists a permission on each line, and says why there are none', async () => {

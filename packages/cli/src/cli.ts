@@ -1,7 +1,7 @@
 /** `assent`: exit code 0 allowed, 1 denied, 2 error. */
 import type { Findings } from '../../../src/cli/policy-files.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
-import { readConnection } from './connection.ts';
+import { type Connection, readConnection } from './connection.ts';
 import { explain, type Question, type Scope } from './decision.ts';
 import { CallError, UsageError } from './errors.ts';
 import { createOutput, type Output } from './output.ts';
@@ -52,7 +52,7 @@ async function check(options: Arguments, output: Output): Promise<number> {
   if (!/^[^:]+:[^:]+$/.test(permission)) {
     throw new UsageError(`check: PERMISSION "${permission}" is not resource:action, for example leave:approve`);
   }
-  const { subject, user, scope } = readQuestion(options);
+  const { subject, user, scope } = await readQuestion(options);
   const question: Question = { user, scope, permission };
   return withService(options, async (service) => {
     const decision = await service.check(subject, scope, permission, options.flag('fresh'));
@@ -66,7 +66,7 @@ async function check(options: Arguments, output: Output): Promise<number> {
 
 async function permissions(options: Arguments, output: Output): Promise<number> {
   noMore('permissions', options.positionals);
-  const { subject, scope } = readQuestion(options);
+  const { subject, scope } = await readQuestion(options);
   return withService(options, async (service) => {
     const answer = await service.permissions(subject, scope, options.flag('fresh'));
     for (const permission of answer.permissions) output.line(permission);
@@ -78,7 +78,7 @@ async function permissions(options: Arguments, output: Output): Promise<number> 
 
 async function verify(options: Arguments, output: Output): Promise<number> {
   noMore('verify', options.positionals);
-  const token = readToken('--token-file', options.text('token-file') ?? '-');
+  const token = await readToken('--token-file', options.text('token-file') ?? '-');
   return withService(options, async (service) => {
     try {
       const { principal, issuedAt, expiresAt } = await service.verify(token);
@@ -108,8 +108,7 @@ async function verify(options: Arguments, output: Output): Promise<number> {
 
 async function ping(options: Arguments, output: Output): Promise<number> {
   noMore('ping', options.positionals);
-  const { address } = readConnection(options, process.env);
-  return withService(options, async (service) => {
+  return withService(options, async (service, { address }) => {
     // The first call connects.
     const connecting = performance.now();
     const health = await service.health();
@@ -163,11 +162,11 @@ async function policy({ positionals: [action, ...files] }: Arguments, output: Ou
 }
 
 /** The subject and the scope of a check; every contradiction is an error, since the service would be asked about another. */
-function readQuestion(options: Arguments): {
+async function readQuestion(options: Arguments): Promise<{
   readonly subject: Subject;
   readonly user: string | null;
   readonly scope: Scope;
-} {
+}> {
   const [user, file, organization] = [options.text('user'), options.text('token-file'), options.text('organization')];
   const platform = options.flag('platform');
   for (const [name, value] of [
@@ -187,16 +186,19 @@ function readQuestion(options: Arguments): {
   }
   if (file === null)
     throw new UsageError(`--user ID or --token-file FILE is missing; "assent ${options.command} --help"`);
-  return { subject: { token: readToken('--token-file', file) }, user, scope };
+  return { subject: { token: await readToken('--token-file', file) }, user, scope };
 }
 
-async function withService(options: Arguments, work: (service: Service) => Promise<number>): Promise<number> {
-  const connection = readConnection(options, process.env);
+async function withService(
+  options: Arguments,
+  work: (service: Service, connection: Connection) => Promise<number>,
+): Promise<number> {
+  const connection = await readConnection(options, process.env);
   // Loaded late: help and wrong usage answer without a client of gRPC.
   const { createService } = await import('./service.ts');
   const service = createService(connection);
   try {
-    return await work(service);
+    return await work(service, connection);
   } finally {
     service.close();
   }

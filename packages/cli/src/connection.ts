@@ -18,13 +18,13 @@ const DEFAULT_TIMEOUT_MS = 1_000;
 const MAX_TIMEOUT_MS = 60_000;
 
 /** @throws {UsageError} with the option or variable that is wrong. */
-export function readConnection(
+export async function readConnection(
   options: Arguments,
   environment: Readonly<Record<string, string | undefined>>,
-): Connection {
+): Promise<Connection> {
   return {
     address: readAddress(options, environment),
-    token: readCallerToken(options, environment),
+    token: await readCallerToken(options, environment),
     trusted: readTrusted(options),
     timeoutMs: readTimeout(options),
   };
@@ -45,7 +45,10 @@ function readAddress(options: Arguments, environment: Readonly<Record<string, st
   return address;
 }
 
-function readCallerToken(options: Arguments, environment: Readonly<Record<string, string | undefined>>): string | null {
+async function readCallerToken(
+  options: Arguments,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string | null> {
   const file = options.text('caller-token-file');
   if (file !== null) return readToken('--caller-token-file', file);
   const token = environment['ASSENT_TOKEN']?.trim() ?? '';
