@@ -167,6 +167,7 @@ export async function createApp(
     onCall: observe.call,
     onCallerCall: observe.callerCall,
     onCallerRefused: observe.callerRefused,
+    onShed: observe.callShed,
     onDefect: observe.defect,
     traceCall: traces?.call ?? null,
   });

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 import type { StrangerBounds, StrangerFault } from './stranger-bounds.ts';
+import { type Reading, WorkShare } from './work-share.ts';
 
 /** A request under way: its stream, or its response by HTTP/1.1. */
 export type OpenRequest = ServerHttp2Stream | ServerResponse;
@@ -11,6 +12,8 @@ export type OpenRequest = ServerHttp2Stream | ServerResponse;
 export interface CallConnection {
   /** Whether a call on the connection has authenticated, or none has to. */
   readonly known: boolean;
+  /** The share of its calls in the time of the event loop. */
+  readonly share: WorkShare;
   /** Notes that a call has authenticated. */
   authenticated(): void;
   /** Notes that a call was refused. Too many of them end a stranger, once it had the time to read the answers. */
@@ -36,6 +39,7 @@ const LINGER_MS = 500;
 
 export class Connection implements CallConnection {
   readonly address: string | undefined;
+  readonly share = new WorkShare(() => this.#reading());
   readonly #socket: Socket;
   readonly #observer: ConnectionObserver;
   #session: ServerHttp2Session | null = null;
@@ -145,6 +149,11 @@ export class Connection implements CallConnection {
     stream.once('close', () => {
       this.#unbound = null;
     });
+  }
+
+  #reading(): Reading | null {
+    const { _handle: handle } = this.#socket as Socket & { readonly _handle?: Reading | null };
+    return this.full || this.#socket.destroyed ? null : (handle ?? null);
   }
 
   /** Looks at the bytes of a stranger. */

@@ -27,7 +27,6 @@ export function onFirstBytes(
     if (text.length < PREFACE.length && PREFACE.startsWith(text)) return;
     socket.off('readable', look);
     start(() => {
-      if (socket.destroyed) return;
       socket.unshift(seen);
       socket.off('timeout', end).off('error', end).setTimeout(0);
       then(text);

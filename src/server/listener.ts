@@ -119,7 +119,10 @@ export function createListener(options: ListenerOptions): Listener {
     undecided.add(socket);
     socket.once('close', () => undecided.delete(socket));
     // A session makes all streams of the first bytes at once: 64 KB are hundreds.
-    const start = (work: () => void): void => (connectionOf(socket).known ? work() : strangerLine.run(work));
+    const start = (work: () => void): void => {
+      if (connectionOf(socket).known) work();
+      else strangerLine.run(work, () => socket.destroyed);
+    };
     onFirstBytes(socket, firstBytesMs, start, (text) => {
       undecided.delete(socket);
       // With TLS it is ALPN that decides. Node refuses HTTP/2 without it, and leaves the socket without a handler of errors.

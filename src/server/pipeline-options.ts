@@ -20,6 +20,8 @@ export interface PipelineOptions {
   readonly onCallerCall: (caller: string, code: number) => void;
   /** Reports a call that is refused for its caller, whose name is null for a call that did not authenticate. */
   readonly onCallerRefused: (caller: string | null, method: string, reason: string) => void;
+  /** Counts a call that is refused since the process is asked for more than it can answer. */
+  readonly onShed: () => void;
   /** Reports an error that is not the caller's. Its text never reaches the caller. */
   readonly onDefect: (error: unknown, call?: DefectiveCall) => void;
   /** Traces calls; null where no traces are wanted. */

@@ -197,7 +197,12 @@ function counted(handler: HttpHandler, line: StrangerLine): HttpHandler {
     const connection = connectionOf(request.socket);
     if (!connection.request(response as ServerResponse)) return;
     if (connection.known) handler(request, response);
-    else line.run(() => response.destroyed || handler(request, response));
+    else {
+      line.run(
+        () => handler(request, response),
+        () => response.destroyed,
+      );
+    }
   };
 }
 

@@ -31,6 +31,11 @@ export function refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders):
   stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
+/** The error of a call that is refused in an overload. */
+export function overloaded(): AssentError {
+  return new AssentError('OVERLOADED', MESSAGE, { retryAfterMs: RETRY_AFTER_MS });
+}
+
 function ignore(): void {}
 
 const GRPC: readonly string[] = grpcHeaders();
@@ -41,8 +46,7 @@ const HTTP = [
 ] as const;
 
 function grpcHeaders(): readonly string[] {
-  const error = new AssentError('OVERLOADED', MESSAGE, { retryAfterMs: RETRY_AFTER_MS });
-  const trailers = errorTrailers(errorStatus(error, () => {}));
+  const trailers = errorTrailers(errorStatus(overloaded(), () => {}));
   const pairs = Object.entries(trailers).flatMap(([name, value]) => [name, String(value)]);
   return [':status', '200', 'content-type', 'application/grpc', ...pairs];
 }

@@ -170,6 +170,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     position: () => ({ revision: 'epoch:7', takenAt: '2026-11-30T08:00:00.000000001Z' }),
     onCall: (_method, code) => counted.push(code),
     onCallerCall: (caller, code) => byCaller.push([caller, code]),
+    onShed: () => {},
     onCallerRefused: (caller, _method, reason) => byCaller.push([caller, reason]),
     onDefect: (error) => defects.push(error),
     traceCall,

@@ -85,6 +85,13 @@ export const guardsForSiege: readonly GuardForSiege[] = [
     form: 'always',
   },
   {
+    does: 'gives one connection the whole of a turn',
+    scenario: 'unread-answers',
+    without: [{ guard: 'share-of-a-connection', to: removed }],
+    breaks: /^unread-answers: (?:\d+ honest|p99)/m,
+    form: 'long',
+  },
+  {
     does: 'answers reads in the order of their arrival',
     scenario: 'misses-20',
     without: [{ guard: 'newest-call-first', to: value(() => 'oldest') }],

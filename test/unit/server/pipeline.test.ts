@@ -9,6 +9,7 @@ import type { CallContext } from '../../../src/server/call-context.ts';
 import { API_RULES, methodsOf, type UnaryMethod } from '../../../src/server/methods.ts';
 import { createPipeline, type Pipeline } from '../../../src/server/pipeline.ts';
 import type { DefectiveCall } from '../../../src/server/pipeline-options.ts';
+import { WorkShare } from '../../../src/server/work-share.ts';
 import { sha256 } from '../../support/callers.ts';
 import { callersFrom } from '../../support/server/test-server.ts';
 
@@ -33,6 +34,7 @@ beforeEach(() => {
     onCall: () => {},
     onCallerCall: () => {},
     onCallerRefused: () => {},
+    onShed: () => {},
     onDefect: (_error, call) => defects.push(call),
     traceCall: (_method, _header, caller) => {
       traced.push(caller);
@@ -53,7 +55,14 @@ const method = (handle: UnaryMethod['handle']): UnaryMethod => {
 
 /** A call that is not over as far as its protocol knows. */
 const call: CallContext = {
-  connection: { known: true, authenticated: () => {}, refused: () => {}, lastRequest: () => {}, unbound: () => {} },
+  connection: {
+    known: true,
+    share: new WorkShare(() => null),
+    authenticated: () => {},
+    refused: () => {},
+    lastRequest: () => {},
+    unbound: () => {},
+  },
   header: (name) => (name === 'authorization' ? 'Bearer single' : undefined),
   certificateNames: () => [],
   setHeader: () => {},
