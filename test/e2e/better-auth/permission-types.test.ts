@@ -113,6 +113,13 @@ func main() {
   });
 });
 
+it('characters that hide what a name is are escaped in generated code', async () => {
+  for (const language of ['--ts', '--go']) {
+    const { stdout } = await run(['types', 'odd.yaml', language]);
+    expect(stdout).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
+  }
+});
+
 it('permissions whose constants would have one name are written out, so that none takes the name of another', async () => {
   const { stdout } = await run(['types', 'odd.yaml', '--go', '--package', 'may']);
   expect(stdout).toContain('\npackage may\n');
