@@ -35,7 +35,9 @@ type endpoint struct {
 	gone        atomic.Bool
 }
 
-type pickerBuilder struct{ known map[balancer.SubConn]*endpoint }
+type pickerBuilder struct {
+	known map[balancer.SubConn]*endpoint
+}
 
 // Build keeps the endpoints that stay ready. One that returns is a new connection: its quarantine is over.
 func (b *pickerBuilder) Build(info base.PickerBuildInfo) balancer.Picker {

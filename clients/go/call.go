@@ -76,7 +76,9 @@ func (e *Error) delayOf(code codes.Code) time.Duration {
 	return e.RetryAfter
 }
 
-func jitter(d time.Duration) time.Duration { return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) }
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
 
 // sleep is false when the deadline comes first: the failure that is known already is worth more than the deadline's.
 func (r *call) sleep(d time.Duration) bool {

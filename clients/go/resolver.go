@@ -111,7 +111,7 @@ type names struct {
 	target target
 	// current is the watch of the client, once it has one.
 	current atomic.Pointer[watch]
-	lookup func(ctx context.Context, host string) ([]string, error)
+	lookup  func(ctx context.Context, host string) ([]string, error)
 }
 
 func newNames(t target, lookup func(context.Context, string) ([]string, error)) *names {
