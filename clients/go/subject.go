@@ -168,3 +168,7 @@ func (k check) request() *authv1.CheckPermissionRequest {
 
 // size is about the bytes of the check on the wire.
 func (k check) size() int { return len(k.subject.value) + len(k.scope.id) + len(k.permission) + 32 }
+
+// ValidatePermission is MISCONFIGURED (PERMISSION_MALFORMED) for a text that is no permission: for middleware, which refuses it at
+// the start of a program.
+func ValidatePermission(permission string) error { return validatePermission(permission) }
