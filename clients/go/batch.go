@@ -24,7 +24,7 @@ const (
 	maxHold = 10 * time.Millisecond
 	// withoutBatchesFor is how long a service that refuses batches is asked one by one.
 	withoutBatchesFor = time.Minute
-	callsUnderWay     = 1
+	callsUnderWay     = 2
 )
 
 // batcher sends a check at once while no call is under way. Checks that come meanwhile wait and go out together.
@@ -311,7 +311,7 @@ func mostUrgent(items []*item) time.Time {
 	return first
 }
 
-// singles asks for each open check of a batch in a call of its own.
+// singles asks for each open check of a batch in a separate call.
 func (b *batcher) singles(p *batch) {
 	for _, i := range p.items {
 		if i.settled.Load() {

@@ -28,6 +28,7 @@ type call struct {
 	client   *Client
 	user     context.Context
 	ctx      context.Context
+	cancel   context.CancelFunc
 	metadata context.Context
 	method   string
 	request  proto.Message
@@ -100,9 +101,8 @@ func (r *call) sleep(d time.Duration) bool {
 
 // race is an attempt and, once it is late, a second one on another connection.
 type race struct {
-	call   *call
-	first  attempt
-	cancel context.CancelFunc
+	call  *call
+	first attempt
 
 	mu     sync.Mutex
 	ended  bool // the first attempt is over
@@ -121,10 +121,8 @@ func (r *call) hedged(avoid *endpoint) (proto.Message, *endpoint, error) {
 	c := r.client
 	c.hedges.begin()
 	defer c.hedges.end()
-	ctx, cancel := context.WithCancel(r.ctx)
-	defer cancel()
-	e := &race{call: r, cancel: cancel}
-	e.first.Context, e.first.metadata, e.first.avoid = ctx, r.metadata, avoid
+	e := &race{call: r}
+	e.first.Context, e.first.metadata, e.first.avoid = r.ctx, r.metadata, avoid
 	delay := hedgeAfter
 	if deadline, ok := r.ctx.Deadline(); ok {
 		delay = min(delay, time.Until(deadline)/2)
@@ -151,7 +149,7 @@ func (r *call) hedged(avoid *endpoint) (proto.Message, *endpoint, error) {
 	if second.err == nil {
 		return second.reply, e.first.picked.Load(), nil
 	}
-	if status.Code(err) == codes.Canceled && r.ctx.Err() == nil {
+	if answered(second.err) {
 		err = second.err
 	}
 	return nil, e.first.picked.Load(), err
@@ -175,7 +173,9 @@ func (e *race) late() {
 		return
 	}
 	defer c.work.Done()
-	ctx, cancel := context.WithCancel(e.call.ctx)
+	// Not of the first attempt's context, which the second one's answer cancels.
+	deadline, _ := e.call.ctx.Deadline()
+	ctx, cancel := context.WithDeadline(e.call.user, deadline)
 	h := &hedge{cancel: cancel, done: make(chan struct{}), reply: e.call.newReply()}
 	e.second = h
 	e.mu.Unlock()
@@ -183,7 +183,7 @@ func (e *race) late() {
 	h.err = c.conn.Invoke(again, e.call.method, e.call.request, h.reply)
 	close(h.done)
 	if h.err == nil || answered(h.err) {
-		e.cancel()
+		e.call.cancel()
 	}
 }
 

@@ -256,7 +256,7 @@ func listRequest(subject Subject, scope Scope) *authv1.ListPermissionsRequest {
 	return r
 }
 
-// unary makes a call of its own, observed and within the timeout.
+// unary makes a separate call, observed and within the timeout.
 func (c *Client) unary(ctx context.Context, operation, method string, request proto.Message, newReply func() proto.Message) (proto.Message, error) {
 	ctx, headers, end := c.observe(ctx, operation)
 	reply, err := c.send(ctx, method, request, newReply, headers)
@@ -271,7 +271,7 @@ func (c *Client) unary(ctx context.Context, operation, method string, request pr
 func (c *Client) send(user context.Context, method string, request proto.Message, newReply func() proto.Message, headers context.Context) (proto.Message, error) {
 	ctx, cancel := context.WithTimeout(user, c.settings.timeout)
 	defer cancel()
-	r := &call{client: c, user: user, ctx: ctx, metadata: headers, method: method, request: request, newReply: newReply}
+	r := &call{client: c, user: user, ctx: ctx, cancel: cancel, metadata: headers, method: method, request: request, newReply: newReply}
 	return r.do()
 }
 

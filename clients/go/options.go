@@ -43,7 +43,7 @@ func WithTimeout(timeout time.Duration) Option { return func(s *settings) { s.ti
 // WithLogger takes the warnings: a permission that the policy does not know, once per name. slog.Default() unless set.
 func WithLogger(logger *slog.Logger) Option { return func(s *settings) { s.logger = logger } }
 
-// WithoutBatching sends each check in a call of its own. With batching, checks that wait while a call is under way go
+// WithoutBatching sends each check in a separate call. With batching, checks that wait while a call is under way go
 // out together.
 func WithoutBatching() Option { return func(s *settings) { s.batching = false } }
 
