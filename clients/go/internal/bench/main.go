@@ -87,7 +87,7 @@ func run(address, user, organization, permission string, seconds float64, rounds
 		})
 		return verdict(d.GetAllowed(), err)
 	}
-	// Distinct permissions, so that equal checks are not joined: a batch has as many checks as callers wait. Those that the user
+	// Distinct permissions, so that equal checks are not joined: a batch has as many checks as callers wait. Permissions that the user
 	// does not have are hits, too.
 	by := func(c *assent.Client, distinct bool) ask {
 		return func(ctx context.Context, n int) error {
