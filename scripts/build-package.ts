@@ -12,6 +12,7 @@ import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 
 interface Manifest {
+  readonly exports?: Readonly<Record<string, unknown>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
@@ -51,16 +52,31 @@ async function buildModules(): Promise<void> {
   await bundle.close();
 }
 
-/** `index.d.ts` and the files that it imports. A type of another workspace package is none that users could resolve. */
+/** The declarations of each export and the files that they import. A type of another workspace package is none that users could resolve. */
 function buildDeclarations(): void {
   const declarations = mkdtempSync(join(tmpdir(), 'assent-build-'));
   try {
     const compiler = join(import.meta.dirname, '../node_modules/typescript/bin/tsc');
     execFileSync(process.execPath, [compiler, '-p', folder, '--outDir', declarations], { stdio: 'inherit' });
-    copyDeclaration(join(declarations, relative(dirname(folder), source), 'index.d.ts'), 'index.d.ts');
+    for (const name of entryNames()) {
+      copyDeclaration(join(declarations, relative(rootFolder(), source), `${name}.d.ts`), `${name}.d.ts`);
+    }
   } finally {
     rmSync(declarations, { recursive: true, force: true });
   }
+}
+
+/** `index`, and the other exports of the manifest. */
+function entryNames(): readonly string[] {
+  return Object.keys(manifest.exports ?? { '.': {} })
+    .filter((name) => name !== './package.json')
+    .map((name) => (name === '.' ? 'index' : name.slice('./'.length)));
+}
+
+/** What the compiler's output folder mirrors: the `rootDir` of the package. */
+function rootFolder(): string {
+  const { compilerOptions } = JSON.parse(readFileSync(join(folder, 'tsconfig.json'), 'utf8'));
+  return join(folder, compilerOptions.rootDir);
 }
 
 function copyDeclaration(from: string, name: string): void {

@@ -8,7 +8,7 @@ import { cycleOf, type Imports, readImports } from '../../support/imports.ts';
 /** What a folder of the root may import besides itself. `gen` imports nothing; the tests may import everything. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   src: ['gen', 'packages', 'package.json'],
-  packages: [],
+  packages: ['gen'],
   // The command line runs the cases of a policy by the rules of the service.
   'packages/cli': ['gen', 'src'],
   tools: ['src'],
@@ -62,6 +62,19 @@ const rules: readonly (readonly [
         (file, imported) => top(file) === 'src' && /^(?:tools|bench|chaos|siege|demo|scripts|test)\//.test(imported),
       ),
     [['src/planted.ts', 'tools/network/proxy.ts']],
+  ],
+  [
+    "of the packages, only the client and the command line import generated code, and the client's core imports no framework",
+    (all) =>
+      edges(
+        all,
+        (file, imported) =>
+          file.startsWith('packages/') &&
+          ((top(imported) === 'gen' && !/^packages\/cli(?:ent)?\//.test(file)) ||
+            (/^packages\/client\/src\/(?!fastify|express|hono|nest|connect|grpc)/.test(file) &&
+              /^(?:fastify|express|hono|@nestjs\/|@connectrpc\/)/.test(imported))),
+      ),
+    [['packages/better-auth/src/planted.ts', 'gen/assent/auth/v1/auth_service_pb.ts']],
   ],
   [
     'test/support imports no test, and a layer of the tests imports no other layer',
