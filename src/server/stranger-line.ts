@@ -13,7 +13,7 @@ interface Waiting {
   readonly isOver: () => boolean;
 }
 
-/** The length from which those that are over are taken out: twice the number of strangers. */
+/** The length from which strangers that are gone are taken out: twice the number of strangers. */
 const LONG = 4_000;
 
 export class StrangerLine {
