@@ -106,7 +106,12 @@ func (c *Client) StreamServerInterceptor(rules Rules) grpc.StreamServerIntercept
 			if _, err := tokenFrom(stream.Context()); err != nil {
 				return err
 			}
-			return handler(server, &waiting{ServerStream: stream, client: c, method: info.FullMethod, rule: rule, ctx: stream.Context()})
+			s := &waiting{ServerStream: stream, client: c, method: info.FullMethod, rule: rule, ctx: stream.Context()}
+			if err := handler(server, s); err != nil {
+				return err
+			}
+			// A handler that does not look at the error of its first message does not succeed.
+			return s.refusal()
 		}
 		ctx, err := c.pass(stream.Context(), info.FullMethod, rule, nil)
 		if err != nil {
@@ -229,6 +234,12 @@ func (s *waiting) SendHeader(md metadata.MD) error {
 		return err
 	}
 	return s.ServerStream.SendHeader(md)
+}
+
+func (s *waiting) refusal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 func (s *waiting) passed() error {

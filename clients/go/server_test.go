@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -180,7 +181,7 @@ func goroutines() string {
 	all := strings.Split(string(buffer[:runtime.Stack(buffer, true)]), "\n\n")
 	var own []string
 	for _, g := range all {
-		if strings.Contains(g, "assent.example/go.") && !strings.Contains(g, "_test.go") || strings.Contains(g, "grpc.(*ClientConn)") || strings.Contains(g, "http2Client") {
+		if strings.Contains(g, reflect.TypeFor[Client]().PkgPath()+".") && !strings.Contains(g, "_test.go") || strings.Contains(g, "grpc.(*ClientConn)") || strings.Contains(g, "http2Client") {
 			own = append(own, g)
 		}
 	}
