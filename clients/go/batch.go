@@ -35,12 +35,15 @@ type batcher struct {
 	// roundTrip is the least time of an answer seen lately, in nanoseconds.
 	roundTrip atomic.Int64
 
+	// wait is maxWait, but for tests.
+	wait time.Duration
+
 	mu       sync.Mutex
 	underWay int
 	pending  *batch
 }
 
-func newBatcher(c *Client) *batcher { return &batcher{client: c} }
+func newBatcher(c *Client) *batcher { return &batcher{client: c, wait: maxWait} }
 
 type batch struct {
 	items   []*item
@@ -164,7 +167,7 @@ func (b *batcher) join(k check, deadline time.Time, headers context.Context) *it
 	}
 	if b.pending == nil {
 		p := &batch{byCheck: make(map[check]*item, 8), headers: headers}
-		p.timer = time.AfterFunc(maxWait, func() { b.overdue(p) })
+		p.timer = time.AfterFunc(b.wait, func() { b.overdue(p) })
 		b.pending = p
 	}
 	p := b.pending

@@ -195,9 +195,9 @@ func TestChecksThatWaitGoOutAsOneBatchAndEqualOnesOnce(t *testing.T) {
 		d.Allowed = r.GetUserId() != "u1"
 		return d, nil
 	}
-	c.batches.underWay = callsUnderWay // a call is under way until the end of the test's preparations
 	var all sync.WaitGroup
 	close(first)
+	goTogether(t, c, 3)
 	for n := range 30 {
 		all.Go(func() {
 			user := fmt.Sprint("u", n%3)
@@ -225,7 +225,7 @@ func TestAHitIsNotHeldBehindAMissOfItsBatch(t *testing.T) {
 	if _, err := c.Can(ctx, User("u"), Platform(), "a:b"); err != nil {
 		t.Fatal(err)
 	}
-	c.batches.underWay = callsUnderWay
+	goTogether(t, c, 2)
 	miss := make(chan error, 1)
 	go func() {
 		_, err := c.Can(ctx, User("miss"), Platform(), "a:b")
@@ -249,7 +249,7 @@ func TestABatchDoesNotFailWithItsMostUrgentCheck(t *testing.T) {
 		return nil, status.Error(codes.DeadlineExceeded, "")
 	}
 	c.batches.roundTrip.Store(int64(time.Hour)) // the hold of the batch does not interfere
-	c.batches.underWay = callsUnderWay
+	goTogether(t, c, 2)
 	var all sync.WaitGroup
 	all.Go(func() {
 		urgent, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -273,7 +273,7 @@ func TestAServiceThatRefusesBatchesIsAskedOneByOne(t *testing.T) {
 			return nil, refusal
 		}
 		c := newClient(t, s.address)
-		c.batches.underWay = callsUnderWay
+		goTogether(t, c, 20)
 		var all sync.WaitGroup
 		for n := range 20 {
 			all.Go(func() {
@@ -304,7 +304,7 @@ func TestAnAnswerOfABatchThatIsNoDecisionIsAnError(t *testing.T) {
 		}
 		c := newClient(t, s.address)
 		c.batches.roundTrip.Store(int64(time.Hour))
-		c.batches.underWay = callsUnderWay
+		goTogether(t, c, 2)
 		var all sync.WaitGroup
 		for n := range 2 {
 			all.Go(func() {

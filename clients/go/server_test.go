@@ -171,7 +171,8 @@ func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("not reached: " + what)
+			t.Error("not reached: " + what)
+			return
 		}
 	}
 }
@@ -186,4 +187,25 @@ func goroutines() string {
 		}
 	}
 	return strings.Join(own, "\n\n")
+}
+
+// goTogether holds checks back until so many different ones wait, and lets them go out as one batch.
+func goTogether(t *testing.T, c *Client, checks int) {
+	b := c.batches
+	b.mu.Lock()
+	b.underWay, b.wait = callsUnderWay, time.Hour
+	b.mu.Unlock()
+	var released sync.WaitGroup
+	released.Go(func() {
+		until(t, "the checks wait", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.pending != nil && len(b.pending.items) == checks
+		})
+		b.mu.Lock()
+		b.wait = maxWait
+		b.mu.Unlock()
+		b.finish()
+	})
+	t.Cleanup(released.Wait)
 }

@@ -55,11 +55,15 @@ describe.runIf(missing === null)('the Go kit', () => {
     await run('go', ['build', '-o', probe, './internal/probe'], { cwd: MODULE });
   }, BUILD_MS);
 
-  it.each(['.', 'echo', 'echov4', 'otel'])('its module %s passes go vet and go test', { timeout: BUILD_MS }, async (module) => {
-    const cwd = join(MODULE, module);
-    await run('go', ['vet', './...'], { cwd });
-    await run('go', ['test', ...(module === '.' ? ['-race'] : []), './...'], { cwd });
-  });
+  it.each(['.', 'echo', 'echov4', 'otel'])(
+    'its module %s passes go vet and go test',
+    { timeout: BUILD_MS },
+    async (module) => {
+      const cwd = join(MODULE, module);
+      await run('go', ['vet', './...'], { cwd });
+      await run('go', ['test', ...(module === '.' ? ['-race'] : []), './...'], { cwd });
+    },
+  );
 
   it('three replicas that are restarted in turn fail no call', { timeout: 120_000 }, async () => {
     const ports = [await freePort(), await freePort(), await freePort()];
