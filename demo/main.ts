@@ -1,22 +1,14 @@
 /** `npm run demo`: everything started, the tour, then either the end (`-- --once`) or lines to paste until Ctrl-C. */
-import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startAssent } from '../tools/assent/assent-process.ts';
-import { grantLeastPrivilege } from '../tools/assent/least-privilege.ts';
-import { createApplication } from './application/server.ts';
 import { createCommitClock } from './flip.ts';
 import { printLines } from './lines.ts';
+import { startLive } from './live.ts';
 import { createOwnTime } from './own-time.ts';
 import { print } from './print.ts';
 import { runProgram } from './program.ts';
-import { createGrpcClient, createScene } from './scene.ts';
-import { startServices } from './services.ts';
+import { createGrpcClient } from './scene.ts';
 import { interrupted } from './stop.ts';
 import { runTour, type TourReport } from './tour.ts';
-
-const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url));
-const TOKEN_LIFETIME = '1h';
 
 const sayResult = ({ steps, failed, leftOut, flips }: TourReport): void => {
   print.say();
@@ -31,32 +23,7 @@ const sayResult = ({ steps, failed, leftOut, flips }: TourReport): void => {
 /** Starts everything and runs the tour. */
 const runLive = async (stack: AsyncDisposableStack) => {
   print.title('Assent, live');
-  const { databaseUrl, redisUrl, nats } = await startServices(stack);
-  if (redisUrl === null) print.problem('  without Redis: each process of Assent remembers for itself');
-  if (nats === null) print.problem('  without NATS: Assent receives no events');
-
-  const secret = randomBytes(32).toString('hex');
-  const names = nats === null ? {} : { stream: nats.stream, prefix: nats.prefix };
-  const application = await print.during('the Better Auth application', async () => {
-    const options = { databaseUrl, secret, natsUrl: nats?.url ?? null, ...names };
-    const started = await createApplication({ ...options, tokenLifetime: TOKEN_LIFETIME });
-    stack.defer(() => started.stop());
-    await started.migrate();
-    return started;
-  });
-  const scene = await createScene(application);
-
-  const assent = await print.during('Assent', async () => {
-    const settings = {
-      DATABASE_URL: await grantLeastPrivilege(databaseUrl),
-      BETTER_AUTH_SECRET: secret,
-      BETTER_AUTH_URL: application.url,
-      ASSENT_POLICY: POLICY,
-      ...(redisUrl === null ? {} : { REDIS_URL: redisUrl }),
-      ...(nats === null ? {} : { NATS_URL: nats.url, NATS_STREAM: nats.stream, ASSENT_EVENTS_PREFIX: nats.prefix }),
-    };
-    return stack.adopt(await startAssent(settings), async (started) => void (await started.stop()));
-  });
+  const { application, scene, assent, nats } = await startLive(stack);
   const { client, close } = await createGrpcClient(assent.grpcUrl);
   stack.defer(close);
 

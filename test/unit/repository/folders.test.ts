@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   chaos: ['gen', 'src', 'packages', 'tools', 'demo', 'bench'],
   siege: ['gen', 'src', 'packages', 'tools', 'demo', 'bench'],
   scripts: ['src'],
+  examples: ['demo', 'tools'],
 };
 /** What serves or reaches a server: none of it is in the reach of a unit test. */
 const SERVERS =

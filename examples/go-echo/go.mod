@@ -1,0 +1,23 @@
+module assent.example/examples/go-echo
+
+go 1.26.0
+
+require (
+	assent.example/go v0.0.0
+	assent.example/go/echo v0.0.0
+	github.com/labstack/echo/v5 v5.4.6
+)
+
+require (
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/grpc v1.85.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace (
+	assent.example/go => ../../clients/go
+	assent.example/go/echo => ../../clients/go/echo
+)
