@@ -87,9 +87,7 @@ export function createListener(options: ListenerOptions): Listener {
   let state: 'open' | 'draining' | 'silent' = 'open';
 
   let connecting: Socket | null = null;
-  const http2 = createHttp2Server(
-    http2Options(connections.callersAuthenticate ? MAX_STREAMS_OF_STRANGER : MAX_STREAMS_PER_CONNECTION),
-  );
+  const http2 = createHttp2Server(http2Options(firstStreams(connections)));
   http2.on('session', (session) => {
     if (connecting === null) return;
     sessions.set(session, connecting);
@@ -198,6 +196,12 @@ export function createHttp1(bounds: Http1Bounds = {}): Http1Server {
   // Node begins to look for slow connections when a server begins to listen. This one is handed its connections and never does.
   server.emit('listening');
   return server;
+}
+
+/** The streams that a connection may open before its first call. */
+function firstStreams({ callersAuthenticate }: Connections): number {
+  // guard: streams-of-a-stranger
+  return callersAuthenticate ? MAX_STREAMS_OF_STRANGER : MAX_STREAMS_PER_CONNECTION;
 }
 
 /** Ends a stream of a connection that takes no more. */

@@ -321,7 +321,8 @@ describe.runIf(hasScript)('on a terminal', () => {
     ['without colours where the terminal knows none', { TERM: 'dumb' }, 'allowed ROLE_GRANTS'],
   ])('on a terminal the answer of assent is %s', async (_title, variables, expected) => {
     const line = [process.execPath, BIN, 'check', 'organization:delete', ...OWNER].join(' ');
-    const { NO_COLOR: _no, FORCE_COLOR: _force, ...rest } = process.env;
+    // Node takes a terminal of a CI for one without colours.
+    const { NO_COLOR: _no, FORCE_COLOR: _force, CI: _ci, ...rest } = process.env;
     const env = {
       ...rest,
       TERM: 'xterm-256color',

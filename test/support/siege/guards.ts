@@ -19,6 +19,8 @@ const requests: Edit = { guard: 'requests-of-a-stranger', to: condition('true') 
 const openRequests: Edit = { guard: 'open-requests-of-a-stranger', to: value(() => 'true') };
 const refusals: Edit = { guard: 'refusals-of-a-stranger', to: value(() => 'null') };
 const bytes: Edit = { guard: 'bytes-of-a-stranger', to: value(() => 'null') };
+/** nghttp2 ends a connection that opens more streams than it may. */
+const streams: Edit = { guard: 'streams-of-a-stranger', to: value(() => 'MAX_STREAMS_PER_CONNECTION') };
 const time: Edit = { guard: 'time-of-a-stranger', to: removed };
 
 export const guardsForSiege: readonly GuardForSiege[] = [
@@ -41,7 +43,7 @@ export const guardsForSiege: readonly GuardForSiege[] = [
   {
     does: 'keeps any number of open requests of a stranger for any time',
     scenario: 'endless-health',
-    without: [requests, openRequests, bytes, time],
+    without: [requests, openRequests, streams, bytes, time],
     breaks: /^endless-health: no connection of the attacker was ended/m,
     form: 'always',
   },
