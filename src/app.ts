@@ -180,6 +180,7 @@ export async function createApp(
     callersAuthenticate: entries.length > 0,
     onEnded: (reason, address) => connectionEnded(reason, address),
   });
+  callers.openCalls.onReview((holds) => connections.review(holds));
   const connectionEnded = connectionsInstrumentation(log, metrics.connections(connections, END_REASONS));
   const servers = createServers({ ...config, load, pipeline, connections, api, metrics: scrape, http1Bounds });
 

@@ -2,9 +2,11 @@
 import type { CallerEntry } from './entry.ts';
 import { CallerLimits, shareOf } from './limits.ts';
 
-/** A caller that has authenticated. */
+/** A caller that has authenticated, by one of its tokens or by a certificate. */
 export interface KnownCaller {
   readonly name: string;
+  /** The digest of its token; null for a certificate. */
+  readonly digest: string | null;
   readonly limits: CallerLimits;
   /** @param path `/package.Service/Method`. */
   mayCall(path: string): boolean;
@@ -54,11 +56,13 @@ export function createKnownCallers(
     const own = earlier.get(entry.name) ?? new CallerLimits(share);
     own.change(share);
     limits.set(entry.name, own);
-    const caller = new Known(entry, own);
     // A certificate has an end, too, which TLS looks at.
     ends.set(entry.name, [...entry.tokens.map(({ expiresAt }) => expiresAt), ...entry.certificates.map(() => null)]);
-    for (const { digest, expiresAt } of entry.tokens) digests.set(digest, { caller, expiresAt });
-    for (const name of entry.certificates) certificates.set(name, caller);
+    for (const { digest, expiresAt } of entry.tokens) {
+      digests.set(digest, { caller: new Known(entry, own, digest), expiresAt });
+    }
+    const byName = new Known(entry, own, null);
+    for (const name of entry.certificates) certificates.set(name, byName);
   }
   const byDigest = (digest: string): Credential | null => digests.get(digest) ?? null;
   const byCertificate = (names: readonly string[]): KnownCaller | null => {
@@ -95,11 +99,13 @@ export function hasExpired({ expiresAt }: Credential, now: number): boolean {
 
 class Known implements KnownCaller {
   readonly name: string;
+  readonly digest: string | null;
   readonly limits: CallerLimits;
   readonly #methods: ReadonlySet<string> | null;
 
-  constructor({ name, methods }: CallerEntry, limits: CallerLimits) {
+  constructor({ name, methods }: CallerEntry, limits: CallerLimits, digest: string | null) {
     this.name = name;
+    this.digest = digest;
     this.limits = limits;
     this.#methods = methods;
   }

@@ -20,6 +20,8 @@ export interface OpenCalls {
    * @returns Takes the call out when it is over.
    */
   add(call: OpenCall): () => void;
+  /** Calls `listener` at each review, with a test of whether a caller still authenticates by this. */
+  onReview(listener: (holds: (evidence: Evidence) => boolean) => void): void;
   /** Ends the calls that their callers may no longer make. */
   review(): void;
 }
@@ -27,14 +29,20 @@ export interface OpenCalls {
 /** Creates the set of open calls. */
 export function createOpenCalls(callers: () => KnownCallers, now: () => number): OpenCalls {
   const open = new Set<OpenCall>();
+  const listeners: Parameters<OpenCalls['onReview']>[0][] = [];
   return {
     add: (call) => {
       open.add(call);
       reviewOne(call);
       return () => open.delete(call);
     },
+    onReview: (listener) => {
+      listeners.push(listener);
+    },
     review: () => {
       for (const call of open) reviewOne(call);
+      const [current, moment] = [callers(), now()];
+      for (const listener of listeners) listener((evidence) => current.byEvidence(evidence, moment) !== null);
     },
   };
 

@@ -62,8 +62,8 @@ export class Admitted<Kind extends Method> implements Caller {
     try {
       const caller = this.#options.authenticate(this.#call);
       this.#caller = caller;
-      if (!connection.known) connection.authenticated();
-      if (caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(this.#call);
+      if (connection.caller !== caller) connection.authenticated(caller, caller && evidenceOf(this.#call, caller));
+      if (caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(this.#call, caller);
       if (caller !== null && admitCaller(caller, this.#method.path)) this.#countUntilEnd();
       return null;
     } catch (error) {
@@ -80,9 +80,10 @@ export class Admitted<Kind extends Method> implements Caller {
     const call = this.#call;
     if (call.header('authorization') === undefined && call.certificateNames().length === 0) return;
     try {
-      this.#caller = this.#options.authenticate(call);
-      if (!call.connection.known) call.connection.authenticated();
-      if (this.#caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(call);
+      const caller = this.#options.authenticate(call);
+      this.#caller = caller;
+      if (call.connection.caller !== caller) call.connection.authenticated(caller, caller && evidenceOf(call, caller));
+      if (caller !== null && this.#method.kind !== 'unary') this.#evidence = evidenceOf(call, caller);
     } catch {
       // A stranger may make the call.
     }

@@ -1,7 +1,7 @@
 /** A call between a protocol and the pipeline: its headers, its end, and its result. */
 import type { ErrorStatus } from '../rpc/status.ts';
+import type { CallConnection } from './call-connection.ts';
 import type { CallCredentials } from './caller-authentication.ts';
-import type { CallConnection } from './connection.ts';
 
 /** A call as a protocol hands it over once its headers are there. */
 export interface CallContext extends CallCredentials {

@@ -54,11 +54,9 @@ function byToken(callers: KnownCallers, authorization: string, clock: Pick<Clock
   return hasExpired(credential, clock.now()) ? null : credential.caller;
 }
 
-/** What an authenticated call has shown of its caller, for a call that stays open: headers are dropped once they are read. */
-export function evidenceOf(call: CallCredentials): Evidence {
-  const authorization = call.header('authorization');
-  if (authorization === undefined) return { names: call.certificateNames() };
-  return { digest: hash('sha256', tokenOf(authorization) ?? '') };
+/** What an authenticated call has shown of its caller, for a later look: headers are dropped once they are read. */
+export function evidenceOf(call: CallCredentials, { digest }: KnownCaller): Evidence {
+  return digest === null ? { names: call.certificateNames() } : { digest };
 }
 
 function tokenOf(authorization: string): string | undefined {

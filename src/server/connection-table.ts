@@ -85,6 +85,24 @@ export class ConnectionTable<Connection extends object> {
     this.#strangers -= 1;
   }
 
+  /**
+   * Notes that the caller of a connection is no longer known.
+   * @returns False where there are as many strangers as there may be: the caller has to end the connection. It is removed already.
+   */
+  makeStranger(connection: Connection): boolean {
+    const group = this.#groupOf(connection);
+    if (group === undefined || group.strangers.has(connection)) return true;
+    const { strangers } = this.#limits;
+    if (strangers > 0 && this.#strangers >= strangers) {
+      this.remove(connection);
+      return false;
+    }
+    group.known -= 1;
+    group.strangers.add(connection);
+    this.#strangers += 1;
+    return true;
+  }
+
   /** Removes a connection that has ended. Does nothing for a connection that is not in the table. */
   remove(connection: Connection): void {
     const address = this.#addresses.get(connection);

@@ -2,27 +2,14 @@
 import type { ServerResponse } from 'node:http';
 import { constants, type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
+import type { Evidence, KnownCaller } from '../callers/known-callers.ts';
+import type { CallConnection } from './call-connection.ts';
+import { ShownEvidence } from './shown-evidence.ts';
 import type { StrangerBounds, StrangerFault } from './stranger-bounds.ts';
 import { type Reading, WorkShare } from './work-share.ts';
 
 /** A request under way: its stream, or its response by HTTP/1.1. */
 export type OpenRequest = ServerHttp2Stream | ServerResponse;
-
-/** What a call does with its connection. */
-export interface CallConnection {
-  /** Whether a call on the connection has authenticated, or none has to. */
-  readonly known: boolean;
-  /** The share of its calls in the time of the event loop. */
-  readonly share: WorkShare;
-  /** Notes that a call has authenticated. */
-  authenticated(): void;
-  /** Notes that a call was refused. Too many of them end a stranger, once it had the time to read the answers. */
-  refused(): void;
-  /** Notes that the connection ends with the request of HTTP/1.1 at hand, since it asks too much. */
-  lastRequest(): void;
-  /** Takes the bound off the time of one stream, the first: a watch of health, which lasts as long as the connection. */
-  unbound(stream: ServerHttp2Stream): void;
-}
 
 /** Callbacks of a connection. */
 export interface ConnectionObserver {
@@ -46,6 +33,9 @@ export class Connection implements CallConnection {
   #onKnown: (() => void) | null = null;
   /** Null once the caller is known. */
   #bounds: StrangerBounds | null;
+  #caller: KnownCaller | null | undefined;
+  /** Null for a stranger, and where no call has to authenticate. */
+  #shown: ShownEvidence | null = null;
   /** Whether the observer knows of the caller. */
   #noted = false;
   #ending = false;
@@ -59,11 +49,21 @@ export class Connection implements CallConnection {
     this.address = socket.remoteAddress;
     this.#socket = socket;
     this.#bounds = bounds;
+    this.#caller = bounds === null ? null : undefined;
     this.#observer = observer;
   }
 
   get known(): boolean {
     return this.#bounds === null;
+  }
+
+  get caller(): KnownCaller | null | undefined {
+    return this.#caller;
+  }
+
+  /** The bytes that the peer has sent. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
   }
 
   /** Whether the server has decided to end the connection. */
@@ -99,7 +99,7 @@ export class Connection implements CallConnection {
     if (this.#ending) return false;
     if (this.#bounds === null) {
       // Where no caller authenticates, a connection is known by its first request.
-      if (!this.#noted) this.authenticated();
+      if (!this.#noted) this.authenticated(null, null);
       return true;
     }
     const now = performance.now();
@@ -121,13 +121,31 @@ export class Connection implements CallConnection {
     return true;
   }
 
-  authenticated(): void {
+  authenticated(caller: KnownCaller | null, evidence: Evidence | null): void {
+    this.#caller = caller;
+    if (evidence !== null) {
+      this.#shown ??= new ShownEvidence();
+      this.#shown.add(evidence);
+    }
     if (this.#bounds !== null) this.#onKnown?.();
     this.#bounds = null;
     this.#open = null;
     if (this.#noted) return;
     this.#noted = true;
     this.#observer.known();
+  }
+
+  /** Looks whether a caller still authenticates by what the calls of the connection have shown. */
+  review(holds: (evidence: Evidence) => boolean): boolean {
+    return this.#shown?.review(holds) ?? true;
+  }
+
+  /** Gives the connection the bounds of a stranger again. The calls under way go on. */
+  forget(bounds: StrangerBounds): void {
+    this.#bounds = bounds;
+    this.#caller = undefined;
+    this.#shown = null;
+    this.#noted = false;
   }
 
   refused(): void {

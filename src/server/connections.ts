@@ -4,6 +4,7 @@
  * file knows sockets and time.
  */
 import type { Socket } from 'node:net';
+import type { Evidence } from '../callers/known-callers.ts';
 import { Connection, setConnection } from './connection.ts';
 import { addressKey, type ConnectionLimits, ConnectionTable, CROWDINGS, type Crowding } from './connection-table.ts';
 import {
@@ -45,6 +46,8 @@ export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #table: ConnectionTable<Connection>;
   readonly #strangers = new Set<Connection>();
+  /** Connections whose callers have authenticated. */
+  readonly #authenticated = new Set<Connection>();
   /** Runs while there are strangers. */
   #checks: NodeJS.Timeout | null = null;
   /** Connections whose handshake of TLS is under way or done, by their endpoints. */
@@ -94,16 +97,14 @@ export class Connections {
       return null;
     }
     setConnection(socket, connection);
-    if (bounds !== null) {
-      this.#strangers.add(connection);
-      if (this.#checks === null) this.#beginChecks();
-    }
+    if (bounds !== null) this.#watch(connection);
     // Two calls of the system.
     const endpoint = joins ? endpointOf(socket) : null;
     if (endpoint !== null) this.#byEndpoint.set(endpoint, connection);
     socket.once('close', () => {
       if (endpoint !== null) this.#byEndpoint.delete(endpoint);
       this.#strangers.delete(connection);
+      this.#authenticated.delete(connection);
       this.#table.remove(connection);
     });
     return connection;
@@ -121,6 +122,16 @@ export class Connections {
     return connection !== undefined;
   }
 
+  /**
+   * Makes strangers of the connections on which no caller is known any more by what its calls have shown. The next call that
+   * authenticates makes a connection known again.
+   */
+  review(holds: (evidence: Evidence) => boolean): void {
+    for (const connection of this.#authenticated) {
+      if (!connection.review(holds)) this.#makeStranger(connection);
+    }
+  }
+
   /** Counts a request of a stranger, and says whether strangers as a whole ask too much. */
   #countRequest(connection: Connection): boolean {
     this.#table.touch(connection);
@@ -135,6 +146,24 @@ export class Connections {
   #makeKnown(connection: Connection): void {
     this.#strangers.delete(connection);
     this.#table.makeKnown(connection);
+    if (this.callersAuthenticate) this.#authenticated.add(connection);
+  }
+
+  #makeStranger(connection: Connection): void {
+    const { strangerLimits = STRANGER_LIMITS } = this.#options;
+    this.#authenticated.delete(connection);
+    connection.forget(new StrangerBounds(strangerLimits, performance.now(), connection.bytesRead));
+    if (this.#table.makeStranger(connection)) {
+      this.#watch(connection);
+      return;
+    }
+    this.#options.onEnded?.('strangers', connection.address);
+    connection.end();
+  }
+
+  #watch(stranger: Connection): void {
+    this.#strangers.add(stranger);
+    if (this.#checks === null) this.#beginChecks();
   }
 
   #beginChecks(): void {

@@ -55,22 +55,25 @@ export class StrangerBounds {
   #unitsAt: number;
   #bytes: number;
   #bytesAt: number;
-  #bytesSeen = 0;
+  #bytesSeen: number;
   /** The units of the last request. */
   #cost = 1;
   /** Whether a request was refused, which is then the fault. */
   #refused = false;
   /** Since when, and from which count of bytes on, no request has come. */
   #quietSince: number;
-  #quietBytes = 0;
+  #quietBytes: number;
 
-  constructor(limits: StrangerLimits, now: number) {
+  /** @param bytesRead The bytes that the connection sent while its caller was known. */
+  constructor(limits: StrangerLimits, now: number, bytesRead = 0) {
     this.#limits = limits;
     this.#units = limits.requests.size;
     this.#bytes = limits.bytes.size;
     this.#unitsAt = now;
     this.#bytesAt = now;
     this.#quietSince = now;
+    this.#bytesSeen = bytesRead;
+    this.#quietBytes = bytesRead;
   }
 
   /**

@@ -4,9 +4,10 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'no
 import { invalidArgument } from '../../errors.ts';
 import { Code } from '../../rpc/status.ts';
 import type { Arrival } from '../arrivals.ts';
+import type { CallConnection } from '../call-connection.ts';
 import type { CallContext } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
-import { type CallConnection, connectionOf } from '../connection.ts';
+import { connectionOf } from '../connection.ts';
 import { dropHeaders } from '../drop-headers.ts';
 import { MESSAGE_LATE, RefusedCall } from '../errors.ts';
 import type { IncomingCall } from './protocols.ts';

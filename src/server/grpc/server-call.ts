@@ -2,10 +2,11 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Code, type ErrorStatus } from '../../rpc/status.ts';
 import type { Arrival, Arrivals } from '../arrivals.ts';
+import type { CallConnection } from '../call-connection.ts';
 import type { CallContext } from '../call-context.ts';
 import { certificateNamesOf } from '../client-certificate.ts';
 import type { WaitingCall } from '../compression.ts';
-import { type CallConnection, connectionOf } from '../connection.ts';
+import { connectionOf } from '../connection.ts';
 import { isBeyondTimers, parseTimeout } from '../deadline.ts';
 import { MESSAGE_LATE, RefusedCall, statusOf } from '../errors.ts';
 import { errorTrailers, OK_TRAILERS } from './status.ts';

@@ -135,7 +135,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     address = LOOPBACK,
     tls = null,
     authenticate = acceptEveryCall,
-    openCalls = { add: () => () => {}, review: () => {} },
+    openCalls = { add: () => () => {}, onReview: () => {}, review: () => {} },
     connectionLimits = {},
     metrics,
     metricsAddress = null,
@@ -184,6 +184,7 @@ export async function openServer(name: ServerName, options: TestServerOptions = 
     onEnded: (reason) => ended.push(reason),
     ...connectionLimits,
   });
+  openCalls.onReview((holds) => connections.review(holds));
   const servers = createServers({
     pipeline,
     api: [...methodsOf(AuthService, handlers, API_RULES), ...methods],

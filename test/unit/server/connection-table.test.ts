@@ -40,6 +40,22 @@ describe('the number of connections', () => {
     expect([connections.strangers, connections.known]).toEqual([0, 1]);
   });
 
+  it('a known connection becomes a stranger while there is room for one, else it is removed', () => {
+    const connections = table({ strangers: 1 });
+    const [first, second] = named('first', 'second') as [Named, Named];
+    for (const one of [first, second]) {
+      connections.add(one, '1');
+      connections.makeKnown(one);
+    }
+    expect(connections.makeStranger(first)).toBe(true);
+    expect(connections.makeStranger(first)).toBe(true);
+    expect([connections.strangers, connections.known]).toEqual([1, 1]);
+    expect(connections.makeStranger(second)).toBe(false);
+    expect([connections.strangers, connections.known]).toEqual([1, 0]);
+    connections.makeKnown(first);
+    expect([connections.strangers, connections.known]).toEqual([0, 1]);
+  });
+
   it('an address with many strangers pushes out no stranger of another', () => {
     const connections = table({ strangers: 4 });
     const [honest, ...crowd] = named('honest', 'a', 'b', 'c', 'd', 'e') as [Named, ...Named[]];

@@ -28,7 +28,7 @@ beforeEach(() => {
   traced = [];
   pipeline = createPipeline({
     authenticate,
-    openCalls: { add: () => () => {}, review: () => {} },
+    openCalls: { add: () => () => {}, onReview: () => {}, review: () => {} },
     replica: 'replica',
     position: () => ({ revision: 'epoch:1', takenAt: null }),
     onCall: () => {},
@@ -58,6 +58,7 @@ const call: CallContext = {
   connection: {
     known: true,
     share: new WorkShare(() => null),
+    caller: undefined,
     authenticated: () => {},
     refused: () => {},
     lastRequest: () => {},

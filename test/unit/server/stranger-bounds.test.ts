@@ -18,6 +18,13 @@ const stranger = (): StrangerBounds => new StrangerBounds(LIMITS, 0);
 const requests = (bounds: StrangerBounds, count: number, now = 0, pressed = false) =>
   Array.from({ length: count }, () => bounds.request(now, 0, pressed));
 
+it('the bytes that a connection sent while its caller was known are not counted', () => {
+  const bounds = new StrangerBounds(LIMITS, 0, 5_000);
+  expect([bounds.check(0, 6_000, null), bounds.check(0, 6_001, null)]).toEqual([null, 'bytes']);
+  expect(new StrangerBounds(LIMITS, 0, 5_000).check(900, 5_050, null)).toBe(null);
+  expect(new StrangerBounds(LIMITS, 0, 5_000).check(900, 5_051, null)).toBe('slow_header');
+});
+
 describe('the requests of a stranger', () => {
   it('a stranger may make as many requests at once as its bucket holds', () => {
     const bounds = stranger();
