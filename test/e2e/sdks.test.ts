@@ -14,7 +14,7 @@ import { run } from '../../tools/run.ts';
 import { sha256 } from '../support/callers.ts';
 import { testDatabase } from '../support/database.ts';
 import { type Answer, keepAsking } from '../support/sdks/asking.ts';
-import { LANGUAGES, type SdkProgram } from '../support/sdks/languages.ts';
+import { LANGUAGES, type SdkProgram, TIMED } from '../support/sdks/languages.ts';
 import { startNames } from '../support/sdks/names.ts';
 import { createSeed } from '../support/seed.ts';
 import { settingsFor } from '../support/settings.ts';
@@ -49,6 +49,7 @@ await writeFile(callers, `orders: ${sha256(CALLER_TOKEN)}\n`);
 for (const { name, missing } of LANGUAGES) {
   if (missing !== null) process.stderr.write(`not run: the SDK for ${name}: ${missing}\n`);
 }
+if (!TIMED) process.stderr.write('not run: the outages of SDKs, which measure times: npm run test:clients\n');
 const languages = LANGUAGES.filter(({ missing }) => missing === null);
 const programs = new Map<string, SdkProgram>();
 
@@ -77,7 +78,8 @@ describe('SDKs', () => {
     expect(await ask('organization:delete', 'another')).toMatch(/^error unauthenticated$/i);
   });
 
-  describe.concurrent('outages', () => {
+  // They measure times, which says nothing beside other tests.
+  describe.runIf(TIMED).concurrent('outages', () => {
     it(
       'programs with the documented settings ask again soon after the service was away',
       { timeout: 90_000 },

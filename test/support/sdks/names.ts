@@ -1,4 +1,5 @@
 /** Names with addresses for the programs of a test: a DNS server on 127.0.0.1, and a file of hosts. */
+import { randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
@@ -35,8 +36,10 @@ export async function startNames(hosts: string): Promise<Names> {
     set: async (name, addresses) => {
       names.set(name, addresses);
       const lines = [...names].flatMap(([one, at]) => at.map((address) => `${address} ${one}\n`));
-      await writeFile(`${hosts}.new`, lines.join(''));
-      await rename(`${hosts}.new`, hosts);
+      // Outages run side by side, and each has a file until it is renamed.
+      const next = `${hosts}.${randomUUID()}`;
+      await writeFile(next, lines.join(''));
+      await rename(next, hosts);
     },
     close: () => void socket.close(),
   };
