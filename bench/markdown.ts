@@ -2,7 +2,7 @@
 import type { Machine } from './machine.ts';
 import type { Ratio } from './ratios.ts';
 import type { LeftOut, RowResult } from './rounds.ts';
-import { ratioCells, rowCells } from './table.ts';
+import { leftOutLines, ratioCells, rowCells } from './table.ts';
 
 const BEGIN = '<!-- last full run: written by the bench -->';
 const END = '<!-- end of the last full run -->';
@@ -33,7 +33,7 @@ export const describeRun = ({ command, machine, rounds, seconds, results, leftOu
       `Linux ${machine.kernel}, Node ${machine.node}, h2load ${machine.h2load}. Servers on core ${machine.serverCores}, load and ` +
       `everything else on core ${machine.loadCores}. ${rounds} rounds of ${seconds} s. Load average when it began: ${machine.loadAverage}.`,
     markdownTable(rowCells(results)),
-    ...leftOut.map(({ title, why }) => `Left out: ${title}: ${why}.`),
+    ...leftOutLines(leftOut).map((line) => `${line.replace('left', 'Left')}.`),
     markdownTable(ratioCells(ratios)),
   ].join('\n\n');
 

@@ -19,11 +19,17 @@ export interface Extras {
   readonly millionEntriesMegabytes: number | null;
 }
 
+const KITS = [
+  { kit: 'ts', language: 'TypeScript', library: 'grpc-js', cpuLimit: 1.15 },
+  { kit: 'go', language: 'Go', library: 'grpc-go', cpuLimit: 1.1 },
+] as const;
+
 /** Compares. Differences are in microseconds of CPU. */
 export const compare = (results: readonly RowResult[], extras: Extras): readonly Ratio[] => {
   const rows = new Map(results.map((row) => [row.name, row]));
   const cpu = (name: string): number => rows.get(name)?.cpuMicros ?? Number.NaN;
   const rps = (name: string): number => rows.get(name)?.rps ?? Number.NaN;
+  const p50 = (name: string): number => rows.get(name)?.p50Micros ?? Number.NaN;
   const p99 = (name: string): number => rows.get(name)?.p99Micros ?? Number.NaN;
   const entry = (name: string, title: string, value: number, bound: Ratio['bound'], limit: number): Ratio => {
     const known = Number.isFinite(value);
@@ -71,5 +77,47 @@ export const compare = (results: readonly RowResult[], extras: Extras): readonly
       'at most',
       400,
     ),
+    ...KITS.flatMap(({ kit, language, library, cpuLimit }) => {
+      const check = `kit/${kit}/check`;
+      const many = `kit/${kit}/64`;
+      const title = `kit for ${language}`;
+      return [
+        entry(
+          `${kit}KitCpu`,
+          `${title} / bare ${library}, CPU`,
+          cpu(check) / cpu(`${library}/bare`),
+          'at most',
+          cpuLimit,
+        ),
+        entry(
+          `${kit}KitCpu64`,
+          `${title} unbatched / bare ${library}, CPU with 64 callers`,
+          cpu(`${many}/unbatched`) / cpu(`${library}/bare/64`),
+          'at most',
+          cpuLimit,
+        ),
+        entry(
+          `${kit}KitBatching`,
+          `${title}, batched / unbatched, decisions a second with 64 callers`,
+          rps(many) / rps(`${many}/unbatched`),
+          'at least',
+          4,
+        ),
+        entry(
+          `${kit}KitP50`,
+          `${title}, one caller, batching on / off, p50`,
+          p50(check) / p50(`${check}/unbatched`),
+          'at most',
+          1.05,
+        ),
+        entry(
+          `${kit}KitP99`,
+          `${title}, one caller, batching on / off, p99`,
+          p99(check) / p99(`${check}/unbatched`),
+          'at most',
+          1.5,
+        ),
+      ];
+    }),
   ];
 };

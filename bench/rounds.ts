@@ -7,6 +7,8 @@ export interface RowResult {
   readonly name: string;
   readonly title: string;
   readonly decisions: number;
+  /** As in {@link Row}. */
+  readonly callers?: number;
   /** Null when there were errors: a rate of answers that were none says nothing. */
   readonly rps: number | null;
   readonly cpuMicros: number | null;
@@ -42,6 +44,7 @@ const summarize = (row: Row, samples: readonly Sample[]): RowResult => {
     name: row.name,
     title: row.title,
     decisions: row.decisions,
+    ...(row.callers === undefined ? {} : { callers: row.callers }),
     rps: usable ? median(rps) : null,
     cpuMicros: usable ? median(cpu) : null,
     p50Micros: usable && latencies.length > 0 ? median(latencies.map(({ p50 }) => p50)) : null,

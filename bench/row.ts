@@ -5,7 +5,7 @@ import type { Question } from './questions.ts';
 /** One measurement of one row. */
 export interface Sample {
   readonly rps: number;
-  /** CPU of the server's process for one request, user and system. */
+  /** CPU of the server's process for one request, user and system; of the caller's in the rows of the kits. */
   readonly cpuMicros: number;
   /** Of the open loop; null for a row that has none. */
   readonly latency: Latency | null;
@@ -20,6 +20,8 @@ export interface Row {
   readonly openRps: number | null;
   /** Decisions that one request asks for. */
   readonly decisions: number;
+  /** Calls at once, for a row whose requests its own callers send one after the other. */
+  readonly callers?: number;
   /** What is asked, for a row of one request; null for others. */
   readonly question: Question | null;
   /**

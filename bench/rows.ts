@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Consistency } from '../gen/assent/auth/v1/auth_service_pb.ts';
 import { inProcessRow } from './in-process/row.ts';
 import type { SubjectInput } from './in-process/subject.ts';
+import { kitRows } from './kits/rows.ts';
 import {
   checkBatch,
   checkByToken,
@@ -140,4 +141,5 @@ const inProcessRows = (world: World, load: Load, cores: string): readonly Row[] 
 export const createRows = (world: World, targets: Targets, load: Load, serverCores: string): readonly Row[] => [
   ...rpcRows(world, targets, load),
   ...inProcessRows(world, load, serverCores),
+  ...kitRows(world, targets.assent, load),
 ];

@@ -35,7 +35,7 @@ export const rowCells = (results: readonly RowResult[]): readonly (readonly stri
     `${percent(row.spread)}, ${percent(row.cpuSpread)}`,
     micros(row.p50Micros),
     micros(row.p99Micros),
-    row.openRps === null ? 'one by one' : fixed(row.openRps, 0),
+    row.openRps !== null ? fixed(row.openRps, 0) : (row.callers ?? 1) > 1 ? `${row.callers} at once` : 'one by one',
     String(row.errors),
   ]),
 ];
@@ -51,9 +51,16 @@ export const ratioCells = (ratios: readonly Ratio[]): readonly (readonly string[
   ]),
 ];
 
+/** The rows that were not measured: one line for all that have the same cause. */
+export function leftOutLines(leftOut: readonly LeftOut[]): readonly string[] {
+  const names = new Map<string, string[]>();
+  for (const { name, why } of leftOut) names.set(why, [...(names.get(why) ?? []), name]);
+  return [...names].map(([why, all]) => `left out: ${all.join(', ')}: ${why}`);
+}
+
 /** The measured rows as text. */
 export const rowsTable = (results: readonly RowResult[], leftOut: readonly LeftOut[]): string =>
-  [layout(rowCells(results)), ...leftOut.map(({ title, why }) => `left out: ${title}: ${why}`)].join('\n');
+  [layout(rowCells(results)), ...leftOutLines(leftOut)].join('\n');
 
 /** The figures to reach as text. */
 export const ratiosTable = (ratios: readonly Ratio[]): string => layout(ratioCells(ratios));

@@ -53,7 +53,15 @@ func main() {
 	permission := flag.String("permission", "organization:delete", "the permission, which the user has")
 	seconds := flag.Float64("seconds", 1, "seconds of one measurement")
 	rounds := flag.Int("rounds", 5, "rounds")
+	orders := flag.Bool("orders", false, "take orders as lines of JSON from the standard input, as the bench of the repository gives them")
 	flag.Parse()
+	if *orders {
+		if err := obey(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*address, *user, *organization, *permission, *seconds, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -158,7 +166,24 @@ func verdict(allowed bool, err error) error {
 	return err
 }
 
+// observed is what one measurement of a row saw: the time of each call, in no order, and the whole.
+type observed struct {
+	took         []time.Duration
+	cpu, elapsed time.Duration
+}
+
 func measure(r *row, seconds float64) (sample, error) {
+	o, err := observe(r, seconds)
+	if err != nil {
+		return sample{}, err
+	}
+	slices.Sort(o.took)
+	count := float64(len(o.took))
+	at := func(share float64) float64 { return float64(o.took[int(share*(count-1))]) / 1e3 }
+	return sample{count / o.elapsed.Seconds(), float64(o.cpu) / 1e3 / count, at(0.5), at(0.99)}, nil
+}
+
+func observe(r *row, seconds float64) (observed, error) {
 	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
 	took := make([][]time.Duration, r.callers)
 	var failure atomic.Pointer[error]
@@ -178,14 +203,10 @@ func measure(r *row, seconds float64) (sample, error) {
 	}
 	all.Wait()
 	if err := failure.Load(); err != nil {
-		return sample{}, *err
+		return observed{}, *err
 	}
 	spent, elapsed := cpuTime()-cpu, time.Since(begun)
-	times := slices.Concat(took...)
-	slices.Sort(times)
-	count := float64(len(times))
-	at := func(share float64) float64 { return float64(times[int(share*(count-1))]) / 1e3 }
-	return sample{count / elapsed.Seconds(), float64(spent) / 1e3 / count, at(0.5), at(0.99)}, nil
+	return observed{slices.Concat(took...), spent, elapsed}, nil
 }
 
 func cpuTime() time.Duration {
